@@ -1,0 +1,61 @@
+# One command each; every one of them sets up what it needs first.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+export NPS_WORKSPACE ?= $(CURDIR)/workspace
+export DO_NOT_TRACK := 1
+export DBT_SEND_ANONYMOUS_USAGE_STATS := false
+export DAGSTER_DISABLE_TELEMETRY := 1
+export GX_ANALYTICS_ENABLED := false
+
+.PHONY: help setup run full-refresh dev test lint format docs lock clean
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 22
+
+# uv installs the hashed lock in seconds where pip takes minutes; uv itself comes by pip.
+$(STAMP): requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; this is " + sys.version.split()[0])'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "setting up $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --require-hashes -r requirements.lock
+	@touch $@
+
+setup: $(STAMP) ## the virtual environment, from the lock
+
+run: setup ## refresh the workspace (NPS_WORKSPACE, or the sample's) and publish it
+	@$(BIN)/python -m orchestration refresh
+
+full-refresh: setup ## the same, every model rebuilt from the lake
+	@$(BIN)/python -m orchestration full-refresh
+
+dev: setup ## Dagster's UI on loopback
+	@$(BIN)/python -m orchestration dev
+
+test: setup ## all tests
+	@$(BIN)/python -m pytest
+
+lint: setup ## ruff and sqlfluff
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/python -m orchestration lint-sql
+
+format: setup ## mend what the linters can mend
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+docs: setup ## dbt's documentation of every model, in the workspace's runs/docs
+	@$(BIN)/python -m orchestration docs
+
+lock: $(STAMP) ## resolve requirements.lock anew from pyproject.toml
+	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra dev \
+		--generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+		pyproject.toml --output-file requirements.lock
+
+clean: ## remove the sample workspace and the virtual environment
+	rm -rf $(VENV) workspace target logs
