@@ -1,0 +1,49 @@
+{#- Whatever is said differently by DuckDB and Spark lies here, and only here. -#}
+
+{#- Whether the whole text matches an RE2 pattern. -#}
+{% macro matches(text, pattern) -%}
+    {{ return(adapter.dispatch('matches', 'nps_warehouse')(text, pattern)) }}
+{%- endmacro %}
+
+{% macro duckdb__matches(text, pattern) -%}
+    regexp_full_match({{ text }}, '{{ pattern }}')
+{%- endmacro %}
+
+{#- One member of a JSON object as text; NULL where it is absent or null. -#}
+{% macro json_member(json, key) -%}
+    {{ return(adapter.dispatch('json_member', 'nps_warehouse')(json, key)) }}
+{%- endmacro %}
+
+{% macro duckdb__json_member(json, key) -%}
+    json_extract_string({{ json }}, '$."{{ key }}"')
+{%- endmacro %}
+
+{#- A row's columns as one JSON object of text, NULLs left out: how a quarantined row is kept. -#}
+{% macro row_as_json(columns) -%}
+    {{ return(adapter.dispatch('row_as_json', 'nps_warehouse')(columns)) }}
+{%- endmacro %}
+
+{% macro duckdb__row_as_json(columns) -%}
+    cast(json_merge_patch('{}', json_object(
+        {%- for column in columns -%} '{{ column }}', {{ column }} {%- if not loop.last -%}, {% endif -%} {%- endfor -%}
+    )) as varchar)
+{%- endmacro %}
+
+{#- The calendar day of a UTC instant in the business zone (an IANA name). -#}
+{% macro business_date(instant, zone) -%}
+    {{ return(adapter.dispatch('business_date', 'nps_warehouse')(instant, zone)) }}
+{%- endmacro %}
+
+{% macro duckdb__business_date(instant, zone) -%}
+    cast(timezone({{ zone }}, timezone('UTC', {{ instant }})) as date)
+{%- endmacro %}
+
+{#- A date some days away from another. -#}
+{% macro days_after(day, days) -%}
+    cast({{ dbt.dateadd('day', days, day) }} as date)
+{%- endmacro %}
+
+{#- First day of the period that holds a day; weeks begin on Monday (ISO 8601). -#}
+{% macro period_start(grain, day) -%}
+    cast({{ dbt.date_trunc(grain, day) }} as date)
+{%- endmacro %}

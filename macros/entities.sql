@@ -1,0 +1,20 @@
+{#- The canonical entities, in the order of the raw contract (orchestration/entities.py; a test holds
+    the two together). -#}
+{% macro entities() -%}
+    {{ return([
+        'survey_responses',
+        'survey_invitations',
+        'surveys',
+        'customers',
+        'accounts',
+        'subscriptions',
+        'mrr_movements',
+        'invoices',
+        'support_tickets',
+        'product_usage',
+        'referrals',
+        'employees',
+        'leads',
+        'follow_ups',
+    ]) }}
+{%- endmacro %}

@@ -1,0 +1,161 @@
+{#- One branch after another of a reject reason: `when <condition> then '<reason>'`. Staging models
+    write them in order; the first that holds is the row's reason, NULL means accepted. -#}
+
+{#- A timestamp column's reasons. The lake holds ISO 8601 in UTC; what ingest could not read stays as
+    delivered and is flagged, so that a text that happens to look like ISO is not taken. -#}
+{% macro timestamp_reasons(column, required=false) -%}
+    {%- if required %}
+    when {{ column }} is null then 'missing_timestamp'
+    {%- endif %}
+    when _flags like '%{{ column }}:nonexistent_local_time%' then 'nonexistent_local_time'
+    when
+        {{ column }} is not null
+        and ({{ dbt.safe_cast(column, api.Column.translate_type('timestamp')) }} is null or _flags like '%{{ column }}:bad_timestamp%')
+        then 'bad_timestamp'
+{%- endmacro %}
+
+{#- An event's place in time: not before the earliest year believed, not after as_of. -#}
+{% macro event_reasons(column) -%}
+    when extract(year from {{ dbt.safe_cast(column, api.Column.translate_type('timestamp')) }}) < {{ assumption('earliest_year') }} then 'too_old'
+    when {{ dbt.safe_cast(column, api.Column.translate_type('timestamp')) }} >= (select as_of_at from {{ source('raw', 'workspace') }}) then 'future'
+{%- endmacro %}
+
+{#- A decimal number as the lake may hold it: digits, a point, a sign, no grouping. -#}
+{% macro number_reasons(column, required=false) -%}
+    {%- if required %}
+    when {{ column }} is null then 'missing_required'
+    {%- endif %}
+    when {{ column }} is not null and not {{ matches('trim(' ~ column ~ ')', '[+-]?[0-9]+([.][0-9]+)?([eE][+-]?[0-9]+)?') }} then 'bad_number'
+{%- endmacro %}
+
+{#- A money amount's currency: none named means the workspace's. -#}
+{% macro currency_reasons(column) -%}
+    when upper(trim({{ column }})) <> (select upper(currency) from {{ source('raw', 'workspace') }}) then 'unknown_currency'
+{%- endmacro %}
+
+{#- Text as a timestamp in UTC; NULL where it is none. -#}
+{% macro to_timestamp(column) -%}
+    {{ dbt.safe_cast(column, api.Column.translate_type('timestamp')) }}
+{%- endmacro %}
+
+{#- Text as a number; NULL where it is none. -#}
+{% macro to_number(column) -%}
+    {{ dbt.safe_cast('trim(' ~ column ~ ')', 'double') }}
+{%- endmacro %}
+
+{#- Text as a boolean; anything but a yes is false. -#}
+{% macro to_boolean(column) -%}
+    coalesce(lower(trim({{ column }})) in ('true', 't', 'yes', 'y', '1'), false)
+{%- endmacro %}
+
+{#- What becomes of every delivered row: the relation's columns plus row_status and its final
+    reject_reason. Of the rows with one key the newest version is accepted (deleted, where it is a
+    tombstone); rows of its content are duplicates, others superseded. If the newest version has two
+    contents, all rows of that version are quarantined, because nothing tells which one is true.
+    Ties go by content, never by file order, so that any order of delivery gives the same tables.
+
+    key: list of columns, within the source; version: expression, or 'null' where rows carry none; deleted: expression. -#}
+{% macro judge_versions(relation, key, version, deleted='false') -%}
+valid as (
+    select
+        source,
+        file_sha256,
+        row_number,
+        row_hash,
+        {{ key | join(', ') }},
+        {{ version }} as version_at,
+        {{ deleted }} as is_tombstone
+    from {{ relation }}
+    where reject_reason is null
+),
+
+-- Windows run over contested keys alone: most rows have a key of their own.
+contested_keys as (
+    select source, {{ key | join(', ') }}
+    from valid
+    group by source, {{ key | join(', ') }}
+    having count(*) > 1
+),
+
+contested as (
+    select
+        valid.*,
+        -- a deletion without a version is a standing order: it removes whatever came
+        rank() over (
+            partition by valid.source{% for column in key %}, valid.{{ column }}{% endfor %}
+            order by
+                case when valid.is_tombstone and valid.version_at is null then 0 else 1 end,
+                case when valid.version_at is null then 1 else 0 end,
+                valid.version_at desc,
+                case when valid.is_tombstone then 0 else 1 end
+        ) as version_rank
+    from valid
+    inner join contested_keys
+        on
+            valid.source = contested_keys.source
+            {%- for column in key %}
+            and valid.{{ column }} is not distinct from contested_keys.{{ column }}
+            {%- endfor %}
+),
+
+contenders as (
+    select
+        contested.*,
+        row_number() over newest_first as place,
+        first_value(row_hash) over newest_first as winning_hash,
+        min(row_hash) over one_version <> max(row_hash) over one_version
+        and not max(is_tombstone) over one_version as is_conflicting
+    from contested
+    window
+        newest_first as (
+            partition by source, {{ key | join(', ') }}
+            order by version_rank, row_hash, file_sha256, row_number
+        ),
+        one_version as (partition by source, {{ key | join(', ') }}, version_rank)
+),
+
+statuses as (
+    select
+        source,
+        file_sha256,
+        row_number,
+        case
+            when version_rank = 1 and is_conflicting then 'quarantined'
+            when place = 1 and is_tombstone then 'deleted'
+            when place = 1 then 'accepted'
+            when row_hash = winning_hash then 'duplicate'
+            else 'superseded'
+        end as row_status
+    from contenders
+),
+
+judged as (
+    select
+        delivered.* {{ except_columns(['reject_reason']) }},
+        case
+            when delivered.reject_reason is not null then 'quarantined'
+            when statuses.row_status is not null then statuses.row_status
+            when {{ deleted }} then 'deleted'
+            else 'accepted'
+        end as row_status,
+        case
+            when delivered.reject_reason is not null then delivered.reject_reason
+            when statuses.row_status = 'quarantined' then 'conflicting_duplicate'
+        end as reject_reason
+    from {{ relation }} as delivered
+    left join statuses
+        on
+            delivered.source = statuses.source
+            and delivered.file_sha256 = statuses.file_sha256
+            and delivered.row_number = statuses.row_number
+)
+{%- endmacro %}
+
+{#- `select * except` in the engine's words. -#}
+{% macro except_columns(columns) -%}
+    {{ return(adapter.dispatch('except_columns', 'nps_warehouse')(columns)) }}
+{%- endmacro %}
+
+{% macro duckdb__except_columns(columns) -%}
+    exclude ({{ columns | join(', ') }})
+{%- endmacro %}

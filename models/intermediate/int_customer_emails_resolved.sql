@@ -1,0 +1,28 @@
+with snapshots as (
+    select * from {{ ref('int_customers_versioned') }}
+    where row_status = 'accepted' and email_key is not null
+),
+
+known as (
+    select customer_key from {{ ref('int_customers_known') }}
+),
+
+held as (
+    select distinct
+        snapshots.email_key,
+        snapshots.customer_key
+    from snapshots
+    inner join known on snapshots.customer_key = known.customer_key
+),
+
+-- an address that two customers ever held names nobody
+resolved as (
+    select
+        email_key,
+        min(customer_key) as customer_key
+    from held
+    group by email_key
+    having count(*) = 1
+)
+
+select * from resolved

@@ -1,0 +1,47 @@
+{%- set segments = segment_columns() -%}
+
+with snapshots as (
+    select
+        customer_key,
+        snapshot_at
+        {%- for segment in segments %},
+        nullif({{ json_member('attributes', segment) }}, '') as {{ segment }}
+        {%- endfor %}
+    from {{ ref('int_customers_versioned') }}
+    where row_status = 'accepted'
+),
+
+known as (
+    select customer_key from {{ ref('int_customers_known') }}
+),
+
+compared as (
+    select
+        snapshots.*,
+        lag(snapshots.snapshot_at) over in_order is null
+        {%- for segment in segments %}
+        or snapshots.{{ segment }} is distinct from lag(snapshots.{{ segment }}) over in_order
+        {%- endfor %} as is_change
+    from snapshots
+    inner join known on snapshots.customer_key = known.customer_key
+    window in_order as (partition by snapshots.customer_key order by snapshots.snapshot_at)
+),
+
+-- the first known snapshot reaches back to the beginning
+built as (
+    select
+        customer_key,
+        case
+            when lag(snapshot_at) over in_order is null then cast('1900-01-01' as timestamp)
+            else snapshot_at
+        end as valid_from,
+        lead(snapshot_at) over in_order as valid_to
+        {%- for segment in segments %},
+        {{ segment }}
+        {%- endfor %}
+    from compared
+    where is_change
+    window in_order as (partition by customer_key order by snapshot_at)
+)
+
+select * from built

@@ -1,0 +1,52 @@
+with customers as (
+    select * from {{ ref('int_customers_known') }}
+),
+
+subscriptions as (
+    select * from {{ ref('int_subscriptions_versioned') }}
+    where row_status = 'accepted'
+),
+
+mapped_columns as (
+    select * from {{ source('raw', 'mapped_columns') }}
+),
+
+-- a customer whose every subscription has ended has left with the last of them
+ended as (
+    select
+        customer_key,
+        max(ended_at) as ended_at
+    from subscriptions
+    group by customer_key
+    having count(*) = count(ended_at)
+),
+
+-- silence is no proof of staying: only a source that tells of leaving has kept customers
+sources as (
+    select
+        customer_source,
+        max(case
+            when entity = 'customers' and column_name = 'churned_at' then 1
+            when entity = 'subscriptions' and column_name = 'ended_at' then 1
+            else 0
+        end) = 1 as has_churn_information,
+        max(case when entity = 'subscriptions' and column_name = 'mrr' then 1 else 0 end) = 1 as has_mrr_information,
+        max(case when entity = 'invoices' then 1 else 0 end) = 1 as has_revenue_information
+    from mapped_columns
+    group by customer_source
+),
+
+dated as (
+    select
+        customers.customer_key,
+        customers.signed_up_at,
+        coalesce(customers.churned_at, ended.ended_at) as churned_at,
+        coalesce(sources.has_churn_information, false) as has_churn_information,
+        coalesce(sources.has_mrr_information, false) as has_mrr_information,
+        coalesce(sources.has_revenue_information, false) as has_revenue_information
+    from customers
+    left join ended on customers.customer_key = ended.customer_key
+    left join sources on customers.customer_source = sources.customer_source
+)
+
+select * from dated

@@ -1,0 +1,20 @@
+with money as (
+    select * from {{ ref('int_customer_money_moved') }}
+),
+
+workspace as (
+    select * from {{ source('raw', 'workspace') }}
+),
+
+summed as (
+    select
+        money.customer_key,
+        sum(money.revenue) as realised_ltv,
+        sum(money.mrr_change) as mrr
+    from money
+    cross join workspace
+    where money.moved_at < workspace.as_of_at
+    group by money.customer_key
+)
+
+select * from summed

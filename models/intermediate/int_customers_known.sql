@@ -1,0 +1,30 @@
+with snapshots as (
+    select * from {{ ref('int_customers_versioned') }}
+    where row_status in ('accepted', 'deleted')
+),
+
+newest as (
+    select
+        *,
+        row_number() over (partition by customer_key order by snapshot_at desc) as age
+    from snapshots
+),
+
+known as (
+    select
+        customer_key,
+        customer_source,
+        customer_id,
+        email_key,
+        account_key,
+        attributes,
+        signed_up_at,
+        churned_at,
+        source,
+        file_sha256,
+        row_number
+    from newest
+    where age = 1 and row_status = 'accepted'
+)
+
+select * from known

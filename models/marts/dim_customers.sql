@@ -1,0 +1,88 @@
+{{ config(contract={'enforced': false}, post_hook=describe_segments('now; NULL: unknown')) }}
+{%- set segments = segment_columns() -%}
+
+with customers as (
+    select * from {{ ref('int_customers_known') }}
+),
+
+lifecycles as (
+    select * from {{ ref('int_customer_lifecycles_dated') }}
+),
+
+history as (
+    select * from {{ ref('int_customer_history_built') }}
+    where valid_to is null
+),
+
+answers as (
+    select * from {{ ref('int_survey_responses_versioned') }}
+    where row_status = 'accepted' and customer_id is not null
+),
+
+answered as (
+    select distinct customer_key from {{ ref('int_responses_identified') }}
+),
+
+workspace as (
+    select * from {{ source('raw', 'workspace') }}
+),
+
+known as (
+    select
+        customers.customer_key,
+        customers.customer_source as source,
+        customers.customer_id,
+        customers.account_key,
+        {{ segment_list('history.') }}
+        lifecycles.signed_up_at,
+        lifecycles.churned_at,
+        case
+            when lifecycles.has_churn_information
+                then lifecycles.churned_at is null or lifecycles.churned_at >= workspace.as_of_at
+        end as is_active,
+        false as is_inferred,
+        lifecycles.has_churn_information
+    from customers
+    inner join lifecycles on customers.customer_key = lifecycles.customer_key
+    left join history on customers.customer_key = history.customer_key
+    cross join workspace
+),
+
+-- customers that no CRM file names, known from their answers alone
+named as (
+    select
+        {{ surrogate_key('customer_source', 'customer_id') }} as customer_key,
+        customer_source as source,
+        customer_id,
+        min({{ surrogate_key('customer_source', 'account_id') }}) as account_key
+    from answers
+    group by customer_source, customer_id
+),
+
+inferred as (
+    select
+        named.customer_key,
+        named.source,
+        named.customer_id,
+        named.account_key,
+        {%- for segment in segments %}
+        cast(null as {{ dbt.type_string() }}) as {{ segment }},
+        {%- endfor %}
+        cast(null as timestamp) as signed_up_at,
+        cast(null as timestamp) as churned_at,
+        cast(null as boolean) as is_active,
+        true as is_inferred,
+        false as has_churn_information
+    from named
+    inner join answered on named.customer_key = answered.customer_key
+    left join known on named.customer_key = known.customer_key
+    where known.customer_key is null
+),
+
+final as (
+    select * from known
+    union all
+    select * from inferred
+)
+
+select * from final

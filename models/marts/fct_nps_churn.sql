@@ -1,0 +1,89 @@
+{{ config(contract={'enforced': false}, post_hook=describe_segments('as of the answer; NULL: unknown')) }}
+
+with responses as (
+    select * from {{ ref('fct_nps_responses') }}
+    where customer_key is not null
+),
+
+lifecycles as (
+    select * from {{ ref('int_customer_lifecycles_dated') }}
+),
+
+money as (
+    select * from {{ ref('int_customer_money_moved') }}
+),
+
+workspace as (
+    select timezone from {{ source('raw', 'workspace') }}
+),
+
+-- Money and answers in one line of time per customer: a running sum is cheaper than joining every
+-- answer with every invoice. At one instant money comes before the answer.
+line_of_time as (
+    select
+        customer_key,
+        moved_at as happened_at,
+        0 as is_answer,
+        cast(null as {{ dbt.type_string() }}) as response_key,
+        revenue,
+        mrr_change
+    from money
+
+    union all
+
+    select
+        customer_key,
+        responded_at as happened_at,
+        1 as is_answer,
+        response_key,
+        cast(0 as double) as revenue,
+        cast(0 as double) as mrr_change
+    from responses
+),
+
+running as (
+    select
+        response_key,
+        sum(revenue) over so_far as revenue_before,
+        sum(mrr_change) over so_far as mrr_at_answer
+    from line_of_time
+    window so_far as (
+        partition by customer_key
+        order by happened_at, is_answer
+        rows between unbounded preceding and current row
+    )
+),
+
+at_answer as (
+    select * from running
+    where response_key is not null
+),
+
+final as (
+    select
+        responses.response_key,
+        responses.customer_key,
+        responses.metric,
+        responses.survey_type,
+        responses.nps_class,
+        {{ segment_list('responses.') }}
+        responses.responded_on,
+        {{ business_date('lifecycles.churned_at', 'workspace.timezone') }} as churned_on,
+        case
+            when lifecycles.churned_at > responses.responded_at
+                then cast({{ dbt.datediff('responses.responded_on', business_date('lifecycles.churned_at', 'workspace.timezone'), 'day') }} as int)
+        end as days_to_churn,
+        coalesce(lifecycles.has_churn_information, false) as has_churn_information,
+        case
+            when lifecycles.has_churn_information
+                then lifecycles.churned_at is null or lifecycles.churned_at > responses.responded_at
+        end as was_active_at_answer,
+        case when lifecycles.has_mrr_information then round(at_answer.mrr_at_answer, 6) end as mrr_at_answer,
+        case when lifecycles.has_revenue_information then round(at_answer.revenue_before, 6) end as revenue_before
+    from responses
+    left join lifecycles on responses.customer_key = lifecycles.customer_key
+    left join at_answer on responses.response_key = at_answer.response_key
+    cross join workspace
+)
+
+select * from final

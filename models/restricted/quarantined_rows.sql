@@ -1,0 +1,40 @@
+-- Rows that ingest could not read, and rows that staging refused, with what was delivered.
+{% for entity in entities() %}
+{%- set canonical = graph.sources.values()
+    | selectattr('source_name', 'equalto', 'raw') | selectattr('name', 'equalto', entity)
+    | map(attribute='columns') | first | default({}) if execute else {} %}
+select
+    refused.source,
+    '{{ entity }}' as entity,
+    raw.file_sha256,
+    raw.file_name,
+    raw.row_number,
+    refused.reject_reason as reason,
+    raw.raw_text
+from {{ ref('int_' ~ entity ~ '_versioned') }} as refused
+inner join (
+    select
+        _source as source,
+        _file_sha256 as file_sha256,
+        _file_name as file_name,
+        _row_number as row_number,
+        {{ row_as_json((canonical.keys() | list) or ['_extra']) }} as raw_text
+    from {{ source('raw', entity) }}
+) as raw
+    on
+        refused.source = raw.source
+        and refused.file_sha256 = raw.file_sha256
+        and refused.row_number = raw.row_number
+where refused.row_status = 'quarantined'
+
+union all
+{% endfor %}
+select
+    _source as source,
+    _entity as entity,
+    _file_sha256 as file_sha256,
+    _file_name as file_name,
+    _row_number as row_number,
+    reason,
+    raw_text
+from {{ source('raw', 'rejected_rows') }}

@@ -1,0 +1,34 @@
+with responses as (
+    select
+        response_key,
+        source,
+        file_sha256,
+        row_number
+    from {{ ref('int_survey_responses_versioned') }}
+    where row_status = 'accepted' and has_comment
+),
+
+-- comment text leaves the lake here and nowhere else
+comments as (
+    select
+        _source as source,
+        _file_sha256 as file_sha256,
+        _row_number as row_number,
+        comment
+    from {{ source('raw', 'survey_responses') }}
+    where comment is not null
+),
+
+final as (
+    select
+        responses.response_key,
+        comments.comment
+    from comments
+    inner join responses
+        on
+            comments.source = responses.source
+            and comments.file_sha256 = responses.file_sha256
+            and comments.row_number = responses.row_number
+)
+
+select * from final

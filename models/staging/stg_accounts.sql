@@ -1,0 +1,30 @@
+with raw as (
+    select * from {{ source('raw', 'accounts') }}
+),
+
+typed as (
+    select
+        -- ids
+        {{ surrogate_key('_customer_source', 'account_id') }} as account_key,
+        account_id,
+
+        -- text
+        owner,
+        tier,
+        _attributes as attributes,
+
+        -- numerics
+        {{ to_number('arr') }} as arr,
+
+        -- verdict
+        case
+            when account_id is null then 'missing_id'
+            {{ number_reasons('arr') }}
+        end as reject_reason,
+
+        -- provenance
+        {{ provenance() }}
+    from raw
+)
+
+select * from typed
