@@ -1,0 +1,155 @@
+"""The command line: `python -m orchestration refresh` and its siblings, which make calls."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from orchestration.errors import UserError
+
+TELEMETRY_OFF = {
+    "DO_NOT_TRACK": "1",
+    "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    "DAGSTER_DISABLE_TELEMETRY": "1",
+    "GX_ANALYTICS_ENABLED": "false",
+}
+DAGSTER_SETTINGS = """\
+# Written by the NPS warehouse, kept once it exists: settings of this workspace's Dagster.
+telemetry:
+  enabled: false
+run_monitoring:
+  enabled: true
+run_retries:
+  enabled: true
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command.
+
+    Returns:
+        0: done; 1: the run failed or a check blocked publishing; 2: a mistake of the user's.
+    """
+    parser = argparse.ArgumentParser(prog="python -m orchestration", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("refresh", help="take in what is new, build, judge and publish")
+    commands.add_parser("full-refresh", help="the same, with the warehouse built anew")
+    dev = commands.add_parser("dev", help="Dagster's UI on loopback")
+    dev.add_argument("--port", type=int, default=3000)
+    commands.add_parser("docs", help="dbt's documentation of every model")
+    commands.add_parser("lint-sql", help="sqlfluff over models and tests")
+    options = parser.parse_args(arguments)
+
+    os.environ.update(TELEMETRY_OFF)
+    try:
+        return {
+            "refresh": lambda: _refresh(full=False),
+            "full-refresh": lambda: _refresh(full=True),
+            "dev": lambda: _dev(options.port),
+            "docs": _docs,
+            "lint-sql": _lint_sql,
+        }[options.command]()
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped; what was published before is untouched", file=sys.stderr)
+        return 130
+
+
+def _refresh(*, full: bool) -> int:
+    from orchestration.context import current_workspace
+    from orchestration.lock import hold_workspace
+    from orchestration.progress import announce, listening
+
+    started = time.monotonic()
+
+    def show(stage: str, text: str) -> None:
+        print(f"{time.monotonic() - started:6.1f} s  {stage:<10} {text}", flush=True)
+
+    with listening(_only_new_lines(show)):
+        workspace = current_workspace()
+        from orchestration.publish import check_writable
+
+        check_writable(workspace)
+        hold_workspace(workspace.runs)
+        announce("start", f"{workspace.root}, as of {workspace.as_of_on}")
+        _dagster_home(workspace.runs)
+
+        from orchestration.run import run_job
+
+        facts, success = run_job(workspace, "full_refresh" if full else "refresh")
+
+    from orchestration.summary import build_summary
+
+    print()
+    print(build_summary(workspace, facts))
+    return 0 if success else 1
+
+
+def _only_new_lines(show):  # noqa: ANN001, ANN202
+    """Passing tests are many and dull: the models and what fails are shown."""
+
+    def listener(stage: str, text: str) -> None:
+        if stage != "transform" or not text.endswith(": pass"):
+            show(stage, text)
+
+    return listener
+
+
+def _dagster_home(runs: Path) -> Path:
+    home = runs / "dagster"
+    home.mkdir(parents=True, exist_ok=True)
+    settings = home / "dagster.yaml"
+    if not settings.exists():
+        settings.write_text(DAGSTER_SETTINGS, encoding="utf-8")
+    os.environ["DAGSTER_HOME"] = str(home)
+    return home
+
+
+def _dev(port: int) -> int:
+    from orchestration.context import PROJECT_DIR, current_workspace
+
+    workspace = current_workspace()
+    _dagster_home(workspace.runs)
+    os.environ["NPS_WORKSPACE"] = str(workspace.root)
+    # The web server has no login: it listens on loopback, and nowhere else.
+    command = ["-m", "dagster", "dev", "--host", "127.0.0.1", "--port", str(port)]
+    return subprocess.run([sys.executable, *command], cwd=PROJECT_DIR, check=False).returncode
+
+
+def _docs() -> int:
+    from orchestration.context import current_workspace
+    from orchestration.transform import invoke_dbt, target_dir
+
+    workspace = current_workspace()
+    if not workspace.warehouse_file.exists():
+        raise UserError(f"{workspace.warehouse_file}: nothing is built yet; `make run` first")
+    invoke_dbt(workspace, "docs", "generate", "--static")
+    page = workspace.runs / "docs" / "index.html"
+    page.parent.mkdir(exist_ok=True)
+    shutil.copyfile(target_dir(workspace) / "static_index.html", page)
+    print(page)
+    return 0
+
+
+def _lint_sql() -> int:
+    from orchestration.context import PROJECT_DIR, current_workspace
+    from orchestration.ingest.lake import prepare_lake, write_files_table
+
+    workspace = current_workspace()
+    prepare_lake(workspace)
+    write_files_table(workspace)
+    workspace.warehouse_dir.mkdir(parents=True, exist_ok=True)
+    os.environ["NPS_WORKSPACE"] = str(workspace.root)
+    command = ["-m", "sqlfluff", "lint", "models", "tests/dbt"]
+    return subprocess.run([sys.executable, *command], cwd=PROJECT_DIR, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

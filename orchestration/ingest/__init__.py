@@ -1,0 +1,21 @@
+"""Ingest: from delivered files to the immutable lake, one Parquet file for each."""
+
+from orchestration.ingest.lake import (
+    FileProblem,
+    IngestResult,
+    ingest_source,
+    prepare_lake,
+    unclaimed_files,
+    write_files_table,
+    write_settings,
+)
+
+__all__ = [
+    "FileProblem",
+    "IngestResult",
+    "ingest_source",
+    "prepare_lake",
+    "unclaimed_files",
+    "write_files_table",
+    "write_settings",
+]

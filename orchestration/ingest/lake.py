@@ -1,0 +1,922 @@
+"""The lake: what was delivered, what was read from it, and the record of both.
+
+``ingest_source`` takes up one source's files. Each file becomes one Parquet file named by its
+bytes and by its mapping, or is quarantined with a reason; either way its bytes are archived and
+the manifest tells. Loading the same bytes again is a no-op; a changed mapping reads them anew from
+the archive; a crash leaves at most what the next ``prepare_lake`` sweeps.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat as stat_module
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from orchestration.entities import ENTITIES
+from orchestration.errors import UserError
+from orchestration.ingest import mapping, reader
+from orchestration.ingest.manifest import FileState, Manifest, Stat, files_table, now
+from orchestration.ingest.reader import FileFault, Rows, Scan
+from orchestration.ingest.storage import (
+    TEMPORARY,
+    commit,
+    parquet_bytes,
+    scratch,
+    write_if_changed,
+)
+from orchestration.workspace import Source, Workspace
+
+Progress = Callable[[str], None]
+"""Called now and then with one line about what is being read."""
+
+# Names under which tools write before they are done, and hidden files.
+_UNFINISHED = (".tmp", ".part", ".partial", ".crdownload", ".filepart")
+_HIDDEN = (".", "~")
+# The files of the raw and rejected folders that are ours to remove.
+_LAKE_FILE = re.compile(r"[a-z][a-z0-9_]*-[0-9a-f]{64}-[0-9a-f]{12}\.parquet")
+# The key of a file that was never read, and so has no hash of its bytes.
+_UNREAD = "unread:"
+_REJECTED_SCHEMA = pa.schema(
+    [
+        ("_source", pa.string()),
+        ("_entity", pa.string()),
+        ("_file_sha256", pa.string()),
+        ("_file_name", pa.string()),
+        ("_row_number", pa.int64()),
+        ("_mapping_version", pa.string()),
+        ("reason", pa.string()),
+        ("raw_text", pa.string()),
+    ]
+)
+_REJECTS_AT_ONCE = 20_000
+_ARROW_TYPES = {"VARCHAR": pa.string(), "BIGINT": pa.int64(), "TIMESTAMP": pa.timestamp("us")}
+
+
+@dataclass(frozen=True)
+class FileProblem:
+    """Why one file in landing is not in the lake."""
+
+    file_name: str
+    reason: str
+    message: str
+
+
+@dataclass
+class IngestResult:
+    """What one source's ingest did.
+
+    ``files_found = files_new + files_unchanged + files_quarantined``; of these, quarantined ones
+    may also be so since an earlier run. Rows are those of the files read in this run, those read
+    again because the mapping changed (``files_rederived``) included.
+    """
+
+    source: str
+    entity: str
+    files_found: int = 0
+    files_new: int = 0
+    files_unchanged: int = 0
+    files_quarantined: int = 0
+    files_rederived: int = 0
+    rows_delivered: int = 0
+    rows_loaded: int = 0
+    rows_rejected: int = 0
+    rows_blank: int = 0
+    problems: list[FileProblem] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+# --- preparing --------------------------------------------------------------------------------
+
+
+def prepare_lake(workspace: Workspace) -> None:
+    """Make the lake's folders and settings, and remove what does not belong.
+
+    Leftovers of crashes are swept. What was read for a source that is no longer declared leaves
+    the lake; its bytes stay in the archive, and come back if it is declared again.
+
+    Raises:
+        UserError: when the workspace cannot be written.
+    """
+    with _clear_errors(f"lake below {workspace.root}"):
+        for folder in (workspace.landing, workspace.archive, workspace.manifest_dir):
+            folder.mkdir(parents=True, exist_ok=True)
+        for entity in ENTITIES:
+            schema = pa.schema(
+                [(name, _ARROW_TYPES[kind]) for name, kind in mapping.lake_columns(entity)]
+            )
+            content = parquet_bytes(schema.empty_table())
+            write_if_changed(workspace.raw / entity / "_schema.parquet", content)
+        content = parquet_bytes(_REJECTED_SCHEMA.empty_table())
+        write_if_changed(workspace.rejected / "_schema.parquet", content)
+        manifest = Manifest.load(workspace.manifest_file)
+        _retire_undeclared(workspace, manifest)
+        _sweep(workspace, manifest)
+        write_settings(workspace)
+        write_files_table(workspace)
+
+
+def write_files_table(workspace: Workspace) -> None:
+    """Write ``lake/manifest/files.parquet`` from the manifest, if that changes it."""
+    manifest = Manifest.load(workspace.manifest_file)
+    content = parquet_bytes(files_table(manifest))
+    write_if_changed(workspace.manifest_dir / "files.parquet", content)
+
+
+def write_settings(workspace: Workspace) -> None:
+    """Write ``lake/settings/*.parquet``, each only if that changes it."""
+    tables = {
+        "workspace": {
+            "as_of_on": pa.array([workspace.as_of_on], pa.date32()),
+            "as_of_at": pa.array([workspace.as_of_at.replace(tzinfo=None)], pa.timestamp("us")),
+            "timezone": pa.array([workspace.timezone]),
+            "currency": pa.array([workspace.currency]),
+            "min_group_size": pa.array([workspace.min_group_size], pa.int32()),
+            "feature_months": pa.array([workspace.feature_months], pa.int32()),
+            "quarantine_days": pa.array([workspace.survey_rules.quarantine_days], pa.int32()),
+            "headline_metric": pa.array([workspace.headline.metric]),
+            "headline_survey_type": pa.array([workspace.headline.survey_type]),
+            "max_quarantine_rate": pa.array([workspace.max_quarantine_rate], pa.float64()),
+        },
+        "churn_windows": {"window_days": pa.array(workspace.churn_windows, pa.int32())},
+        "segments": {
+            "position": pa.array(range(1, len(workspace.segments) + 1), pa.int32()),
+            "segment": pa.array(workspace.segments, pa.string()),
+        },
+    }
+    mapped = [
+        (source.name, source.entity, source.customers_of, column)
+        for source in workspace.sources
+        for column in ENTITIES[source.entity].column_names
+        if column in source.columns or column in source.constants
+    ]
+    tables["mapped_columns"] = {
+        name: pa.array([row[place] for row in mapped], pa.string())
+        for place, name in enumerate(("source", "entity", "customer_source", "column_name"))
+    }
+    for name, columns in tables.items():
+        write_if_changed(
+            workspace.settings_dir / f"{name}.parquet", parquet_bytes(pa.table(columns))
+        )
+
+
+def unclaimed_files(workspace: Workspace) -> list[str]:
+    """Files in landing that no source's glob takes up, as paths below it: nobody reads them."""
+    claimed = {
+        path
+        for source in workspace.sources
+        for path in (workspace.landing / source.name).glob(source.files)
+    }
+    return [
+        _printable(path.relative_to(workspace.landing).as_posix())
+        for path in sorted(workspace.landing.rglob("*"))
+        if path.is_file() and path not in claimed and not _is_ignored(path, workspace.landing)
+    ]
+
+
+def _raw_file(workspace: Workspace, state: FileState) -> Path:
+    name = f"{state.source}-{state.file_sha256}-{state.mapping_version}.parquet"
+    return workspace.raw / state.entity / name
+
+
+def _rejected_file(workspace: Workspace, state: FileState) -> Path:
+    return workspace.rejected / state.entity / _raw_file(workspace, state).name
+
+
+def _archived(workspace: Workspace, sha256: str) -> Path:
+    return workspace.archive / sha256[:2] / sha256
+
+
+def _remove_files(workspace: Workspace, state: FileState) -> None:
+    _raw_file(workspace, state).unlink(missing_ok=True)
+    _rejected_file(workspace, state).unlink(missing_ok=True)
+
+
+def _retire_undeclared(workspace: Workspace, manifest: Manifest) -> None:
+    declared = {(source.name, source.entity) for source in workspace.sources}
+    for state in list(manifest.states.values()):
+        if state.status != "retired" and (state.source, state.entity) not in declared:
+            manifest.append(state, "retired")
+            _remove_files(workspace, state)
+
+
+def _sweep(workspace: Workspace, manifest: Manifest) -> None:
+    """Remove temporary files, and Parquet files that the manifest does not tell of."""
+    folders = [workspace.lake, workspace.archive, workspace.manifest_dir, workspace.settings_dir]
+    folders += [workspace.raw, workspace.rejected]
+    folders += [top / entity for top in (workspace.raw, workspace.rejected) for entity in ENTITIES]
+    for folder in folders:
+        for path in folder.glob(f"{TEMPORARY}*"):
+            if path.is_dir():
+                for inner in path.iterdir():
+                    inner.unlink()
+                path.rmdir()
+            else:
+                path.unlink()
+    told = {
+        path
+        for state in manifest.states.values()
+        if state.status == "loaded"
+        for path in (_raw_file(workspace, state), _rejected_file(workspace, state))
+    }
+    for top in (workspace.raw, workspace.rejected):
+        for path in top.glob("*/*.parquet"):
+            if _LAKE_FILE.fullmatch(path.name) and path not in told:
+                path.unlink()
+
+
+# --- ingesting one source ---------------------------------------------------------------------
+
+
+@dataclass
+class _Run:
+    """What the steps of one source's ingest share."""
+
+    workspace: Workspace
+    source: Source
+    progress: Progress | None
+    closing: ExitStack
+    result: IngestResult
+    manifest: Manifest
+    version: str
+    noted: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+
+    @cached_property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """An in-memory database, made when the first file is to be read."""
+        spill = self.closing.enter_context(scratch(self.workspace.lake))
+        settings: dict[str, Any] = {
+            "temp_directory": str(spill),
+            "autoinstall_known_extensions": False,
+        }
+        if self.workspace.memory_limit:
+            settings["memory_limit"] = self.workspace.memory_limit.replace(" ", "")
+        connection = self.closing.enter_context(duckdb.connect(":memory:", config=settings))
+        connection.execute("set TimeZone = 'UTC'")
+        connection.create_function("nfkc", _nfkc, ["VARCHAR"], "VARCHAR", type="arrow")
+        return connection
+
+    def is_current(self, state: FileState | None) -> bool:
+        """Whether the lake holds what the present mapping makes of the file."""
+        if state is None or state.mapping_version != self.version or state.status == "retired":
+            return False
+        return state.status == "quarantined" or _raw_file(self.workspace, state).exists()
+
+
+def ingest_source(
+    workspace: Workspace, source: Source, progress: Progress | None = None
+) -> IngestResult:
+    """Take up one source's files: new ones, and those that a changed mapping reads differently.
+
+    One file's fault never stops the others. The caller holds the workspace's lock, and has called
+    ``prepare_lake``.
+
+    Args:
+        workspace: the workspace.
+        source: one of its sources.
+        progress: called now and then with a line about the file being read.
+
+    Raises:
+        UserError: when the disk is full or the workspace cannot be written.
+    """
+    result = IngestResult(source.name, source.entity)
+    with _clear_errors(source.label), ExitStack() as closing:
+        run = _Run(
+            workspace,
+            source,
+            progress,
+            closing,
+            result,
+            Manifest.load(workspace.manifest_file),
+            mapping.mapping_version(workspace, source),
+        )
+        _rederive(run)
+        paths = _landing_files(workspace, source)
+        result.files_found = len(paths)
+        for place, path in enumerate(paths, start=1):
+            _say(run, f"file {place:,} of {len(paths):,}")
+            _ingest_file(run, path)
+        _forget_unread(run, paths)
+        for message, files in run.noted.items():
+            more = f" and {len(files) - 1:,} more" if len(files) > 1 else ""
+            result.warnings.append(f"{source.label}: {files[0]}{more}: {message}")
+    return result
+
+
+def _nfkc(texts: pa.Array) -> pa.Array:
+    return pc.utf8_normalize(texts, "NFKC")
+
+
+def _say(run: _Run, text: str) -> None:
+    if run.progress:
+        run.progress(f"{run.source.label}: {text}")
+
+
+@contextmanager
+def _clear_errors(what: str) -> Iterator[None]:
+    """Turn what the machine refuses into one line; let no database error quote a cell."""
+    try:
+        yield
+    except OSError as error:
+        place = f" ({_printable(str(error.filename))})" if error.filename else ""
+        raise UserError(f"{what}: {error.strerror or type(error).__name__}{place}") from None
+    except duckdb.IOException as error:
+        raise UserError(f"{what}: {str(error).splitlines()[0]}") from None
+    except duckdb.OutOfMemoryException:
+        raise UserError(f"{what}: not enough memory; raise memory_limit in workspace.yml") from None
+    except (duckdb.DataError, duckdb.InvalidInputException, duckdb.ConversionException) as error:
+        raise RuntimeError(f"{what}: {type(error).__name__}") from None
+
+
+def _is_ignored(path: Path, base: Path) -> bool:
+    parts = path.relative_to(base).parts
+    return path.name.lower().endswith(_UNFINISHED) or any(p.startswith(_HIDDEN) for p in parts)
+
+
+def _landing_files(workspace: Workspace, source: Source) -> list[Path]:
+    base = workspace.landing / source.name
+    return sorted(
+        path
+        for path in base.glob(source.files)
+        if not _is_ignored(path, base) and (path.is_symlink() or not path.is_dir())
+    )
+
+
+def _stored_name(text: str) -> str:
+    """A file's name as Unicode: bytes that are none are written as escapes."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def _printable(text: str) -> str:
+    """A name that cannot forge a line or hide its ending when it is printed."""
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode()
+        for char in _stored_name(text)
+    )
+
+
+def _rederive(run: _Run) -> None:
+    """Read anew from the archive what is not in the lake as the present mapping makes it."""
+    stale = [
+        state
+        for state in run.manifest.of(run.source.name, run.source.entity)
+        if not run.is_current(state) and not state.file_sha256.startswith(_UNREAD)
+    ]
+    for place, state in enumerate(stale, start=1):
+        _say(run, f"reading anew {place:,} of {len(stale):,}")
+        path = _archived(run.workspace, state.file_sha256)
+        if not path.exists():
+            run.noted["its bytes are no longer in the archive"].append(_printable(state.file_name))
+            continue
+        with scratch(run.workspace.lake) as text:
+            found = reader.scan(path, run.source.format, scratch=text)
+            if found.sha256 != state.file_sha256:
+                message = "its bytes in the archive are damaged; what was read of them stays"
+                run.noted[message].append(_printable(state.file_name))
+                continue
+            _derive(run, state, found, None)
+        run.result.files_rederived += 1
+
+
+def _ingest_file(run: _Run, path: Path) -> None:
+    """Take up one file of landing, unless the lake has it."""
+    base = run.workspace.landing / run.source.name
+    name = _stored_name(path.relative_to(base).as_posix())
+    try:
+        real = path.resolve(strict=True)
+        status = real.stat()
+        if not real.is_relative_to(run.workspace.landing.resolve()):
+            raise FileFault("outside_landing", "a link out of landing; put the file itself there")
+        if not stat_module.S_ISREG(status.st_mode):
+            raise FileFault("outside_landing", "not a regular file; put a file there")
+        limit = run.source.format.max_file_mb
+        if status.st_size > limit << 20:
+            raise FileFault(
+                "oversized_file",
+                f"the file has {status.st_size >> 20:,} MiB, more than format.max_file_mb {limit:,}"
+                "; raise it, or split the file",
+            )
+        _take_up(run, real, name, Stat.of(status))
+    except (FileNotFoundError, PermissionError, RuntimeError, FileFault) as error:
+        if not isinstance(error, FileFault):
+            if isinstance(error, RuntimeError) and not path.is_symlink():
+                raise
+            if path.is_symlink():
+                error = FileFault("outside_landing", "a link that leads nowhere; remove it")
+            elif isinstance(error, FileNotFoundError) or not os.access(path, os.R_OK):
+                error = FileFault("still_being_written", "the file cannot be opened (yet)")
+            else:
+                raise
+        _never_read(run, name, error)
+
+
+def _take_up(run: _Run, path: Path, name: str, status: Stat) -> None:
+    """Archive, read and record one file.
+
+    Raises:
+        FileFault: when it is being written; nothing is kept of it then.
+    """
+    source, entity = run.source.name, run.source.entity
+    before, sha256 = run.manifest.seen.get((source, entity, name), (None, ""))
+    if before == status and _is_known(run, name, sha256):
+        return
+    # A file of a known size may be a known file: hashing alone is cheaper than reading.
+    sizes = {
+        seen.size
+        for (one, other, _), (seen, _) in run.manifest.seen.items()
+        if (one, other) == (source, entity) and seen
+    }
+    if status.size in sizes:
+        sha256 = reader.hash_file(path)
+        _unchanged_since(path, status)
+        if _is_known(run, name, sha256, status):
+            return
+    with scratch(run.workspace.archive) as copy, scratch(run.workspace.lake) as text:
+        found = reader.scan(path, run.source.format, archive=copy, scratch=text)
+        _unchanged_since(path, status)
+        kept = _archived(run.workspace, found.sha256)
+        if kept.exists():
+            copy.unlink()
+        else:
+            commit(copy, kept)
+        found.text = kept if found.text == copy else found.text
+        if _is_known(run, name, found.sha256, status):
+            return
+        state = FileState(
+            source=source,
+            entity=entity,
+            file_sha256=found.sha256,
+            file_name=name,
+            mapping_version=run.version,
+            status="loaded",
+            reason=None,
+            message=None,
+            rows_delivered=0,
+            rows_loaded=0,
+            rows_rejected=0,
+            rows_blank=0,
+            file_modified_at=datetime.fromtimestamp(0, UTC).replace(tzinfo=None)
+            + timedelta(microseconds=status.mtime_ns // 1000),
+            ingested_at=now(),
+            warnings=(),
+        )
+        known = run.manifest.states.get(state.key)
+        done = _derive(run, known or state, found, status, name)
+    if done.status == "loaded":
+        run.result.files_new += 1
+    else:
+        _quarantined(run, name, done)
+
+
+def _unchanged_since(path: Path, status: Stat) -> None:
+    try:
+        same = Stat.of(path.stat()) == status
+    except FileNotFoundError:
+        same = False
+    if not same:
+        raise FileFault(
+            "still_being_written", "the file changed while it was read; it is taken up next time"
+        )
+
+
+def _is_known(run: _Run, name: str, sha256: str, status: Stat | None = None) -> bool:
+    """Whether the lake has these bytes; if so they are counted, and recorded under the new name."""
+    state = run.manifest.states.get((run.source.name, run.source.entity, sha256))
+    if state is None or not run.is_current(state):
+        return False
+    if status is not None:
+        run.manifest.append(replace(state, file_name=name), "seen_again", status)
+    if state.status == "loaded":
+        run.result.files_unchanged += 1
+    else:
+        _quarantined(run, name, state)
+    return True
+
+
+def _quarantined(run: _Run, name: str, state: FileState) -> None:
+    run.result.files_quarantined += 1
+    problem = FileProblem(_printable(name), state.reason or "", state.message or "")
+    run.result.problems.append(problem)
+
+
+def _unread_key(name: str) -> str:
+    return _UNREAD + hashlib.sha256(name.encode()).hexdigest()
+
+
+def _never_read(run: _Run, name: str, fault: FileFault) -> None:
+    """Report a file that is not even opened; record it once, unless it only has to wait."""
+    state = FileState(
+        source=run.source.name,
+        entity=run.source.entity,
+        file_sha256=_unread_key(name),
+        file_name=name,
+        mapping_version=run.version,
+        status="quarantined",
+        reason=fault.reason,
+        message=fault.message,
+        rows_delivered=0,
+        rows_loaded=0,
+        rows_rejected=0,
+        rows_blank=0,
+        file_modified_at=now(),
+        ingested_at=now(),
+        warnings=(),
+    )
+    _quarantined(run, name, state)
+    if fault.reason == "still_being_written":
+        return
+    known = run.manifest.states.get(state.key)
+    if not known or (known.status, known.message) != ("quarantined", fault.message):
+        run.manifest.append(state, "quarantined")
+
+
+def _forget_unread(run: _Run, paths: list[Path]) -> None:
+    """Retire the problems of never-read files that are gone, or are in the lake by now."""
+    still = {_unread_key(problem.file_name) for problem in run.result.problems}
+    base = run.workspace.landing / run.source.name
+    names = {_stored_name(path.relative_to(base).as_posix()) for path in paths}
+    still &= {_unread_key(name) for name in names}
+    for state in run.manifest.of(run.source.name, run.source.entity):
+        is_unread = state.file_sha256.startswith(_UNREAD) and state.status == "quarantined"
+        if is_unread and state.file_sha256 not in still:
+            run.manifest.append(state, "retired")
+
+
+# --- one file ---------------------------------------------------------------------------------
+
+
+def _derive(
+    run: _Run, state: FileState, found: Scan, status: Stat | None, name: str | None = None
+) -> FileState:
+    """Make a scanned file's Parquet files, or quarantine it, and record which.
+
+    Args:
+        run: the run.
+        state: what is known of the bytes; its name and times are kept.
+        found: what the scan found.
+        status: the landing file's, if it was read from there.
+        name: the landing file's.
+    """
+    old, state = state, replace(state, mapping_version=run.version)
+    try:
+        done = _load(run, state, found)
+    except FileFault as fault:
+        rows = _countable(run.source, found) if fault.rows is None else fault.rows
+        done = replace(
+            state,
+            status="quarantined",
+            reason=fault.reason,
+            message=fault.message,
+            rows_delivered=rows,
+            rows_loaded=0,
+            rows_rejected=rows,
+            rows_blank=0,
+            warnings=(),
+        )
+        # The same file may have been loaded under this mapping once, and its Parquet lost.
+        _remove_files(run.workspace, done)
+    event = "loaded" if done.status == "loaded" else "quarantined"
+    run.manifest.append(replace(done, file_name=name or done.file_name), event, status)
+    if old.mapping_version != run.version and old.status == "loaded":
+        run.manifest.append(old, "retired")
+        _remove_files(run.workspace, old)
+    for warning in done.warnings:
+        run.noted[warning].append(_printable(name or done.file_name))
+    run.result.rows_delivered += done.rows_delivered
+    run.result.rows_loaded += done.rows_loaded
+    run.result.rows_rejected += done.rows_rejected
+    run.result.rows_blank += done.rows_blank
+    return done
+
+
+def _countable(source: Source, found: Scan) -> int:
+    """Rows of a file that could not be read: its lines after the header."""
+    if source.format.type == "json":
+        return 0
+    header = source.format.header_rows if source.format.is_delimited else 0
+    return max(0, found.lines - header)
+
+
+def _load(run: _Run, state: FileState, found: Scan) -> FileState:
+    """Write the raw and, if there are any, the rejected rows of one file.
+
+    Raises:
+        FileFault: when the file as a whole is not to be loaded.
+    """
+    workspace, source, form = run.workspace, run.source, run.source.format
+    path = _archived(workspace, state.file_sha256)
+    delivery = _delivery(run, state)
+    wanted = mapping.wanted_columns(source)
+    raw, rejected = _raw_file(workspace, state), _rejected_file(workspace, state)
+    with (
+        scratch(raw.parent) as raw_temporary,
+        scratch(rejected.parent) as rejected_temporary,
+        _Rejects(rejected_temporary, state) as rejects,
+    ):
+        rows = reader.open_rows(path, found, form, wanted, rejects.add)
+        relation = _relation(run, rows, state)
+        facts = {"names": rows.names, "cells": rows.cells, "at": rows.at}
+        warnings = _warnings(run, rows, delivery, facts)
+        made = mapping.projection(workspace, source, delivery, relation=relation, **facts)
+        loaded = _copy(run, rows, made.rows, raw_temporary)
+        if rows.is_json:
+            _reject_documents(run, rows, found, rejects, loaded)
+            _check_documents(run, raw_temporary, loaded, warnings)
+        if rows.delivered == 0 and not form.allow_empty:
+            raise FileFault("header_only", "the file has no rows; declare format.allow_empty", 0)
+        rejects.close()
+        if rejects.count:
+            commit(rejected_temporary, rejected)
+        else:
+            rejected.unlink(missing_ok=True)
+        commit(raw_temporary, raw)
+    return replace(
+        state,
+        status="loaded",
+        reason=None,
+        message=None,
+        rows_delivered=rows.delivered,
+        rows_loaded=loaded,
+        rows_rejected=rows.rejected,
+        rows_blank=rows.blank,
+        warnings=tuple(warnings),
+    )
+
+
+def _delivery(run: _Run, state: FileState) -> mapping.Delivery:
+    """The facts of the file as a whole, its snapshot's time among them."""
+    kind, snapshot = mapping.snapshot_kind(run.source), None
+    if kind == "file_modified":
+        snapshot = state.file_modified_at
+    elif kind == "file_name":
+        zone = run.workspace.timezone_of(run.source)
+        name = state.file_name.rsplit("/", 1)[-1]
+        query = mapping.snapshot_name_query(name, run.source.snapshot_at, zone)
+        ((micros,),) = run.connection.execute(query).fetchall()
+        if micros is None:
+            raise FileFault(
+                "bad_snapshot_name",
+                "the file's name does not match snapshot_at; rename the file or mend the pattern",
+            )
+        snapshot = datetime.fromtimestamp(0, UTC).replace(tzinfo=None)
+        snapshot += timedelta(microseconds=micros)
+    return mapping.Delivery(
+        state.file_sha256, state.file_name, state.ingested_at, snapshot, state.mapping_version
+    )
+
+
+def _relation(run: _Run, rows: Rows, state: FileState) -> str:
+    """Hand the rows to DuckDB; what the projection selects from."""
+    connection = run.connection
+    reader_ = rows.reader
+    if run.progress:
+        reader_ = _watched(run, rows, state)
+    connection.register("delivered", reader_)
+    if not rows.is_json:
+        return "delivered"
+    if run.source.format.type == "json":
+        _unnest(run, rows)
+        relation = "elements"
+    else:
+        relation = "delivered"
+    # DuckDB may evaluate both sides of an AND; a CASE keeps json_type from invalid texts.
+    is_object = "case when json_valid(doc) then json_type(doc) = 'OBJECT' else false end"
+    return f"(select doc, _row_number from {relation} where {is_object})"
+
+
+def _watched(run: _Run, rows: Rows, state: FileState) -> pa.RecordBatchReader:
+    """The same batches; after some seconds, and then now and then, progress is told."""
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        told = time.monotonic()
+        for batch in rows.reader:
+            if time.monotonic() - told > 2:
+                told = time.monotonic()
+                _say(run, f"{_printable(state.file_name)}: {rows.delivered:,} rows read")
+            yield batch
+
+    return pa.RecordBatchReader.from_batches(rows.reader.schema, batches())
+
+
+def _unnest(run: _Run, rows: Rows) -> None:
+    """Make the table ``elements`` of a JSON document's array, in the document's order.
+
+    Raises:
+        FileFault: when the document is not valid, or holds no array where one is declared.
+    """
+    connection, records = run.connection, run.source.format.records
+    connection.execute("create or replace temp table document as select doc from delivered")
+    ((is_valid,),) = connection.execute("select json_valid(doc) from document").fetchall()
+    if not is_valid:
+        raise FileFault("invalid_json", "the document is not valid JSON; export it anew")
+    array = mapping.json_value("doc", records) if records else "json_extract(doc, '')"
+    ((kind,),) = connection.execute(f"select json_type({array}) from document").fetchall()
+    if kind != "ARRAY":
+        where = "at format.records" if records else "at its top; declare format.records"
+        raise FileFault("not_a_table", f"the document has no array {where}")
+    connection.execute(
+        "create or replace temp table elements as select unnest(list)::varchar as doc, "
+        "generate_subscripts(list, 1)::bigint as _row_number "
+        f"from (select json_extract({array}, '$[*]') as list from document)"
+    )
+    connection.execute("drop table document")
+    ((rows.delivered,),) = connection.execute("select count(*) from elements").fetchall()
+    rows.sample = connection.execute("select * from elements limit 1000").to_arrow_table()
+
+
+def _copy(run: _Run, rows: Rows, query: str, path: Path) -> int:
+    """Write the query's rows as Parquet, streaming; their number."""
+    try:
+        ((count,),) = run.connection.execute(
+            f"copy ({query}) to {mapping.quoted(str(path))} (format parquet, compression zstd)"
+        ).fetchall()
+    except duckdb.Error:
+        if rows.fault:
+            raise rows.fault from None
+        raise
+    finally:
+        with suppress(duckdb.Error):
+            run.connection.unregister("delivered")
+    return count
+
+
+def _warnings(
+    run: _Run, rows: Rows, delivery: mapping.Delivery, facts: dict[str, Any]
+) -> list[str]:
+    """What is accepted but should be known: columns left over, times read in the default zone."""
+    warnings = []
+    extra = [name for place, name in enumerate(rows.names) if place not in set(rows.at.values())]
+    extra = [name for name in extra if name.strip()]
+    if extra:
+        warnings.append(
+            f"{mapping.count(len(extra), 'column')} not mapped, kept in _extra: "
+            f"{mapping.shown_names(extra)}"
+        )
+    if run.source.timezone is None and rows.sample is not None:
+        run.connection.register("sample", rows.sample)
+        made = mapping.projection(
+            run.workspace, run.source, delivery, relation="sample_objects", **facts
+        )
+        if made.naive:
+            relation = "(select * from sample)"
+            if rows.is_json:
+                relation = "(select * from sample where json_valid(doc))"
+            query = f"with sample_objects as {relation} {made.naive}"
+            (found,) = run.connection.execute(query).fetchall()
+            naive = [column for column, is_so in zip(made.times, found, strict=True) if is_so]
+            if naive:
+                warnings.append(
+                    f"times without an offset ({', '.join(naive)}) are read in the workspace's "
+                    f"zone {run.workspace.timezone}; declare timezone in the entry"
+                )
+        run.connection.unregister("sample")
+    return warnings
+
+
+class _Rejects:
+    """Writes rejected rows as Parquet, a number at a time; the file appears with the first."""
+
+    def __init__(self, path: Path, state: FileState) -> None:
+        self._path, self._state = path, state
+        self._rows: list[tuple[int, str, str]] = []
+        self._writer: pq.ParquetWriter | None = None
+        self._error: OSError | None = None
+        self.count = 0
+
+    def __enter__(self) -> _Rejects:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._writer:
+            self._writer.close()
+
+    def add(self, number: int, reason: str, text: str) -> None:
+        """Note one row. It never raises: it is called from inside Arrow's parser."""
+        self._rows.append((number, reason, text))
+        if len(self._rows) >= _REJECTS_AT_ONCE:
+            try:
+                self._flush()
+            except OSError as error:
+                self._error = error
+                self._rows = []
+
+    def _flush(self) -> None:
+        if not self._rows:
+            return
+        facts = self._state
+        size = len(self._rows)
+        numbers, reasons, texts = zip(*self._rows, strict=True)
+        table = pa.table(
+            [
+                pa.repeat(facts.source, size),
+                pa.repeat(facts.entity, size),
+                pa.repeat(facts.file_sha256, size),
+                pa.repeat(facts.file_name, size),
+                pa.array(numbers, pa.int64()),
+                pa.repeat(facts.mapping_version, size),
+                pa.array(reasons, pa.string()),
+                pa.array(texts, pa.string()),
+            ],
+            schema=_REJECTED_SCHEMA,
+        )
+        if self._writer is None:
+            self._writer = pq.ParquetWriter(self._path, _REJECTED_SCHEMA, compression="zstd")
+        self._writer.write_table(table)
+        self.count += size
+        self._rows = []
+
+    def close(self) -> None:
+        """Write what is left.
+
+        Raises:
+            OSError: when writing failed, now or earlier.
+        """
+        if self._error:
+            raise self._error
+        self._flush()
+        if self._writer:
+            self._writer.close()
+            self._writer = None
+
+
+# --- JSON -------------------------------------------------------------------------------------
+
+
+def _reject_documents(run: _Run, rows: Rows, found: Scan, rejects: _Rejects, loaded: int) -> None:
+    """Give the rows that are no JSON objects to the rejects: a second reading, where there are any.
+
+    Raises:
+        FileFault: when no row is an object.
+    """
+    bad = rows.delivered - rows.rejected - loaded
+    if rows.delivered and not loaded:
+        what = "element is an object" if run.source.format.type == "json" else "line is valid JSON"
+        raise FileFault("invalid_json", f"no {what}; check format", rows.delivered)
+    if not bad:
+        return
+    relation = "elements"
+    if run.source.format.type == "jsonl":
+        again = reader.open_rows(
+            Path(), found, run.source.format, (), lambda number, reason, text: None
+        )
+        run.connection.register("delivered", again.reader)
+        relation = "delivered"
+    is_object = "case when json_valid(doc) then json_type(doc) = 'OBJECT' else false end"
+    batches = run.connection.execute(
+        f"select _row_number, doc from {relation} where not ({is_object})"
+    ).to_arrow_reader(_REJECTS_AT_ONCE)
+    for batch in batches:
+        for number, text in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+            rejects.add(number, "invalid_json", text)
+    rows.rejected += bad
+
+
+def _check_documents(run: _Run, path: Path, loaded: int, warnings: list[str]) -> None:
+    """See that what the mapping names is in the documents; JSON has no header that would tell.
+
+    Raises:
+        FileFault: when no document has anything that is mapped, or none has the entity's key.
+    """
+    if not loaded:
+        return
+    entity = ENTITIES[run.source.entity]
+    names = [name for name in entity.column_names if name in run.source.columns]
+    absent = [name for name, number in _filled(path, names).items() if not number]
+    if len(absent) == len(names):
+        message = "no document has any member that the mapping names; it may be an error's body"
+        raise FileFault("not_a_table", message, loaded)
+    key = entity.column_names[0]
+    if key in absent:
+        message = f"no document has '{key}' where the mapping looks for it; mend the mapping"
+        raise FileFault("missing_column", message, loaded)
+    if absent:
+        warnings.append(f"never there in this file: {', '.join(absent)}")
+
+
+def _filled(path: Path, names: list[str]) -> dict[str, int]:
+    """For each text column of a Parquet file the number of rows that have it, by its statistics."""
+    metadata = pq.read_metadata(path)
+    groups = [metadata.row_group(place) for place in range(metadata.num_row_groups)]
+    places = {
+        groups[0].column(place).path_in_schema: place for place in range(metadata.num_columns)
+    }
+    return {
+        name: sum(
+            group.num_rows - group.column(places[name]).statistics.null_count for group in groups
+        )
+        for name in names
+    }

@@ -1,0 +1,72 @@
+"""Writing into the lake: whole or not at all.
+
+Everything is written under a temporary name beside its target, synced, and renamed; a crash
+leaves at most a ``.tmp-`` file, which the next ingest sweeps.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+TEMPORARY = ".tmp-"
+
+
+def temporary(folder: Path) -> Path:
+    """A new temporary name in a folder, which is made if need be."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{TEMPORARY}{uuid.uuid4().hex}"
+
+
+@contextmanager
+def scratch(folder: Path) -> Iterator[Path]:
+    """A temporary name whose file, if one was made and not renamed, is removed at the end."""
+    path = temporary(folder)
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """Ask the system to write a file's, or a folder's, content to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def commit(path: Path, target: Path) -> None:
+    """Give a written temporary file its name, durably."""
+    sync(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    os.replace(path, target)
+    sync(target.parent)
+
+
+def write_if_changed(target: Path, content: bytes) -> bool:
+    """Write bytes unless the file holds just them; whether it was written."""
+    try:
+        if target.read_bytes() == content:
+            return False
+    except FileNotFoundError:
+        pass
+    with scratch(target.parent) as path:
+        path.write_bytes(content)
+        commit(path, target)
+    return True
+
+
+def parquet_bytes(table: pa.Table) -> bytes:
+    """A small table as the bytes of a Parquet file; equal tables give equal bytes."""
+    out = io.BytesIO()
+    pq.write_table(table, out, compression="zstd")
+    return out.getvalue()

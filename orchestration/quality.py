@@ -1,0 +1,160 @@
+"""The two boundaries as asset checks: what arrived, before dbt; what leaves, before publishing.
+
+Each check of a suite is one asset check. A critical one is blocking: if it fails, nothing
+downstream of its asset runs, so that nothing is published. All checks of a boundary run in one
+step, because opening the database and importing Great Expectations cost more than the checks.
+"""
+
+# no `from __future__ import annotations`: Dagster looks at the annotation of `context` itself
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dagster import (
+    AssetCheckExecutionContext,
+    AssetCheckKey,
+    AssetCheckResult,
+    AssetCheckSeverity,
+    AssetCheckSpec,
+    AssetKey,
+    multi_asset_check,
+)
+
+from expectations import Check, CheckResult
+from expectations.suites.marts import MARTS, RESTRICTED
+from expectations.suites.raw import RAW
+from expectations.validate import (
+    lake_views,
+    release_dbt,
+    spill_settings,
+    validate,
+)
+from orchestration.context import current_workspace
+from orchestration.errors import UserError
+from orchestration.workspace import Workspace
+
+Suites = Mapping[str, Sequence[Check]]
+
+
+def check_specs(schema: str, suites: Suites) -> list[AssetCheckSpec]:
+    """The asset checks of one schema's suites; the tables are the assets ``[schema, table]``."""
+    return [
+        AssetCheckSpec(
+            name=check.name,
+            asset=AssetKey([schema, table]),
+            description=check.why,
+            blocking=check.severity == "critical",
+        )
+        for table, checks in suites.items()
+        for check in checks
+    ]
+
+
+def check_raw(
+    workspace: Workspace, suites: Suites = RAW, results: Path | None = None
+) -> list[CheckResult]:
+    """Evaluate the raw boundary on the lake's Parquet files.
+
+    Args:
+        workspace: the workspace whose lake is read.
+        suites: the checks of each table of schema ``raw``.
+        results: a JSON file for the results, or None.
+    """
+    spill = workspace.runs / "spill"
+    settings = spill_settings(spill, workspace.memory_limit)
+    return validate(
+        None, suites, "raw", setup=settings + lake_views(workspace.lake), results=results
+    )
+
+
+def check_warehouse(
+    workspace: Workspace, schema: str, suites: Suites, results: Path | None = None
+) -> list[CheckResult]:
+    """Evaluate suites on a schema of the build database, which dbt must have finished.
+
+    Args:
+        workspace: the workspace whose build database is read.
+        schema: ``marts`` or ``restricted``.
+        suites: the checks of each table of the schema.
+        results: a JSON file for the results, or None.
+
+    Raises:
+        UserError: the build database is not there, or another program holds it.
+    """
+    import duckdb
+
+    release_dbt()
+    try:
+        return validate(workspace.warehouse_file, suites, schema, results=results)
+    except FileNotFoundError:
+        raise UserError("warehouse/nps.duckdb: not there; refresh the workspace first") from None
+    except (duckdb.IOException, duckdb.ConnectionException):
+        raise UserError(
+            "warehouse/nps.duckdb: cannot be opened; close the program that has it open (the "
+            "tables to read lie in published/) and run again"
+        ) from None
+
+
+def as_asset_check_result(schema: str, result: CheckResult) -> AssetCheckResult:
+    """What Dagster is told of a check: counts and reasons, no cell's value."""
+    metadata: dict[str, Any] = {"why": result.check.why, "seconds": result.seconds}
+    metadata |= dict(result.observed)
+    if result.error:
+        metadata["error"] = result.error
+    return AssetCheckResult(
+        asset_key=AssetKey([schema, result.table]),
+        check_name=result.name,
+        passed=result.success,
+        severity=(
+            AssetCheckSeverity.ERROR if result.severity == "critical" else AssetCheckSeverity.WARN
+        ),
+        metadata=metadata,
+    )
+
+
+def _selected(schema: str, suites: Suites, keys: set[AssetCheckKey]) -> dict[str, list[Check]]:
+    """The part of a schema's suites that a run asks for."""
+    chosen = {
+        table: [
+            check
+            for check in checks
+            if AssetCheckKey(AssetKey([schema, table]), check.name) in keys
+        ]
+        for table, checks in suites.items()
+    }
+    return {table: checks for table, checks in chosen.items() if checks}
+
+
+def _results_file(workspace: Workspace, run_id: str, schema: str) -> Path:
+    return workspace.runs / "gx" / f"{run_id}-{schema}.json"
+
+
+@multi_asset_check(
+    specs=check_specs("raw", RAW),
+    can_subset=True,
+    description="What arrived: every row traceable, few of them unreadable.",
+)
+def raw_checks(context: AssetCheckExecutionContext) -> Iterator[AssetCheckResult]:
+    """The checks of the raw boundary that the run selects."""
+    workspace = current_workspace()
+    suites = _selected("raw", RAW, set(context.selected_asset_check_keys))
+    results = _results_file(workspace, context.run_id, "raw")
+    for result in check_raw(workspace, suites, results):
+        yield as_asset_check_result("raw", result)
+
+
+@multi_asset_check(
+    specs=check_specs("marts", MARTS) + check_specs("restricted", RESTRICTED),
+    can_subset=True,
+    description="What leaves: keys, sums, scores and dates as a reader of the tables sees them.",
+)
+def mart_checks(context: AssetCheckExecutionContext) -> Iterator[AssetCheckResult]:
+    """The checks of the marts boundary that the run selects."""
+    workspace = current_workspace()
+    keys = set(context.selected_asset_check_keys)
+    for schema, suites in (("marts", MARTS), ("restricted", RESTRICTED)):
+        chosen = _selected(schema, suites, keys)
+        if chosen:
+            results = _results_file(workspace, context.run_id, schema)
+            for result in check_warehouse(workspace, schema, chosen, results):
+                yield as_asset_check_result(schema, result)

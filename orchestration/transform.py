@@ -1,0 +1,200 @@
+"""dbt's models as Dagster assets, built by dbt inside the run's own process.
+
+dagster-dbt's resource starts dbt as a second process, which imports dbt again: seconds for every
+run. Here dbt's own runner builds in this process, and dagster-dbt translates dbt's events.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from orchestration.context import PROJECT_DIR, current_workspace
+from orchestration.errors import UserError
+from orchestration.lock import hold_workspace
+from orchestration.progress import announce, timed
+
+if TYPE_CHECKING:
+    from orchestration.workspace import Workspace
+
+FULL_REFRESH_TAG = "nps/full_refresh"
+SOURCES_OF_DBT = ("dbt_project.yml", "profiles.yml", "models", "macros", "seeds", "tests/dbt")
+# A model that fails for a passing reason (a reader holds the file) is worth a second try.
+RETRY = dg.RetryPolicy(max_retries=1, delay=5)
+
+
+def target_dir(workspace: Workspace) -> Path:
+    """Where dbt writes its artifacts: below the workspace, because a manifest names its database."""
+    return workspace.runs / "dbt"
+
+
+def prepare_manifest(workspace: Workspace) -> Path:
+    """Parse the dbt project for this workspace where that is not already done.
+
+    Returns:
+        The path of manifest.json.
+
+    Raises:
+        UserError: the project does not parse; dbt's own words, which name file and line.
+    """
+    manifest = target_dir(workspace) / "manifest.json"
+    if not manifest.exists() or manifest.stat().st_mtime < _newest_source():
+        announce("transform", "reading the models")
+        invoke_dbt(workspace, "parse")
+    return manifest
+
+
+def invoke_dbt(
+    workspace: Workspace, *arguments: str, on_event: Callable[[Any], None] | None = None
+) -> bool:
+    """Run dbt in this process on a workspace.
+
+    Args:
+        workspace: whose lake is read and whose warehouse file is built.
+        arguments: the command and its options, such as `"build", "--full-refresh"`.
+        on_event: called with each of dbt's structured events.
+
+    Returns:
+        Whether every node succeeded.
+
+    Raises:
+        UserError: dbt could not run at all (the project does not compile, the file is locked).
+    """
+    os.environ["NPS_WORKSPACE"] = str(workspace.root)
+    os.environ["DBT_SEND_ANONYMOUS_USAGE_STATS"] = "false"
+    from dbt.cli.main import dbtRunner
+
+    workspace.warehouse_dir.mkdir(parents=True, exist_ok=True)
+    result = dbtRunner(callbacks=[on_event] if on_event else []).invoke(
+        [
+            *arguments,
+            *("--project-dir", str(PROJECT_DIR), "--profiles-dir", str(PROJECT_DIR)),
+            *("--target-path", str(target_dir(workspace))),
+            *("--log-path", str(workspace.runs / "logs")),
+            *("--quiet", "--no-use-colors", "--log-level-file", "info"),
+        ]
+    )
+    if result.exception is not None:
+        raise UserError(f"dbt {arguments[0]}: {_one_line(result.exception)}")
+    return bool(result.success)
+
+
+def build_models(workspace: Workspace, *, full_refresh: bool = False) -> list[dict[str, Any]]:
+    """Build and test every model.
+
+    Args:
+        workspace: whose warehouse is built.
+        full_refresh: remove the warehouse first and build it from the lake alone.
+
+    Returns:
+        dbt's structured events of finished nodes, in their order, as plain dictionaries.
+    """
+    from dbt_common.events.functions import msg_to_dict
+
+    if full_refresh:
+        for leftover in workspace.warehouse_dir.glob("nps.duckdb*"):
+            leftover.unlink()
+    events: list[dict[str, Any]] = []
+
+    def collect(message: Any) -> None:
+        if message.info.name in _RESULTS:
+            event = msg_to_dict(message)
+            events.append(event)
+            data = event["data"]
+            name = data["node_info"]["node_name"]
+            announce("transform", f"{data['index']}/{data['total']} {name}: {data['status']}")
+
+    # Unit tests judge the code, not the data: the test suite runs them, not every refresh.
+    options = ("--exclude-resource-type", "unit_test", *(("--full-refresh",) if full_refresh else ()))
+    invoke_dbt(workspace, "build", *options, on_event=collect)
+    return events
+
+
+def dbt_models(workspace: Workspace) -> dg.AssetsDefinition:
+    """The assets of every seed and model, with dbt's tests as their checks."""
+    from dagster_dbt import dbt_assets
+
+    manifest = prepare_manifest(workspace)
+
+    @dbt_assets(manifest=manifest, name="dbt_models", retry_policy=RETRY)
+    def models(context: dg.AssetExecutionContext) -> Iterator[Any]:
+        """Build every model and run its data tests; a failed one stops what depends on it."""
+        from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
+
+        from expectations.validate import release_dbt
+
+        workspace = current_workspace()
+        hold_workspace(workspace.runs)
+        full_refresh = context.run.tags.get(FULL_REFRESH_TAG) == "true"
+        release_dbt()
+        with timed("transform"):
+            events = build_models(workspace, full_refresh=full_refresh)
+            release_dbt()
+        rows = _row_counts(workspace)
+        for event in events:
+            message = DbtCoreCliEventMessage(raw_event=event, event_history_metadata={})
+            for result in message.to_default_asset_events(manifest=manifest, context=context):
+                yield _with_rows(result, event, rows)
+        failed = [e["data"] for e in events if e["data"]["status"] in ("error", "fail", "runtime error")]
+        if failed:
+            names = ", ".join(data["node_info"]["node_name"] for data in failed)
+            raise dg.Failure(
+                f"dbt: {names} failed; {workspace.runs / 'logs' / 'dbt.log'} says why",
+                allow_retries=any(data["status"] == "error" for data in failed),
+            )
+
+    return models
+
+
+_RESULTS = frozenset({"LogSeedResult", "LogModelResult", "LogSnapshotResult", "LogTestResult"})
+
+
+def published_tables(manifest: Path) -> tuple[str, ...]:
+    """The models of the schemas marts and restricted as `<schema>.<table>`: what may leave."""
+    nodes = json.loads(manifest.read_text(encoding="utf-8"))["nodes"].values()
+    return tuple(
+        sorted(
+            f"{node['schema']}.{node['name']}"
+            for node in nodes
+            if node["resource_type"] == "model" and node["schema"] in ("marts", "restricted")
+        )
+    )
+
+
+def _newest_source() -> float:
+    files = (
+        file
+        for name in SOURCES_OF_DBT
+        for file in [PROJECT_DIR / name, *(PROJECT_DIR / name).rglob("*")]
+    )
+    return max(file.stat().st_mtime for file in files)
+
+
+def _row_counts(workspace: Workspace) -> dict[str, int]:
+    """Rows of every table of the build, by `<schema>.<table>`; from its catalogue, not by counting."""
+    import duckdb
+
+    with duckdb.connect(str(workspace.warehouse_file), read_only=True) as connection:
+        return {
+            f"{schema}.{table}": rows
+            for schema, table, rows in connection.execute(
+                "select schema_name, table_name, estimated_size from duckdb_tables()"
+            ).fetchall()
+        }
+
+
+def _with_rows(result: Any, event: dict[str, Any], rows: dict[str, int]) -> Any:
+    relation = event["data"]["node_info"].get("node_relation") or {}
+    count = rows.get(f"{relation.get('schema')}.{relation.get('alias')}")
+    if isinstance(result, dg.Output) and count is not None:
+        return result.with_metadata({**result.metadata, "dagster/row_count": count})
+    return result
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:500]
