@@ -24,3 +24,18 @@
         comment on column {{ this }}.{{ segment }} is 'Segment {{ segment }} of the workspace: {{ meaning }}';
     {%- endfor %}
 {%- endmacro %}
+
+{#- In a query grouped by sets: the name of the dimension that a row is grouped by, or its value;
+    `all` where it is grouped by none. -#}
+{% macro grouped_dimension(dimensions, value=false) -%}
+    {%- if dimensions -%}
+        case
+            {%- for dimension in dimensions %}
+            when grouping({{ dimension }}) = 0 then {{ dimension if value else "'" ~ dimension ~ "'" }}
+            {%- endfor %}
+            else 'all'
+        end
+    {%- else -%}
+        'all'
+    {%- endif -%}
+{%- endmacro %}

@@ -138,7 +138,7 @@ def raw_checks(context: AssetCheckExecutionContext) -> Iterator[AssetCheckResult
     """The checks of the raw boundary that the run selects."""
     workspace = current_workspace()
     suites = _selected("raw", RAW, set(context.selected_asset_check_keys))
-    results = _results_file(workspace, context.run_id, "raw")
+    results = _results_file(workspace, context.run.run_id, "raw")
     for result in check_raw(workspace, suites, results):
         yield as_asset_check_result("raw", result)
 
@@ -155,6 +155,6 @@ def mart_checks(context: AssetCheckExecutionContext) -> Iterator[AssetCheckResul
     for schema, suites in (("marts", MARTS), ("restricted", RESTRICTED)):
         chosen = _selected(schema, suites, keys)
         if chosen:
-            results = _results_file(workspace, context.run_id, schema)
+            results = _results_file(workspace, context.run.run_id, schema)
             for result in check_warehouse(workspace, schema, chosen, results):
                 yield as_asset_check_result(schema, result)

@@ -231,7 +231,7 @@ def contrasts(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> li
                 sum(responses) over dim - responses as rest_responses,
                 row_number() over (partition by dimension order by segment) as place
             from marts.fct_nps_by_segment_period
-            where time_grain = 'all' and basis = 'responses' and {_is_headline(workspace)}
+            where time_grain = 'all' and basis = 'responses' and {is_headline(workspace)}
             window dim as (partition by dimension)
         )
         select
@@ -250,7 +250,7 @@ def contrasts(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> li
     return sorted(found, key=lambda c: (-abs(c.difference.z), c.dimension, c.segment))
 
 
-def _is_headline(workspace: Workspace) -> str:
+def is_headline(workspace: Workspace) -> str:
     """The SQL condition that a row is of the headline's metric and survey type."""
     return (
         f"metric = {literal(workspace.headline.metric)} "
@@ -269,7 +269,7 @@ def _headline_cells(
     rows = connection.execute(
         "select period_start, promoters, passives, detractors, nps, ci_low, ci_high "
         "from marts.fct_nps_by_period where basis = 'responses' and responses > 0 "
-        f"and time_grain = {literal(time_grain)} and {_is_headline(workspace)} and {condition} "
+        f"and time_grain = {literal(time_grain)} and {is_headline(workspace)} and {condition} "
         f"order by period_start desc limit {most}"
     ).fetchall()
     return [Cell(start, Counts(int(p), int(a), int(d)), *rest) for start, p, a, d, *rest in rows]

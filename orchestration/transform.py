@@ -106,8 +106,11 @@ def build_models(workspace: Workspace, *, full_refresh: bool = False) -> list[di
             event = msg_to_dict(message)
             events.append(event)
             data = event["data"]
-            name = data["node_info"]["node_name"]
-            announce("transform", f"{data['index']}/{data['total']} {name}: {data['status']}")
+            total = data.get("total") or data.get("num_models")  # of models, and of tests
+            status = data["node_info"]["node_status"]
+            announce(
+                "transform", f"{data['index']}/{total} {data['node_info']['node_name']}: {status}"
+            )
 
     # Unit tests judge the code, not the data: the test suite runs them, not every refresh.
     options = ("--exclude-resource-type", "unit_test", *(("--full-refresh",) if full_refresh else ()))
@@ -140,12 +143,13 @@ def dbt_models(workspace: Workspace) -> dg.AssetsDefinition:
             message = DbtCoreCliEventMessage(raw_event=event, event_history_metadata={})
             for result in message.to_default_asset_events(manifest=manifest, context=context):
                 yield _with_rows(result, event, rows)
-        failed = [e["data"] for e in events if e["data"]["status"] in ("error", "fail", "runtime error")]
+        nodes = [event["data"]["node_info"] for event in events]
+        failed = [node for node in nodes if node["node_status"] in ("error", "fail")]
         if failed:
-            names = ", ".join(data["node_info"]["node_name"] for data in failed)
+            names = ", ".join(node["node_name"] for node in failed)
             raise dg.Failure(
                 f"dbt: {names} failed; {workspace.runs / 'logs' / 'dbt.log'} says why",
-                allow_retries=any(data["status"] == "error" for data in failed),
+                allow_retries=any(node["node_status"] == "error" for node in failed),
             )
 
     return models

@@ -23,15 +23,10 @@ with responses as (
 -- a voice's answer is its latest of a period when its next answer lies in a later one
 followed as (
     select
-        *,
-        lead(responded_on) over (
-            partition by voice_key, metric, survey_type
-            order by
-                responded_at,
-                case when version_at is null then 0 else 1 end,
-                version_at,
-                response_id,
-                source
+        responses.*,
+        lag(responses.responded_on) over (
+            partition by responses.voice_key, responses.metric, responses.survey_type
+            order by {{ latest_first('responses') }}
         ) as next_on
     from responses
 ),
@@ -51,18 +46,8 @@ counted as (
         metric,
         survey_type,
         responded_on,
-        case
-            {%- for dimension in dimensions %}
-            when grouping({{ dimension }}) = 0 then '{{ dimension }}'
-            {%- endfor %}
-            else 'all'
-        end as dimension,
-        case
-            {%- for dimension in dimensions %}
-            when grouping({{ dimension }}) = 0 then {{ dimension }}
-            {%- endfor %}
-            else 'all'
-        end as segment
+        {{ grouped_dimension(dimensions) }} as dimension,
+        {{ grouped_dimension(dimensions, value=true) }} as segment
         {%- for scope in ['responses'] + grains + ['all'] %}
         {%- set voiced = '' if scope == 'responses' else ' and is_latest_in_' ~ scope %},
         cast(sum(case when contribution > 0{{ voiced }} then 1 else 0 end) as bigint) as promoters_{{ scope }},

@@ -17,9 +17,9 @@ workspace as (
 responses as (
     select
         responses.*,
-        lag(responses.score) over (
+        lead(responses.score) over (
             partition by responses.customer_key
-            order by responses.responded_at, case when responses.version_at is null then 0 else 1 end, responses.version_at, responses.response_id
+            order by {{ latest_first('responses') }}
         ) as previous_score
     from {{ ref('fct_nps_responses') }} as responses
     inner join workspace
@@ -68,7 +68,7 @@ answered as (
         responses.*,
         row_number() over (
             partition by days.as_of_on, responses.customer_key
-            order by responses.responded_at desc, case when responses.version_at is null then 1 else 0 end, responses.version_at desc, responses.response_id desc
+            order by {{ latest_first('responses') }}
         ) as age
     from responses
     inner join days on responses.responded_on <= days.as_of_on

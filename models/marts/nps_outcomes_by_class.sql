@@ -55,17 +55,30 @@ anchors as (
 
 -- one customer, one voice where money is added up: a customer counts in the class of the latest
 -- answer, and as silent only if there was none
+latest as (
+    select
+        responses.response_key,
+        row_number() over (
+            partition by responses.customer_key, responses.metric, responses.survey_type
+            order by {{ latest_first('responses') }}
+        ) as age
+    from {{ ref('int_responses_identified') }} as responses
+    where responses.customer_key is not null
+),
+
 placed as (
     select
         anchors.*,
         row_number() over (
-            partition by customer_key, metric, survey_type
+            partition by anchors.customer_key, anchors.metric, anchors.survey_type
             order by
-                case when nps_class = 'no_response' then 1 else 0 end,
-                anchored_on desc,
-                anchor_key
+                case when latest.age is null then 1 else 0 end,
+                latest.age,
+                anchors.anchored_on desc,
+                anchors.anchor_key
         ) = 1 as is_place
     from anchors
+    left join latest on anchors.anchor_key = latest.response_key
 ),
 
 windowed as (
@@ -111,18 +124,8 @@ counted as (
         survey_type,
         nps_class,
         window_days,
-        case
-            {%- for segment in segments %}
-            when grouping({{ segment }}) = 0 then '{{ segment }}'
-            {%- endfor %}
-            else 'all'
-        end as dimension,
-        case
-            {%- for segment in segments %}
-            when grouping({{ segment }}) = 0 then {{ segment }}
-            {%- endfor %}
-            else 'all'
-        end as segment,
+        {{ grouped_dimension(segments) }} as dimension,
+        {{ grouped_dimension(segments, value=true) }} as segment,
         cast(sum(customers) as bigint) as customers,
         cast(sum(observed) as bigint) as observed,
         cast(sum(churned) as bigint) as churned,

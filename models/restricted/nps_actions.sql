@@ -5,10 +5,10 @@ with responses as (
 
 newest as (
     select
-        *,
+        responses.*,
         row_number() over (
-            partition by customer_key
-            order by responded_at desc, case when version_at is null then 1 else 0 end, version_at desc, response_id desc
+            partition by responses.customer_key
+            order by {{ latest_first('responses') }}
         ) as age
     from responses
 ),

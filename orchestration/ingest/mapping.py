@@ -248,7 +248,8 @@ def _parsed(text: str, pattern: str) -> tuple[str, str, str]:
             f"case when substr({value}, 17, 1) in ('Z', '+', '-') then substr({value}, 1, 16) "
         )
         seconds += f"|| ':00' || substr({value}, 17) else {value} end"
-        zoned = f"regexp_matches(substr({value}, 11), '[Z+-]')"
+        tail = f"substr({value}, 11)"
+        zoned = "(" + " or ".join(f"contains({tail}, '{mark}')" for mark in "Z+-") + ")"
         instant = f"make_timestamp(epoch_us(try_cast({seconds} as timestamptz)))"
         time = (
             f"case when not regexp_full_match({value}, {quoted(_ISO)}) then null "
@@ -534,34 +535,32 @@ def _lake_rows(
         f"select {', '.join(texts)}, _attributes, _extra, _row_number, {snapshot}, "
         f"{joined} as _flags from ({relation})"
     )
-    hashed = " || ".join(
-        f"coalesce(length({name}) || ':' || {name}, '-')" for name in (*names, "_attributes")
-    )
-    email = (
-        "case when length(email) = strlen(email) then email else nfkc(email) end"
-        if "email" in names
-        else "null"
-    )
+    contents = (*names, "_attributes")
+    hashed = "concat_ws(chr(31), " + ", ".join(f"coalesce({name}, '')" for name in contents) + ")"
+    email = "null"
+    if "email" in names:
+        email = "case when length(email) = strlen(email) then email else nfkc(email) end"
+        email = f"lower(trim({email}, {_SPACES}))"
+    rows = f"select *, {hashed} as _hashed, {email} as _email from ({rows})"
+    # Separators inside cells could make two rows look alike: the cells' lengths then tell them.
+    lengths = ", ".join(f"coalesce(strlen({name}), 0)" for name in contents)
+    ambiguous = f"strlen(_hashed) - strlen(replace(_hashed, chr(31), '')) >= {len(contents)}"
+    row_hash = f"_hashed || case when {ambiguous} then concat_ws(',', {lengths}) else '' end"
     computed = {
-        "_email_key": f"case when regexp_full_match({_key(email)}, {quoted(_EMAIL)}) "
-        f"then {_key(email)} end",
+        "_email_key": f"case when regexp_full_match(_email, {quoted(_EMAIL)}) then _email end",
         "_source": quoted(source.name),
         "_customer_source": quoted(source.customers_of),
         "_file_sha256": quoted(delivery.file_sha256),
         "_file_name": quoted(delivery.file_name),
         "_ingested_at": _literal(delivery.ingested_at),
         "_mapping_version": quoted(delivery.version),
-        "_row_hash": f"md5({hashed})",
+        "_row_hash": f"md5({row_hash})",
     }
     selected = [
         f"{computed[name]} as {name}" if name in computed else name
         for name, _ in lake_columns(entity)
     ]
     return f"select {', '.join(selected)} from ({rows})"
-
-
-def _key(email: str) -> str:
-    return f"lower(trim({email}, {_SPACES}))"
 
 
 def _literal(instant: datetime | None) -> str:

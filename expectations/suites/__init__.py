@@ -1,0 +1,1 @@
+"""The suites: what must hold, as plain data."""

@@ -1,0 +1,151 @@
+"""The raw boundary: what arrived, before any model reads it.
+
+Two checks of each entity and five of the manifest. Bounds are the workspace's own
+(``raw.workspace``). Whether a cell can be read as what it should be is staging's to judge, row by
+row; here it is whether the delivery as a whole can be trusted.
+"""
+
+from __future__ import annotations
+
+from expectations import Check, no_rows
+from orchestration.entities import ENTITIES, Entity
+
+# A file that could not be read is settled once the same name was delivered again and loaded.
+UNSETTLED = """
+    f.status = 'quarantined'
+    and not exists (
+        select 1 from raw.files as newer
+        where newer.source = f.source and newer.entity = f.entity
+            and newer.file_name = f.file_name and newer.status = 'loaded'
+            and newer.ingested_at > f.ingested_at
+    )"""
+
+_RATES = f"""
+    select source, entity, sum(rows_rejected) / nullif(sum(rows_delivered), 0) as rate
+    from {{batch}} as f
+    where f.status = 'loaded' or ({UNSETTLED})
+    group by source, entity"""
+
+FILES: tuple[Check, ...] = (
+    no_rows(
+        "accounted",
+        """
+        select source from {batch}
+        where source is null or entity is null or file_sha256 is null or file_name is null
+            or ingested_at is null or mapping_version is null
+            or status is null or status not in ('loaded', 'quarantined')
+            or (status = 'quarantined') is distinct from (reason is not null)
+            or rows_delivered is distinct from rows_loaded + rows_rejected
+            or least(rows_loaded, rows_rejected, rows_blank) < 0
+            or (status = 'quarantined' and rows_loaded > 0)
+        union all
+        select source from {batch} group by source, entity, file_sha256 having count(*) > 1
+        """,
+        why="Every delivered file is listed once, and its rows are either loaded or rejected.",
+    ),
+    no_rows(
+        "quarantine_rate",
+        f"select source from ({_RATES}) "
+        "where rate > (select max_quarantine_rate from raw.workspace)",
+        measure=f"select max(rate) as worst_rate from ({_RATES})",
+        why="Of every source's rows the share that could not even be read as rows lies below "
+        "max_quarantine_rate: above it the delivery is broken, and figures would miss people.",
+    ),
+    no_rows(
+        "quarantined_files",
+        f"select file_sha256 from {{batch}} as f where {UNSETTLED}",
+        severity="warning",
+        why="No file waits for being mended and delivered again.",
+    ),
+    no_rows(
+        "drift",
+        """
+        select file_sha256 from {batch}
+        where status = 'loaded'
+        qualify row_number() over (
+            partition by source, entity order by ingested_at desc, file_name desc
+        ) = 1 and coalesce(json_array_length(warnings), 0) > 0
+        """,
+        severity="warning",
+        why="The newest file of every source has the shape its mapping declares, nothing more.",
+    ),
+    no_rows(
+        "delivered",
+        """
+        select source from (select distinct source, entity from raw.mapped_columns) as declared
+        anti join (select source, entity from {batch} where status = 'loaded') as loaded
+            using (source, entity)
+        """,
+        severity="warning",
+        why="Every declared source has delivered something that could be read.",
+    ),
+)
+
+
+def _provenance(entity: Entity) -> Check:
+    return no_rows(
+        "provenance",
+        f"""
+        select 1
+        from (
+            select
+                _source as source,
+                _file_sha256 as file_sha256,
+                count(*) as landed,
+                -- NULL is not counted, a repeated row number once
+                least(
+                    count(distinct _row_number), count(_file_name), count(_customer_source),
+                    count(_ingested_at), count(_mapping_version), count(_row_hash)
+                ) as traceable
+            from {{batch}}
+            group by all
+        ) as landed
+        full join (
+            select source, file_sha256, rows_loaded from raw.files
+            where entity = '{entity.name}' and status = 'loaded' and rows_loaded > 0
+        ) as listed using (source, file_sha256)
+        where landed.landed is distinct from listed.rows_loaded or traceable < landed.landed
+        """,
+        why="Every row names its source, file and place, no place twice; and each file has in the "
+        "lake the rows that the manifest says, no fewer and not loaded twice.",
+    )
+
+
+def _filled(entity: Entity) -> Check:
+    columns = ", ".join(entity.column_names)
+    counts = ", ".join(f"count({column}) as {column}" for column in entity.column_names)
+    required = ", ".join(f"'{column}'" for column in entity.required)
+    # A tombstone needs no more than its id.
+    alive = (
+        "coalesce(lower(trim(is_deleted)) not in ('true', 't', 'yes', 'y', '1'), true)"
+        if "is_deleted" in entity.column_names
+        else "true"
+    )
+    return no_rows(
+        "filled",
+        f"""
+        select 1
+        from (
+            select _source as source, count(*) as delivered, {counts}
+            from {{batch}} where {alive} group by _source
+        ) unpivot (filled for column_name in ({columns}))
+        join raw.mapped_columns as mapped using (source, column_name)
+        where mapped.entity = '{entity.name}'
+            and (
+                filled = 0
+                or (
+                    column_name in ({required})
+                    and delivered - filled
+                        > delivered * (select max_quarantine_rate from raw.workspace)
+                )
+            )
+        """,
+        severity="warning",
+        why="No mapped column is empty in every row, and required cells are present: an empty one "
+        "usually means that the export or the mapping has changed.",
+    )
+
+
+RAW: dict[str, tuple[Check, ...]] = {"files": FILES} | {
+    name: (_provenance(entity), _filled(entity)) for name, entity in ENTITIES.items()
+}

@@ -1,0 +1,326 @@
+"""Run suites against a DuckDB database with Great Expectations.
+
+Nothing but counts leaves this module: no cell's value reaches a result, a log line or a message.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import sys
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from expectations import NO_ROWS, Check, CheckResult
+
+Suites = Mapping[str, Sequence[Check]]
+
+# DuckDB's errors whose first line names tables and columns, never a cell's value; and the others.
+_NAMING_ERRORS = ("Binder", "Catalog", "Parser")
+_OTHER_ERRORS = (
+    "Constraint|Conversion|Fatal|FATAL|HTTP|Internal|INTERNAL|INTERRUPT|Invalid Input|Invalid Type|"
+    "IO|Mismatch Type|Not implemented|Out of Memory|Out of Range|Permission|Serialization|"
+    "TransactionContext"
+)
+_DUCKDB_ERROR = re.compile(rf"\b({'|'.join(_NAMING_ERRORS)}|{_OTHER_ERRORS}) Error: ([^\n]*)")
+
+
+def validate(
+    database: Path | None,
+    suites: Suites,
+    schema: str,
+    *,
+    setup: Sequence[str] = (),
+    results: Path | None = None,
+) -> list[CheckResult]:
+    """Evaluate suites against the tables of one schema.
+
+    Args:
+        database: the DuckDB file, opened for reading only and closed again; None for a database
+            in memory, to be filled by ``setup``.
+        suites: the checks of each table, by the table's name.
+        schema: the schema that holds the tables.
+        setup: statements run first, in the same connection.
+        results: a JSON file to write the results to; its folder is made. None writes nothing.
+
+    Returns:
+        One result for each check, in the suites' order. A check that cannot be evaluated, such as
+        one of a table that is missing, is a failure that says so.
+
+    Raises:
+        FileNotFoundError: there is no such database.
+        duckdb.Error: the database cannot be opened, or a setup statement fails.
+    """
+    if database is not None and not database.is_file():
+        raise FileNotFoundError(f"there is no database {database}: build it first")
+    with _quiet(), _source(database, schema, setup) as source:
+        found = [
+            result for table, checks in suites.items() for result in _table(source, table, checks)
+        ]
+    if results is not None:
+        _write(results, schema, found)
+    return found
+
+
+def lake_views(lake: Path) -> list[str]:
+    """The statements that make schema ``raw`` of views over a lake, as the warehouse has them.
+
+    Args:
+        lake: the workspace's folder ``lake``.
+
+    Returns:
+        DDL for ``validate(None, …, setup=…)``.
+    """
+    from orchestration.entities import ENTITIES
+
+    globs = {name: f"raw/{name}/*.parquet" for name in ENTITIES}
+    globs |= {"files": "manifest/files.parquet", "rejected_rows": "rejected/**/*.parquet"}
+    globs |= {
+        name: f"settings/{name}.parquet"
+        for name in ("workspace", "churn_windows", "segments", "mapped_columns")
+    }
+    folder = str(lake).replace("'", "''")
+    return ["create schema raw"] + [
+        f"create view raw.{name} as select * from read_parquet('{folder}/{glob}')"
+        for name, glob in globs.items()
+    ]
+
+
+def spill_settings(temporary: Path, memory_limit: str | None = None) -> list[str]:
+    """Settings of a database in memory: where it spills to, and how much memory it may use.
+
+    Args:
+        temporary: a folder for what does not fit; DuckDB's default is the current one.
+        memory_limit: an amount as DuckDB writes it, ``8GB``; None leaves DuckDB's default.
+    """
+    folder = str(temporary).replace("'", "''")
+    settings = [f"set temp_directory = '{folder}'"]
+    return settings + ([f"set memory_limit = '{memory_limit}'"] if memory_limit else [])
+
+
+def release_dbt() -> None:
+    """Close the DuckDB file that dbt holds open in this process, if it does.
+
+    dbt-duckdb keeps its connection for the life of the process, so that the next invocation is
+    quick; DuckDB in turn refuses to open one file with two configurations in one process. dbt
+    opens it anew when it is called again. Call it between dbt's end and whatever opens the file:
+    validation, publishing. Without dbt in the process it does nothing.
+    """
+    module = sys.modules.get("dbt.adapters.duckdb.connections")
+    if module is None:
+        return
+    manager = module.DuckDBConnectionManager
+    with manager._LOCK:
+        if manager._ENV is not None:
+            manager._ENV.close()
+            manager._ENV = None
+
+
+# --- Great Expectations -----------------------------------------------------------------------
+
+
+@lru_cache(maxsize=1)
+def _context() -> Any:
+    """One context for the process: it keeps nothing on disk and sends nothing anywhere."""
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    import great_expectations as gx
+    from great_expectations.data_context.types.base import ProgressBarsConfig
+
+    # Defining the classes makes them known to Great Expectations.
+    import expectations.duckdb_source
+    import expectations.no_rows  # noqa: F401
+
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    return context
+
+
+@contextmanager
+def _source(database: Path | None, schema: str, setup: Sequence[str]) -> Iterator[Any]:
+    """A data source over the database, removed and closed at the end.
+
+    Raises:
+        duckdb.Error: the database cannot be opened, or a setup statement fails.
+    """
+    context = _context()
+    name = f"duckdb-{uuid.uuid4().hex}"
+    source = None
+    try:
+        source = context.data_sources.add_duckdb(
+            name=name,
+            database=str(database) if database else ":memory:",
+            read_only=database is not None,
+            table_schema=schema,
+        )
+        with source.get_engine().connect() as connection:
+            for statement in setup:
+                connection.exec_driver_sql(statement)
+            connection.commit()
+    except Exception as error:
+        if source is not None:
+            source.close()
+        raise _of_duckdb(error) from None
+    try:
+        yield source
+    finally:
+        context.data_sources.delete(name)
+        source.close()
+
+
+def _of_duckdb(error: BaseException) -> BaseException:
+    """DuckDB's own error below those of SQLAlchemy and Great Expectations that wrap it."""
+    import duckdb
+
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, duckdb.Error):
+            return cause
+        cause = getattr(cause, "orig", None) or cause.__cause__
+    return error
+
+
+def _table(source: Any, table: str, checks: Sequence[Check]) -> Iterator[CheckResult]:
+    """The results of one table's checks."""
+    try:
+        asset = source.add_table_asset(name=table)
+        # a batch definition would be one more thing for the context to write down
+        batch = asset.get_batch(asset.build_batch_request())
+    except Exception:
+        reason = f"there is no table {source.schema_}.{table}"
+        yield from (CheckResult(table, check, False, error=reason) for check in checks)
+        return
+    for check in checks:
+        start = time.perf_counter()
+        result = _evaluate(batch, table, check)
+        if check.measure:
+            result = replace(result, observed={**result.observed, **_measure(batch, check.measure)})
+        yield replace(result, seconds=round(time.perf_counter() - start, 4))
+
+
+def _evaluate(batch: Any, table: str, check: Check) -> CheckResult:
+    """Evaluate one check; whatever is raised becomes a failure with its reason."""
+    try:
+        # a count is all that the basic result of ours holds; of the others it holds cells
+        detail = "BASIC" if check.type == NO_ROWS else "BOOLEAN_ONLY"
+        found = batch.validate(_expectation(check), result_format=detail)
+    except Exception as error:
+        return CheckResult(table, check, False, error=safe_reason(str(error), type(error).__name__))
+    raised = _exception_message(found.exception_info)
+    if raised is not None:
+        return CheckResult(table, check, False, error=safe_reason(raised))
+    count = found.result.get("observed_value") if check.type == NO_ROWS else None
+    observed = {} if count is None else {"unexpected_rows": int(count)}
+    return CheckResult(table, check, bool(found.success), observed)
+
+
+def _expectation(check: Check) -> Any:
+    """The expectation of Great Expectations' that a check names."""
+    from great_expectations.expectations.registry import get_expectation_impl
+
+    kwargs = dict(check.kwargs)
+    if check.type == NO_ROWS:
+        kwargs["unexpected_rows_query"] = _escape(kwargs["unexpected_rows_query"])
+    return get_expectation_impl(check.type)(**kwargs, severity=check.severity)
+
+
+def _escape(query: str) -> str:
+    """A query as it must be written to come out as it was meant.
+
+    It goes through ``str.format``, in which braces have a meaning, and through ``sqlalchemy.text``,
+    in which colons do. Great Expectations puts the table there with an alias of its own, but not
+    where the query has a join; a subquery around it is the same either way.
+    """
+    parts = [part.replace("{", "{{").replace("}", "}}") for part in query.split("{batch}")]
+    return re.sub(r"(?<![:\w])(:\w)", r"\\\1", "(select * from {batch})".join(parts))
+
+
+def _measure(batch: Any, query: str) -> dict[str, int | float]:
+    """The named numbers of a measure; what is no number is left out, and so is what fails."""
+    table = batch.data_asset.qualified_name
+    try:
+        with batch.datasource.get_engine().connect() as connection:
+            row = connection.exec_driver_sql(query.replace("{batch}", table)).mappings().first()
+    except Exception:
+        return {}
+    return {
+        str(name): value
+        for name, value in (row or {}).items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
+
+
+def _exception_message(info: Mapping[str, Any]) -> str | None:
+    """The message of what Great Expectations caught: of the expectation, or of one metric of it."""
+    infos = [info] if "raised_exception" in info else list(info.values())
+    for each in infos:
+        if each.get("raised_exception"):
+            return str(each.get("exception_message") or "")
+    return None
+
+
+def safe_reason(message: str, kind: str = "") -> str:
+    """One line saying why a check could not be evaluated, without any cell's value.
+
+    DuckDB quotes the offending cell in conversion and value errors; only errors that speak of
+    tables and columns keep their text.
+
+    Args:
+        message: the exception's text.
+        kind: the exception's class, for a message that is not DuckDB's.
+    """
+    found = _DUCKDB_ERROR.search(message)
+    if found is None:
+        return f"could not be evaluated ({kind or 'unknown error'})"
+    name, text = found.groups()
+    if name in _NAMING_ERRORS:
+        return f"could not be evaluated ({name} Error: {text[:200].strip()})"
+    return f"could not be evaluated ({name} Error)"
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Great Expectations from logging: its error lines quote the database's messages."""
+    logger = logging.getLogger("great_expectations")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+# --- results ----------------------------------------------------------------------------------
+
+
+def _write(path: Path, schema: str, results: Sequence[CheckResult]) -> None:
+    """Write results as JSON, whole or not at all."""
+    document = {
+        "schema": schema,
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "checks": [
+            {
+                "table": result.table,
+                "check": result.name,
+                "severity": result.severity,
+                "success": result.success,
+                "observed": dict(result.observed),
+                "seconds": result.seconds,
+                "error": result.error,
+                "why": result.check.why,
+            }
+            for result in results
+        ],
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".tmp-{path.name}")
+    temporary.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    os.replace(temporary, path)

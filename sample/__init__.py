@@ -1,0 +1,1 @@
+"""The sample workspace: an invented company, its deliveries, and the truths planted in them."""

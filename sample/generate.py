@@ -1,0 +1,87 @@
+"""Write the sample workspace: ``python -m sample.generate DIR``.
+
+An invented company, Juniper, asks its 4,000 customers how it does: 20,000 answers from three survey
+tools over two years, a CRM that knows who pays what and who left, and everything that goes wrong
+with such files. What is true of it stands in ``sample/truths.py``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+from pathlib import Path
+
+from sample import crm, money, surveys
+from sample.answers import plan_csat, plan_relational, plan_transactional
+from sample.people import make_customers
+
+SEED = 2025
+WORKSPACE = Path(__file__).with_name("workspace.yml")
+
+
+def _deliveries(seed: int) -> dict[str, dict[str, bytes]]:
+    """Every delivered file's bytes, by source and file name."""
+    rng = random.Random(seed)
+    customers = make_customers(rng)
+    relational = plan_relational(rng, customers)  # decides who leaves, and when
+    transactional = plan_transactional(rng, customers)
+    csat = plan_csat(rng, customers)
+    terms = [money.terms(customer) for customer in customers]
+    moves = [move for customer_terms in terms for move in money.movements(customer_terms)]
+    answers, invitations = relational.answers, relational.invitations
+    pulse_responses = surveys.pulse_responses(rng, answers, customers, invitations)
+    return {
+        "crm": {
+            **crm.customers(rng, customers),
+            "accounts.csv": crm.accounts(rng),
+            "subscriptions_20251231.csv": crm.subscriptions(rng, terms),
+            "mrr_movements.csv": crm.movements(rng, moves),
+            **crm.invoices(rng, money.invoices(rng, terms)),
+            "usage_2025h2.csv": crm.usage(rng, customers),
+            "referrals.csv": crm.referrals(rng, customers, answers),
+            "leads.csv": crm.leads(rng),
+            "employees.csv": crm.employees(rng),
+        },
+        "pulse": {
+            **pulse_responses,
+            **surveys.pulse_invitations(rng, invitations),
+            "surveys.json": surveys.pulse_surveys(),
+            "follow_ups.csv": surveys.pulse_follow_ups(rng, answers),
+        },
+        "intercept": surveys.intercept_responses(rng, transactional, customers),
+        "helpdesk": {
+            **surveys.helpdesk_csat(rng, csat, customers),
+            "tickets.csv": surveys.helpdesk_tickets(rng, customers, answers),
+        },
+    }
+
+
+def generate(target: Path, seed: int = SEED) -> None:
+    """Write ``workspace.yml`` and ``landing/`` below a folder, made if it is missing.
+
+    The same seed gives the same bytes; files of these names are overwritten, others are left.
+
+    Args:
+        target: the workspace's folder.
+        seed: who fills which quota; every truth holds for any seed.
+    """
+    target = Path(target)
+    for source, files in _deliveries(seed).items():
+        folder = target / "landing" / source
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+    (target / "workspace.yml").write_bytes(WORKSPACE.read_bytes())
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m sample.generate", description=__doc__)
+    parser.add_argument("target", type=Path, help="the workspace's folder")
+    parser.add_argument("--seed", type=int, default=SEED, help=f"default {SEED}")
+    options = parser.parse_args()
+    generate(options.target, options.seed)
+
+
+if __name__ == "__main__":
+    main()

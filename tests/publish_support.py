@@ -1,0 +1,264 @@
+"""A small build database with the marts' columns, for the tests of publish, report and summary.
+
+Aggregates are computed here in plain Python from a list of answers, so that what the code under
+test reads was not made by it.
+"""
+
+from __future__ import annotations
+
+import calendar
+import math
+import random
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+
+import duckdb
+
+from orchestration.workspace import Workspace, load_workspace
+
+AS_OF = date(2025, 12, 31)
+
+WORKSPACE_YML = """\
+version: 1
+as_of: 2025-12-31
+segments: [region, plan]
+min_group_size: 5
+churn_windows: [90, 365]
+sources:
+  - name: crm
+    entity: customers
+    files: "customers*.csv"
+    columns: {customer_id: id, signed_up_at: created}
+    attributes: {region: region, plan: plan}
+"""
+
+SCHEMA = """
+create schema marts; create schema restricted; create schema raw;
+create table raw.private as select 'never published' as text;
+create table marts.fct_nps_responses (
+    response_key varchar, source varchar, metric varchar, survey_type varchar, channel varchar,
+    responded_on date, score integer, nps_class varchar, contribution integer,
+    has_comment boolean, region varchar, plan varchar);
+create table marts.dim_surveys (survey_key varchar, name varchar, metric varchar);
+create table marts.fct_nps_by_period (
+    time_grain varchar, period_start date, period_end date, basis varchar, metric varchar,
+    survey_type varchar, responses bigint, promoters bigint, passives bigint, detractors bigint,
+    nps double, standard_error double, ci_low double, ci_high double, is_suppressed boolean);
+create table marts.fct_nps_by_segment_period (
+    time_grain varchar, period_start date, period_end date, basis varchar, metric varchar,
+    survey_type varchar, dimension varchar, segment varchar,
+    responses bigint, promoters bigint, passives bigint, detractors bigint,
+    nps double, standard_error double, ci_low double, ci_high double, is_suppressed boolean);
+create table marts.nps_outcomes_by_class (
+    metric varchar, survey_type varchar, nps_class varchar, window_days integer,
+    dimension varchar, segment varchar, customers bigint, observed bigint, churned bigint,
+    churn_rate double, standard_error double, ci_low double, ci_high double,
+    active_mrr double, realised_ltv double, projected_ltv double, is_suppressed boolean);
+create table marts.ingest_reconciliation (
+    source varchar, entity varchar, file_sha256 varchar, file_name varchar, file_status varchar,
+    file_reason varchar, rows_delivered bigint, rows_accepted bigint, rows_quarantined bigint,
+    rows_duplicate bigint, rows_superseded bigint, rows_deleted bigint);
+create table restricted.quarantined_rows (
+    source varchar, entity varchar, file_sha256 varchar, file_name varchar, row_number bigint,
+    reason varchar, raw_text varchar);
+create table restricted.response_comments (response_key varchar, comment varchar);
+comment on table marts.fct_nps_by_period is 'NPS by period; it''s additive.';
+comment on column marts.fct_nps_by_period.nps is '100 (P - D) / n';
+comment on column marts.nps_outcomes_by_class.active_mrr is 'MRR of the active customers';
+comment on table restricted.response_comments is 'What people wrote';
+"""
+
+
+@dataclass(frozen=True)
+class Answer:
+    day: date
+    score: int
+    region: str = "north"
+    plan: str = "basic"
+    channel: str = "email"
+
+    @property
+    def nps_class(self) -> str:
+        return "promoter" if self.score >= 9 else "passive" if self.score >= 7 else "detractor"
+
+
+@dataclass
+class Facts:
+    """What a build is made of; everything else follows."""
+
+    answers: list[Answer] = field(default_factory=list)
+    outcomes: list[tuple] = field(default_factory=list)
+    files: list[tuple] = field(default_factory=list)
+    quarantined: list[tuple[str, str]] = field(default_factory=list)  # (reason, raw text)
+    min_group_size: int = 5
+
+
+def make_workspace(root: Path, text: str = WORKSPACE_YML) -> Workspace:
+    root.mkdir(parents=True, exist_ok=True)
+    (root / "workspace.yml").write_text(text, encoding="utf-8")
+    workspace = load_workspace(root)
+    for folder in (workspace.warehouse_dir, workspace.published, workspace.lake, workspace.runs):
+        folder.mkdir(parents=True, exist_ok=True)
+    return workspace
+
+
+def sample_facts(seed: int = 7, months: int = 14, per_month: int = 60) -> Facts:
+    """Answers whose NPS rises over time, with one region far below the others."""
+    rng = random.Random(seed)
+    answers = []
+    for back in range(months):
+        month = 12 - back % 12
+        year = 2025 - (back // 12)
+        for _ in range(per_month):
+            region = rng.choice(["north", "south", "east", "west"])
+            plan = rng.choice(["basic", "plus", "pro"])
+            mood = 0.30 + 0.012 * (months - back) - (0.22 if region == "west" else 0)
+            draw = rng.random()
+            score = rng.choice([9, 10]) if draw < mood else rng.randint(0, 8)
+            answers.append(
+                Answer(
+                    date(year, month, rng.randint(1, 28)),
+                    score,
+                    region,
+                    plan,
+                    rng.choice(["email", "email", "web", "sms"]),
+                )
+            )
+    answers += [Answer(date(2025, 11, 3), 9, region="antarctica")] * 2
+    outcomes = []
+    for window, factor in ((90, 1.0), (365, 2.6)):
+        for nps_class, customers, observed, rate, mrr in (
+            ("promoter", 310, 260, 0.03, 21500.0),
+            ("passive", 240, 205, 0.06, 13900.0),
+            ("detractor", 280, 230, 0.14, 12100.0),
+            ("no_response", 900, 820, 0.08, 40200.0),
+        ):
+            churned = round(observed * rate * factor)
+            p = churned / observed
+            half = 1.96 * math.sqrt(p * (1 - p) / observed)
+            outcomes.append(
+                (nps_class, window, customers, observed, churned, p, half, mrr, mrr * 14, mrr * 31)
+            )
+    files = [
+        ("telco", "survey_responses", "a" * 64, "nps_2025.csv", "loaded", None,
+         870, 842, 20, 5, 2, 1),
+        ("crm", "customers", "b" * 64, "customers.csv", "loaded", None, 1730, 1730, 0, 0, 0, 0),
+        ("crm", "customers", "c" * 64, "broken.csv", "quarantined", "wrong_delimiter",
+         12, 0, 12, 0, 0, 0),
+    ]  # fmt: skip
+    quarantined = [("score_out_of_range", "a,11")] * 13 + [("missing_id", ",9")] * 7
+    return Facts(answers, outcomes, files, quarantined)
+
+
+def write_build(path: Path, facts: Facts, threads: int = 2) -> None:
+    """Write the build database anew."""
+    path.unlink(missing_ok=True)
+    with duckdb.connect(str(path), config={"threads": threads}) as connection:
+        connection.execute(SCHEMA)
+        connection.execute("begin")
+        _insert(connection, "marts.dim_surveys", [("k1", "Relational survey", "nps")])
+        _insert(
+            connection,
+            "marts.fct_nps_responses",
+            [
+                (f"{i:032x}", "telco", "nps", "relational", a.channel, a.day, a.score, a.nps_class,
+                 {"promoter": 100, "passive": 0, "detractor": -100}[a.nps_class], False,
+                 a.region, a.plan)
+                for i, a in enumerate(facts.answers)
+            ],
+        )  # fmt: skip
+        _insert(connection, "marts.fct_nps_by_period", _periods(facts))
+        _insert(connection, "marts.fct_nps_by_segment_period", _segments(facts))
+        _insert(
+            connection,
+            "marts.nps_outcomes_by_class",
+            [
+                ("nps", "relational", name, window, "all", "all", customers, observed, churned,
+                 rate, None if half is None else half / 1.96,
+                 None if half is None else max(0.0, rate - half),
+                 None if half is None else rate + half, mrr, realised, projected, False)
+                for name, window, customers, observed, churned, rate, half, mrr, realised,
+                    projected in facts.outcomes
+            ],
+        )  # fmt: skip
+        _insert(connection, "marts.ingest_reconciliation", facts.files)
+        _insert(
+            connection,
+            "restricted.quarantined_rows",
+            [
+                ("telco", "survey_responses", "a" * 64, "nps_2025.csv", i, reason, text)
+                for i, (reason, text) in enumerate(facts.quarantined)
+            ],
+        )
+        _insert(connection, "restricted.response_comments", [("0" * 32, "ask jane@example.org")])
+        connection.execute("commit")
+
+
+def interval(promoters: int, passives: int, detractors: int) -> tuple[float, float]:
+    """The 95 % adjusted Wald interval of METRICS."""
+    n = promoters + passives + detractors + 3
+    p, d = (promoters + 0.75) / n, (detractors + 0.75) / n
+    half = 1.959963984540054 * math.sqrt((p + d - (p - d) ** 2) / n)
+    return max(-100.0, 100 * (p - d - half)), min(100.0, 100 * (p - d + half))
+
+
+def _measures(answers: list[Answer], least: int) -> tuple:
+    names = [a.nps_class for a in answers]
+    p, a, d = (names.count(c) for c in ("promoter", "passive", "detractor"))
+    n = len(answers)
+    if n < least:
+        return (n, p, a, d, None, None, None, None, True)
+    share = (p + d) / n - ((p - d) / n) ** 2
+    return (n, p, a, d, 100 * (p - d) / n, 100 * math.sqrt(share / n), *interval(p, a, d), False)
+
+
+def _periods(facts: Facts) -> list[tuple]:
+    groups: dict[tuple, list[Answer]] = defaultdict(list)
+    for answer in facts.answers:
+        day = answer.day
+        last = calendar.monthrange(day.year, day.month)[1]
+        groups["month", day.replace(day=1), day.replace(day=last)].append(answer)
+        first_month = 3 * ((day.month - 1) // 3) + 1
+        start = date(day.year, first_month, 1)
+        end = (start + timedelta(days=100)).replace(day=1)
+        end = date(end.year, end.month, 1) - timedelta(days=1)
+        groups["quarter", start, end].append(answer)
+    if facts.answers:
+        days = [a.day for a in facts.answers]
+        groups["all", min(days), max(days)] = facts.answers
+    return [
+        (*key, basis, "nps", "relational", *_measures(members, facts.min_group_size))
+        for key, members in sorted(groups.items())
+        for basis in ("responses", "customers")
+    ]
+
+
+def _segments(facts: Facts) -> list[tuple]:
+    if not facts.answers:
+        return []
+    days = [a.day for a in facts.answers]
+    groups: dict[tuple, list[Answer]] = defaultdict(list)
+    for answer in facts.answers:
+        for dimension in ("region", "plan", "channel"):
+            groups[dimension, getattr(answer, dimension)].append(answer)
+    return [
+        ("all", min(days), max(days), basis, "nps", "relational", *key,
+         *_measures(members, facts.min_group_size))
+        for key, members in sorted(groups.items())
+        for basis in ("responses", "customers")
+    ]  # fmt: skip
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: list[tuple]) -> None:
+    """Insert by literals: a bound parameter would import pandas, which costs seconds."""
+    if rows:
+        values = ", ".join("(" + ", ".join(map(_sql, row)) + ")" for row in rows)
+        connection.execute(f"insert into {table} values {values}")
+
+
+def _sql(value: object) -> str:
+    if value is None or isinstance(value, bool | int | float):
+        return "null" if value is None else str(value)
+    return "'" + str(value).replace("'", "''") + "'"

@@ -1,0 +1,279 @@
+"""The boundaries as asset checks: what they stop, what they only tell, and what they cost."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import dagster as dg
+import duckdb
+import pytest
+
+from expectations import CheckResult, no_rows
+from expectations.suites.marts import MARTS, RESTRICTED
+from expectations.suites.raw import RAW
+from orchestration import quality
+from orchestration.context import current_workspace
+from orchestration.errors import UserError
+
+_SPEC = importlib.util.spec_from_file_location(
+    "small_warehouse", Path(__file__).parent / "expectations" / "conftest.py"
+)
+SMALL = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(SMALL)
+
+ENTRY = """version: 1
+sources:
+  - name: crm
+    entity: customers
+    files: "*.csv"
+    columns: {customer_id: id}
+"""
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """A workspace with a lake and a warehouse in which every check holds."""
+    root = tmp_path_factory.mktemp("workspace")
+    (root / "workspace.yml").write_text(ENTRY)
+    (root / "warehouse").mkdir()
+    with duckdb.connect(str(root / "warehouse" / "nps.duckdb")) as connection:
+        for statement in SMALL.MARTS:
+            connection.execute(statement)
+    lake = root / "lake"
+    with duckdb.connect() as connection:
+        for statement in SMALL.RAW:
+            connection.execute(statement)
+        connection.execute("create table raw.rejected_rows as select 'x' as reason where false")
+        for (table,) in connection.sql(
+            "select table_name from duckdb_tables() where schema_name = 'raw'"
+        ).fetchall():
+            path = f"raw/{table}/x.parquet"
+            if table in ("workspace", "segments", "churn_windows", "mapped_columns"):
+                path = f"settings/{table}.parquet"
+            path = {
+                "files": "manifest/files.parquet",
+                "rejected_rows": "rejected/_schema.parquet",
+            }.get(table, path)
+            (lake / path).parent.mkdir(parents=True, exist_ok=True)
+            connection.table(f"raw.{table}").write_parquet(str(lake / path))
+    return root
+
+
+@pytest.fixture
+def root(small, tmp_path, monkeypatch):
+    """A copy of the small workspace, which is the current one."""
+    root = tmp_path / "workspace"
+    shutil.copytree(small, root)
+    monkeypatch.setenv("NPS_WORKSPACE", str(root))
+    return root
+
+
+def _rewrite(root: Path, table: str, query: str) -> None:
+    """Change a Parquet file of the lake."""
+    (path,) = (root / "lake").glob(f"*/{table}.parquet")
+    table = duckdb.sql(query.format(f"'{path}'")).to_arrow_table()
+    duckdb.from_arrow(table).write_parquet(str(path))
+
+
+def _alter(root: Path, statement: str) -> None:
+    with duckdb.connect(str(root / "warehouse" / "nps.duckdb")) as connection:
+        connection.execute(statement)
+
+
+def _run(selection=None):
+    """Run a graph shaped like the project's in this process: what ran, in order, and the run."""
+    ran: list[str] = []
+
+    def asset(key: list[str], deps: list[list[str]]):
+        @dg.asset(key=key, deps=deps)
+        def it():
+            ran.append("/".join(key))
+
+        return it
+
+    raw = [["raw", table] for table in RAW if table != "leads"]
+    marts = [["marts", table] for table in MARTS] + [["restricted", table] for table in RESTRICTED]
+
+    @dg.multi_asset(
+        specs=[dg.AssetSpec(key, deps=[["raw", "leads"], *raw]) for key in marts], name="dbt"
+    )
+    def dbt():
+        ran.append("dbt")
+        for key in marts:
+            yield dg.MaterializeResult(asset_key=key)
+
+    definitions = dg.Definitions(
+        assets=[*(asset(key, []) for key in raw), dbt, asset(["publish"], marts)],
+        asset_checks=[quality.raw_checks, quality.mart_checks],
+        jobs=[dg.define_asset_job("refresh", selection=selection or dg.AssetSelection.all())],
+        executor=dg.in_process_executor,
+    )
+    job = definitions.resolve_job_def("refresh")
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = job.execute_in_process(raise_on_error=False, instance=instance)
+    outcome = {
+        f"{'/'.join(each.asset_key.path)} {each.check_name}": each
+        for each in result.get_asset_check_evaluations()
+    }
+    return SimpleNamespace(
+        ran=ran,
+        success=result.success,
+        failed={name for name, each in outcome.items() if not each.passed},
+        outcome=outcome,
+        errors=[event.event_specific_data.error for event in result.get_step_failure_events()],
+    )
+
+
+def test_all_is_well(root):
+    run = _run()
+    assert run.success, run.errors
+    assert run.ran[-2:] == ["dbt", "publish"]
+    assert run.failed == set()
+    # an entity that is no asset of the graph is not checked
+    expected = sum(len(c) for s in (RAW, MARTS, RESTRICTED) for c in s.values())
+    assert len(run.outcome) == expected - len(RAW["leads"])
+    assert {path.name.split("-")[-1] for path in (root / "runs" / "gx").iterdir()} == {
+        "raw.json",
+        "marts.json",
+        "restricted.json",
+    }
+
+
+def test_a_critical_failure_of_raw_stops_the_build(root):
+    _rewrite(root, "files", "select * replace (9 as rows_blank, 1 as rows_rejected) from {}")
+    run = _run()
+    assert not run.success
+    assert "raw/files accounted" in run.failed
+    assert "dbt" not in run.ran
+    assert "publish" not in run.ran
+
+
+def test_a_critical_failure_of_marts_stops_publishing(root):
+    _alter(root, "update marts.fct_nps_by_period set nps = nps + 1")
+    run = _run()
+    assert not run.success
+    assert run.failed == {"marts/fct_nps_by_period scores"}
+    assert run.ran[-1] == "dbt"
+
+
+def test_a_critical_failure_of_restricted_stops_publishing(root):
+    _alter(root, "update restricted.quarantined_rows set reason = 'x' where row_number = 2")
+    run = _run()
+    assert not run.success
+    assert run.failed == {"restricted/quarantined_rows reasons"}
+    assert run.ran[-1] == "dbt"
+
+
+def test_a_warning_stops_nothing(root):
+    _rewrite(root, "files", "select * replace ('[\"more\"]' as warnings) from {}")
+    _alter(root, "update marts.ingest_reconciliation set file_reason = 'ann@mail.example'")
+    run = _run()
+    assert run.success
+    assert run.failed == {"raw/files drift", "marts/ingest_reconciliation no_emails"}
+    assert run.ran[-2:] == ["dbt", "publish"]
+    severities = {run.outcome[name].severity for name in run.failed}
+    assert severities == {dg.AssetCheckSeverity.WARN}
+
+
+def test_a_check_that_cannot_be_evaluated_stops_publishing(root):
+    _alter(root, "alter table marts.dim_surveys drop column metric")
+    run = _run()
+    assert not run.success
+    assert run.failed == {"marts/dim_surveys keys"}
+    error = run.outcome["marts/dim_surveys keys"].metadata["error"].value
+    assert error.startswith("could not be evaluated (Binder Error: ")
+
+
+def test_a_warehouse_that_is_not_there(root):
+    (root / "warehouse" / "nps.duckdb").unlink()
+    run = _run()
+    assert not run.success
+    assert run.ran[-1] == "dbt"
+    assert "refresh the workspace first" in run.errors[0].cause.message
+
+
+def test_a_warehouse_that_is_open_elsewhere(root):
+    script = (
+        "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True); input()"
+    )
+    command = [sys.executable, "-c", script, str(root / "warehouse" / "nps.duckdb")]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout.readline() == "open\n"
+        with pytest.raises(UserError, match="close the program that has it open"):
+            quality.check_warehouse(current_workspace(), "marts", MARTS)
+        other.communicate("\n")
+
+
+def test_a_part_of_the_graph_runs_its_own_checks(root):
+    run = _run(dg.AssetSelection.assets(["raw", "customers"]))
+    assert run.success
+    assert run.ran == ["raw/customers"]
+    assert set(run.outcome) == {"raw/customers provenance", "raw/customers filled"}
+
+
+def test_every_check_is_an_asset_check():
+    for checks, layers in (
+        (quality.raw_checks, {"raw": RAW}),
+        (quality.mart_checks, {"marts": MARTS, "restricted": RESTRICTED}),
+    ):
+        expected = {
+            ((schema, table), check.name): (check.severity == "critical", check.why)
+            for schema, suites in layers.items()
+            for table, table_checks in suites.items()
+            for check in table_checks
+        }
+        assert {
+            (tuple(spec.asset_key.path), spec.name): (spec.blocking, spec.description)
+            for spec in checks.check_specs
+        } == expected
+
+
+@pytest.mark.parametrize(
+    "severity, expected",
+    [("critical", dg.AssetCheckSeverity.ERROR), ("warning", dg.AssetCheckSeverity.WARN)],
+)
+def test_what_dagster_is_told(severity, expected):
+    check = no_rows("it", "select 1 from {batch}", why="Because.", severity=severity)
+    result = CheckResult("people", check, False, {"unexpected_rows": 3}, 0.5, "could not")
+    told = quality.as_asset_check_result("marts", result)
+    assert (told.asset_key.path, told.check_name) == (["marts", "people"], "it")
+    assert (told.passed, told.severity) == (False, expected)
+    assert {name: value.value for name, value in told.metadata.items()} == {
+        "why": "Because.",
+        "seconds": 0.5,
+        "unexpected_rows": 3,
+        "error": "could not",
+    }
+
+
+def test_importing_it_imports_nothing_heavy():
+    script = (
+        "import sys, orchestration.quality\n"
+        "heavy = {'great_expectations', 'dbt', 'dagster_dbt', 'pandas', 'altair', 'scipy'}\n"
+        "sys.exit(', '.join(sorted(heavy & set(sys.modules))) or None)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], check=False, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_current_workspace(root):
+    workspace = current_workspace()
+    assert workspace.root == root
+    assert current_workspace() is workspace
+    path = root / "workspace.yml"
+    path.write_text(ENTRY + "currency: EUR\n")
+    os.utime(path, ns=(1, 1))
+    assert current_workspace().currency == "EUR"
+    path.unlink()
+    with pytest.raises(UserError, match="not found"):
+        current_workspace()
