@@ -1,5 +1,15 @@
 {#- Whatever is said differently by DuckDB and Spark lies here, and only here. -#}
 
+{#- Text as a type; NULL where it is none of it. dbt's own safe_cast is a plain cast on DuckDB, which
+    stops the build and quotes the cell. -#}
+{% macro try_cast(text, type) -%}
+    {{ return(adapter.dispatch('try_cast', 'nps_warehouse')(text, type)) }}
+{%- endmacro %}
+
+{% macro duckdb__try_cast(text, type) -%}
+    try_cast({{ text }} as {{ type }})
+{%- endmacro %}
+
 {#- Whether the whole text matches an RE2 pattern. -#}
 {% macro matches(text, pattern) -%}
     {{ return(adapter.dispatch('matches', 'nps_warehouse')(text, pattern)) }}

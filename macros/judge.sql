@@ -10,14 +10,14 @@
     when _flags like '%{{ column }}:nonexistent_local_time%' then 'nonexistent_local_time'
     when
         {{ column }} is not null
-        and ({{ dbt.safe_cast(column, api.Column.translate_type('timestamp')) }} is null or _flags like '%{{ column }}:bad_timestamp%')
+        and ({{ try_cast(column, 'timestamp') }} is null or _flags like '%{{ column }}:bad_timestamp%')
         then 'bad_timestamp'
 {%- endmacro %}
 
 {#- An event's place in time: not before the earliest year believed, not after as_of. -#}
 {% macro event_reasons(column) -%}
-    when extract(year from {{ dbt.safe_cast(column, api.Column.translate_type('timestamp')) }}) < {{ assumption('earliest_year') }} then 'too_old'
-    when {{ dbt.safe_cast(column, api.Column.translate_type('timestamp')) }} >= (select as_of_at from {{ source('raw', 'workspace') }}) then 'future'
+    when extract(year from {{ try_cast(column, 'timestamp') }}) < {{ assumption('earliest_year') }} then 'too_old'
+    when {{ try_cast(column, 'timestamp') }} >= (select as_of_at from {{ source('raw', 'workspace') }}) then 'future'
 {%- endmacro %}
 
 {#- A decimal number as the lake may hold it: digits, a point, a sign, no grouping. -#}
@@ -35,12 +35,12 @@
 
 {#- Text as a timestamp in UTC; NULL where it is none. -#}
 {% macro to_timestamp(column) -%}
-    {{ dbt.safe_cast(column, api.Column.translate_type('timestamp')) }}
+    {{ try_cast(column, 'timestamp') }}
 {%- endmacro %}
 
 {#- Text as a number; NULL where it is none. -#}
 {% macro to_number(column) -%}
-    {{ dbt.safe_cast('trim(' ~ column ~ ')', 'double') }}
+    {{ try_cast('trim(' ~ column ~ ')', 'double') }}
 {%- endmacro %}
 
 {#- Text as a boolean; anything but a yes is false. -#}

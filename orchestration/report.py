@@ -550,7 +550,7 @@ def _headline_section(workspace: Workspace, facts: Facts) -> str:
         else "From "
     )
     return f"""<header>
-<p class="over">{name} · all answers {when}</p>
+<p class="over"><b>{name}</b> · all answers {when}</p>
 <div class="hero">
 <div>
 <h1 aria-label="{name} {_number(cell.nps)}"><span class="score">{_number(cell.nps)}</span></h1>
@@ -565,7 +565,7 @@ def _headline_section(workspace: Workspace, facts: Facts) -> str:
 
 def _intro(name: str, when: str, heading: str, text: str) -> str:
     return (
-        f'<header><p class="over">{name} · {when}</p>'
+        f'<header><p class="over"><b>{name}</b> · {when}</p>'
         f'<h1>{heading}</h1><p class="lead">{text}</p></header>'
     )
 
@@ -597,6 +597,8 @@ def _shares(promoters: int, passives: int, detractors: int) -> str:
     """The three classes as one bar, each with its share in words below."""
     counts = {"promoter": promoters, "passive": passives, "detractor": detractors}
     total = sum(counts.values())
+    if not total:
+        return ""
     bars = "".join(
         f'<span class="{name}" style="flex-grow:{count}"></span>'
         for name, count in counts.items()
@@ -691,7 +693,7 @@ def _segment_section(workspace: Workspace, facts: Facts) -> str:
         notes = []
         if hidden:
             few = f"fewer than {workspace.min_group_size} answers"
-            notes.append(f"{_many(hidden, 'segment')} with {few} not shown.")
+            notes.append(f"{_many(hidden, 'segment')} with {few} not drawn.")
         if more:
             notes.append(f"{_many(more, 'segment')} with fewer answers only in the numbers.")
         if not shown:
@@ -1011,7 +1013,9 @@ h1{font-size:2.2rem;line-height:1.15}
 h2{font-size:1.2rem;margin-bottom:.6rem}
 h3{font-size:1rem;margin:1.5rem 0 .4rem}
 p+p,ul+p{margin-top:.6rem}
-.over{color:var(--muted);font-size:.9rem;margin-bottom:.75rem}
+.over{color:var(--muted);margin-bottom:.75rem}
+.over b{color:var(--ink)}
+figcaption{margin-top:.5rem}
 .hero{display:flex;flex-wrap:wrap;gap:1.25rem 2.5rem;align-items:center}
 .hero>div{flex:1 1 16rem}
 .score{font-size:clamp(4rem,14vw,6rem);font-weight:700;letter-spacing:-.03em;line-height:1}

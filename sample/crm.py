@@ -145,7 +145,7 @@ def invoices(rng: random.Random, made: list[Invoice]) -> Files:
         }
         for kind, count in truths.BAD_ROWS["crm", "invoices", name].items():
             for number in range(count):
-                invoice_no = "" if kind == "missing id" else f"FX{year}{kind[0]}{number}"
+                invoice_no = "" if kind == "missing id" else f"FX{year}{len(extra):02d}"
                 customer_no, *rest = bad[kind]
                 extra.append((invoice_no, customer_no[:-1] + str(number), *rest))
         scatter(rng, filled, extra)

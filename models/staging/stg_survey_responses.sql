@@ -31,7 +31,7 @@ typed as (
         -- numerics
         case
             when {{ matches('score', score_pattern) }}
-                then {{ dbt.safe_cast("split_part(trim(score), '.', 1)", 'integer') }}
+                then {{ try_cast("split_part(trim(score), '.', 1)", 'integer') }}
         end as score,
 
         -- booleans

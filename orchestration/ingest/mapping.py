@@ -535,17 +535,14 @@ def _lake_rows(
         f"select {', '.join(texts)}, _attributes, _extra, _row_number, {snapshot}, "
         f"{joined} as _flags from ({relation})"
     )
-    contents = (*names, "_attributes")
-    hashed = "concat_ws(chr(31), " + ", ".join(f"coalesce({name}, '')" for name in contents) + ")"
     email = "null"
     if "email" in names:
         email = "case when length(email) = strlen(email) then email else nfkc(email) end"
         email = f"lower(trim({email}, {_SPACES}))"
-    rows = f"select *, {hashed} as _hashed, {email} as _email from ({rows})"
-    # Separators inside cells could make two rows look alike: the cells' lengths then tell them.
-    lengths = ", ".join(f"coalesce(strlen({name}), 0)" for name in contents)
-    ambiguous = f"strlen(_hashed) - strlen(replace(_hashed, chr(31), '')) >= {len(contents)}"
-    row_hash = f"_hashed || case when {ambiguous} then concat_ws(',', {lengths}) else '' end"
+    rows = f"select *, {email} as _email from ({rows})"
+    filled = {*source.columns, *source.constants} | (
+        {"_attributes"} if source.attributes else set()
+    )
     computed = {
         "_email_key": f"case when regexp_full_match(_email, {quoted(_EMAIL)}) then _email end",
         "_source": quoted(source.name),
@@ -554,13 +551,28 @@ def _lake_rows(
         "_file_name": quoted(delivery.file_name),
         "_ingested_at": _literal(delivery.ingested_at),
         "_mapping_version": quoted(delivery.version),
-        "_row_hash": f"md5({row_hash})",
+        "_row_hash": _content_hash((*names, "_attributes"), filled),
     }
     selected = [
         f"{computed[name]} as {name}" if name in computed else name
         for name, _ in lake_columns(entity)
     ]
     return f"select {', '.join(selected)} from ({rows})"
+
+
+def _content_hash(names: tuple[str, ...], filled: set[str]) -> str:
+    """SQL of a hash of some columns by their place; only the ``filled`` ones are ever not NULL."""
+    mark, parts = "\x1f", [""]
+    for name in names:
+        if name in filled:
+            parts += [name, ""]
+        parts[-1] += mark
+    joined = ", ".join(quoted(part) if part[:1] in ("", mark) else part for part in parts)
+    used = [name for name in names if name in filled]
+    # Marks inside cells could make two rows look alike: the cells' lengths then tell them apart.
+    marked = " or ".join(f"contains({name}, {quoted(mark)})" for name in used)
+    lengths = ", ".join(f"coalesce(strlen({n}), 0)" if n in filled else "0" for n in names)
+    return f"md5(concat({joined}, case when {marked} then concat_ws(',', {lengths}) end))"
 
 
 def _literal(instant: datetime | None) -> str:

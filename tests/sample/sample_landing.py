@@ -10,12 +10,16 @@ import csv
 import io
 import json
 import re
+from collections import defaultdict
+from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 
 BRUSSELS = "Europe/Brussels"
-AS_OF_AT = pd.Timestamp("2026-01-01", tz=BRUSSELS)
+AS_OF_AT = datetime(2026, 1, 1, tzinfo=ZoneInfo(BRUSSELS))
 AS_OF_ON = pd.Timestamp("2025-12-31")
 SLASHED = "%d/%m/%Y %H:%M"
 SCALES = {"pulse": range(11), "intercept": range(11), "helpdesk": range(1, 6)}
@@ -27,26 +31,28 @@ CLASSES = {
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 
-def instant(text: object, source: str) -> tuple[pd.Timestamp | None, str | None]:
+@cache
+def _local(text: str) -> datetime | None:
+    """A naive local time as an instant, the earlier of two; None: the clocks skipped it."""
+    at = datetime.strptime(text, SLASHED).replace(tzinfo=ZoneInfo(BRUSSELS)).astimezone(UTC)
+    return at if at.astimezone(ZoneInfo(BRUSSELS)).strftime(SLASHED) == text else None
+
+
+def instant(text: object, source: str) -> tuple[datetime | None, str | None]:
     """A delivered time as an instant, or the reason why it is none."""
     if text in (None, ""):
         return None, "missing_timestamp"
-    if source == "pulse":
-        if not isinstance(text, int):
-            return None, "bad_timestamp"
-        at = pd.Timestamp(text, unit="s", tz="UTC")
-    else:
-        try:
-            at = pd.to_datetime(text, format=SLASHED)
-        except ValueError:
-            try:
-                at = pd.Timestamp.fromisoformat(str(text))
-            except ValueError:
-                return None, "bad_timestamp"
-        if at.tzinfo is None:
-            at = at.tz_localize(BRUSSELS, ambiguous=True, nonexistent="NaT")
-            if at is pd.NaT:
-                return None, "nonexistent_local_time"
+    try:
+        if source == "pulse":
+            at = datetime.fromtimestamp(text, UTC)
+        elif source == "helpdesk" and "T" in text:
+            at = datetime.fromisoformat(text)
+        else:
+            at = _local(text)
+    except (TypeError, ValueError):
+        return None, "bad_timestamp"
+    if at is None:
+        return None, "nonexistent_local_time"
     if at >= AS_OF_AT:
         return at, "future"
     return at, "too_old" if at.year < 2000 else None
@@ -174,28 +180,32 @@ def answers(landing: Path) -> pd.DataFrame:
             seen.add(path.read_bytes())
             judged = [_judged(row, source, sent) for row in read(path)]
             rows += [row | {"source": source, "file": path.name} for row in judged]
-    frame = pd.DataFrame(rows).astype({"at": "datetime64[us, UTC]", "version": "object"})
-    frame["version"] = pd.to_datetime(frame["version"], utc=True)
-    return _versioned(frame)
-
-
-def _versioned(frame: pd.DataFrame) -> pd.DataFrame:
-    """Fill ``status``: what becomes of every row, of one key the newest version being accepted."""
-    frame["status"] = "accepted"
-    frame.loc[frame["reason"].notna(), "status"] = "quarantined"
-    valid = frame[frame["reason"].isna()]
-    for _, group in valid[valid.duplicated(["source", "id"], keep=False)].groupby(["source", "id"]):
-        versions = group["version"].fillna(pd.Timestamp(0, tz="UTC"))
-        newest = group[versions == versions.max()]
-        older = group.index.difference(newest.index)
-        if newest["content"].nunique() > 1:
-            frame.loc[newest.index, ["status", "reason"]] = ["quarantined", "conflicting_duplicate"]
-        else:
-            frame.loc[newest.index[1:], "status"] = "duplicate"
-        frame.loc[older, "status"] = "superseded"
-    is_tombstone = frame["deleted"] & (frame["status"] == "accepted")
-    frame.loc[is_tombstone, "status"] = "deleted"
+    frame = pd.DataFrame(_versioned(rows))
+    for column in ("at", "version"):
+        frame[column] = pd.to_datetime(frame[column], utc=True)
     return frame
+
+
+def _versioned(rows: list[dict]) -> list[dict]:
+    """Fill ``status``: what becomes of every row, of one key the newest version being accepted."""
+    by_key = defaultdict(list)
+    for row in rows:
+        row["status"] = "quarantined" if row["reason"] else "accepted"
+        if not row["reason"]:
+            by_key[row["source"], row["id"]].append(row)
+    for group in by_key.values():
+        beginning = datetime(1970, 1, 1, tzinfo=UTC)
+        versions = [row["version"] or beginning for row in group]
+        newest = [row for row, at in zip(group, versions, strict=True) if at == max(versions)]
+        is_contested = len({row["content"] for row in newest}) > 1
+        for row in group:
+            row["status"] = "superseded"
+        for row in newest:
+            row["status"] = "quarantined" if is_contested else "duplicate"
+            row["reason"] = "conflicting_duplicate" if is_contested else None
+        if not is_contested:
+            newest[0]["status"] = "deleted" if newest[0]["deleted"] else "accepted"
+    return rows
 
 
 def customers(landing: Path) -> pd.DataFrame:
