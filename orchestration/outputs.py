@@ -1,11 +1,9 @@
 """What leaves the warehouse, as Dagster assets: the published generation and the report on it."""
 
-from __future__ import annotations
-
+# no `from __future__ import annotations`: Dagster looks at the annotation of `context` itself
 import base64
 import hashlib
 from importlib.metadata import version
-from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -13,9 +11,7 @@ from orchestration.context import PROJECT_DIR, current_workspace
 from orchestration.lock import hold_workspace
 from orchestration.progress import announce, record, timed
 from orchestration.transform import SOURCES_OF_DBT, prepare_manifest, published_tables
-
-if TYPE_CHECKING:
-    from orchestration.workspace import Workspace
+from orchestration.workspace import Workspace
 
 VERSIONS_OF = ("dbt-core", "dbt-duckdb", "duckdb", "dagster", "great-expectations")
 

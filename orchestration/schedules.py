@@ -64,7 +64,7 @@ def post_webhook(address: str, text: str) -> None:
 
 refresh = dg.define_asset_job(
     "refresh",
-    selection="*",
+    selection=dg.AssetSelection.all(),
     description="Take in what is new, build, judge and publish.",
     hooks={tell_of_failure},
     tags=MAX_RUNTIME | {"dagster/max_retries": "1"},
@@ -72,7 +72,7 @@ refresh = dg.define_asset_job(
 
 full_refresh = dg.define_asset_job(
     "full_refresh",
-    selection="*",
+    selection=dg.AssetSelection.all(),
     description="The same from the lake alone: the warehouse is removed and built anew.",
     hooks={tell_of_failure},
     tags=MAX_RUNTIME | {FULL_REFRESH_TAG: "true"},
@@ -105,12 +105,12 @@ def landing(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReaso
 
 def landing_content(workspace: Workspace) -> str | None:
     """One hash over the bytes of every delivered file that a source names; None without any."""
-    from orchestration.ingest.lake import find_files
+    from orchestration.ingest.lake import landing_files
 
     digest = hashlib.sha256()
     found = False
     for source in workspace.sources:
-        for path in find_files(workspace, source):
+        for path in landing_files(workspace, source):
             found = True
             with path.open("rb") as file:
                 content = hashlib.file_digest(file, "sha256").hexdigest()
@@ -118,13 +118,19 @@ def landing_content(workspace: Workspace) -> str | None:
     return digest.hexdigest() if found else None
 
 
-def freshness_checks() -> Sequence[dg.AssetChecksDefinition]:
-    """The facts must have been built within a day and a half."""
-    return dg.build_last_update_freshness_checks(
-        assets=[
-            dg.AssetKey(["marts", "fct_nps_responses"]),
-            dg.AssetKey(["marts", "fct_nps_by_period"]),
-            dg.AssetKey(["published", "generation"]),
-        ],
-        lower_bound_delta=timedelta(hours=36),
+# A fact older than this is stale: the daily run was missed.
+FRESH_FOR = timedelta(hours=36)
+FRESH = {
+    dg.AssetKey(["marts", "fct_nps_responses"]),
+    dg.AssetKey(["marts", "fct_nps_by_period"]),
+    dg.AssetKey(["published", "generation"]),
+}
+
+
+def with_freshness(assets: Sequence[dg.AssetsDefinition]) -> Sequence[dg.AssetsDefinition]:
+    """The same assets, with the facts and the published generation expected to be fresh."""
+    policy = dg.FreshnessPolicy.time_window(fail_window=FRESH_FOR)
+    return dg.map_asset_specs(
+        lambda spec: spec.replace_attributes(freshness_policy=policy) if spec.key in FRESH else spec,
+        assets,
     )

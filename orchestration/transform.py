@@ -4,13 +4,12 @@ dagster-dbt's resource starts dbt as a second process, which imports dbt again: 
 run. Here dbt's own runner builds in this process, and dagster-dbt translates dbt's events.
 """
 
-from __future__ import annotations
-
+# no `from __future__ import annotations`: Dagster looks at the annotation of `context` itself
 import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 
@@ -18,9 +17,7 @@ from orchestration.context import PROJECT_DIR, current_workspace
 from orchestration.errors import UserError
 from orchestration.lock import hold_workspace
 from orchestration.progress import announce, timed
-
-if TYPE_CHECKING:
-    from orchestration.workspace import Workspace
+from orchestration.workspace import Workspace
 
 FULL_REFRESH_TAG = "nps/full_refresh"
 SOURCES_OF_DBT = ("dbt_project.yml", "profiles.yml", "models", "macros", "seeds", "tests/dbt")

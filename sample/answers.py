@@ -21,7 +21,7 @@ SCORES = {"promoter": (9, 10), "passive": (7, 8), "detractor": (0, 1, 2, 3, 4, 5
 OBSERVED_QUARTERS = range(truths.QUARTERS_BEFORE)
 CENSORED_QUARTERS = range(truths.QUARTERS_BEFORE, len(QUARTERS))
 
-Fate = Literal["stays", "leaves", "leaves later", "has left", "nobody"]
+Course = Literal["stays", "leaves", "leaves later", "has left", "nobody"]
 
 
 @dataclass(slots=True)
@@ -34,7 +34,7 @@ class Answer:
     score: str
     plan: str = ""
     region: str = ""
-    fate: Fate = "stays"
+    fate: Course = "stays"
     customer: Customer | None = None
     response_id: str = ""
     person_id: str = ""

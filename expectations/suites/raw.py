@@ -60,14 +60,28 @@ FILES: tuple[Check, ...] = (
     no_rows(
         "drift",
         """
-        select file_sha256 from {batch}
-        where status = 'loaded'
-        qualify row_number() over (
-            partition by source, entity order by ingested_at desc, file_name desc
-        ) = 1 and coalesce(json_array_length(warnings), 0) > 0
+        select source
+        from (
+            select
+                source,
+                entity,
+                ingested_at,
+                file_name,
+                list_filter(
+                    from_json(warnings, '["VARCHAR"]'), lambda told: told like '%not mapped%'
+                ) as unmapped
+            from {batch}
+            where status = 'loaded'
+        )
+        group by source, entity
+        having len(list_filter(
+            last(unmapped order by ingested_at, file_name),
+            lambda told: not list_contains(first(unmapped order by ingested_at, file_name), told)
+        )) > 0
         """,
         severity="warning",
-        why="The newest file of every source has the shape its mapping declares, nothing more.",
+        why="The newest file of every source has no columns that its first one had not: what is "
+        "new may belong into the mapping.",
     ),
     no_rows(
         "delivered",
@@ -112,8 +126,10 @@ def _provenance(entity: Entity) -> Check:
 
 
 def _filled(entity: Entity) -> Check:
-    columns = ", ".join(entity.column_names)
-    counts = ", ".join(f"count({column}) as {column}" for column in entity.column_names)
+    # a flag that no row carries is no mistake
+    named = [column for column in entity.column_names if not column.startswith("is_")]
+    columns = ", ".join(named)
+    counts = ", ".join(f"count({column}) as {column}" for column in named)
     required = ", ".join(f"'{column}'" for column in entity.required)
     # A tombstone needs no more than its id.
     alive = (

@@ -13,7 +13,9 @@ with responses as (
         responded_on,
         version_at,
         contribution,
-        {{ segment_list() }}
+        {%- for segment in segment_columns() %}
+        coalesce({{ segment }}, '(unknown)') as {{ segment }},
+        {%- endfor %}
         coalesce(channel, '(unknown)') as channel,
         coalesce(touchpoint, '(unknown)') as touchpoint,
         coalesce(survey_id, '(unknown)') as survey

@@ -1,5 +1,4 @@
 {{ config(
-    materialized='view',
     contract={'enforced': false},
     post_hook=describe_segments('from valid_from until valid_to; NULL: unknown'),
 ) }}

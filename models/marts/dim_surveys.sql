@@ -1,5 +1,3 @@
-{{ config(materialized='view') }}
-
 select
     survey_key,
     source,

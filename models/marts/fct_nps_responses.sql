@@ -1,5 +1,4 @@
 {{ config(
-    materialized='view',
     contract={'enforced': false},
     post_hook=describe_segments('as of the answer; NULL: unknown'),
 ) }}

@@ -1,10 +1,8 @@
 """The lake as Dagster assets: one for each source and entity, and one for each canonical entity."""
 
-from __future__ import annotations
-
+# no `from __future__ import annotations`: Dagster looks at the annotation of `context` itself
 import json
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -12,13 +10,11 @@ from orchestration.context import current_workspace
 from orchestration.entities import ENTITIES
 from orchestration.lock import hold_workspace
 from orchestration.progress import announce, record, timed
-
-if TYPE_CHECKING:
-    from orchestration.workspace import Source, Workspace
+from orchestration.workspace import Source, Workspace
 
 # The views that are no entity: what became of files, and how the business counts.
 LAKE_TABLES = ("files", "rejected_rows", "workspace", "churn_windows", "segments", "mapped_columns")
-RETRY = dg.RetryPolicy(max_retries=2, delay=5)
+RETRY = dg.RetryPolicy(max_retries=1, delay=2)
 
 
 def ingest_key(source: Source) -> dg.AssetKey:
@@ -42,13 +38,13 @@ def _ingest_asset(source: Source) -> dg.AssetsDefinition:
             "archived by their bytes, one Parquet a file."
         ),
     )
-    def ingest() -> dg.MaterializeResult:
-        from orchestration.ingest.lake import ingest_source, prepare_lake
+    def ingest(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        from orchestration.ingest.lake import ingest_source
 
         workspace = current_workspace()
         hold_workspace(workspace.runs)
         with timed("ingest"):
-            prepare_lake(workspace)
+            _prepare_once(workspace, context.run_id)
             result = ingest_source(workspace, source)
         record("ingest", result)
         announce(
@@ -123,6 +119,18 @@ def lake_assets(workspace: Workspace) -> dg.AssetsDefinition:
             yield dg.MaterializeResult(asset_key=["raw", table])
 
     return lake
+
+
+_prepared_for: set[str] = set()
+
+
+def _prepare_once(workspace: Workspace, run_id: str) -> None:
+    """Prepare the lake at the first source of a run, not again at each."""
+    from orchestration.ingest.lake import prepare_lake
+
+    if run_id not in _prepared_for:
+        prepare_lake(workspace)
+        _prepared_for.add(run_id)
 
 
 def _rows_of_entities(workspace: Workspace) -> dict[str, int]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 import stat as stat_module
 import time
 from collections import defaultdict
@@ -29,7 +30,7 @@ import pyarrow.parquet as pq
 
 from orchestration.entities import ENTITIES
 from orchestration.errors import UserError
-from orchestration.ingest import mapping, reader
+from orchestration.ingest import arrow, mapping, reader
 from orchestration.ingest.manifest import FileState, Manifest, Stat, files_table, now
 from orchestration.ingest.reader import FileFault, Rows, Scan
 from orchestration.ingest.storage import (
@@ -37,6 +38,7 @@ from orchestration.ingest.storage import (
     commit,
     parquet_bytes,
     scratch,
+    temporary,
     write_if_changed,
 )
 from orchestration.workspace import Source, Workspace
@@ -63,6 +65,32 @@ _REJECTED_SCHEMA = pa.schema(
         ("raw_text", pa.string()),
     ]
 )
+_SETTINGS = {
+    "workspace": pa.schema(
+        [
+            ("as_of_on", pa.date32()),
+            ("as_of_at", pa.timestamp("us")),
+            ("timezone", pa.string()),
+            ("currency", pa.string()),
+            ("min_group_size", pa.int32()),
+            ("feature_months", pa.int32()),
+            ("quarantine_days", pa.int32()),
+            ("headline_metric", pa.string()),
+            ("headline_survey_type", pa.string()),
+            ("max_quarantine_rate", pa.float64()),
+        ]
+    ),
+    "churn_windows": pa.schema([("window_days", pa.int32())]),
+    "segments": pa.schema([("position", pa.int32()), ("segment", pa.string())]),
+    "mapped_columns": pa.schema(
+        [
+            ("source", pa.string()),
+            ("entity", pa.string()),
+            ("customer_source", pa.string()),
+            ("column_name", pa.string()),
+        ]
+    ),
+}
 _REJECTS_AT_ONCE = 20_000
 _ARROW_TYPES = {"VARCHAR": pa.string(), "BIGINT": pa.int64(), "TIMESTAMP": pa.timestamp("us")}
 
@@ -139,39 +167,37 @@ def write_files_table(workspace: Workspace) -> None:
 
 def write_settings(workspace: Workspace) -> None:
     """Write ``lake/settings/*.parquet``, each only if that changes it."""
-    tables = {
-        "workspace": {
-            "as_of_on": pa.array([workspace.as_of_on], pa.date32()),
-            "as_of_at": pa.array([workspace.as_of_at.replace(tzinfo=None)], pa.timestamp("us")),
-            "timezone": pa.array([workspace.timezone]),
-            "currency": pa.array([workspace.currency]),
-            "min_group_size": pa.array([workspace.min_group_size], pa.int32()),
-            "feature_months": pa.array([workspace.feature_months], pa.int32()),
-            "quarantine_days": pa.array([workspace.survey_rules.quarantine_days], pa.int32()),
-            "headline_metric": pa.array([workspace.headline.metric]),
-            "headline_survey_type": pa.array([workspace.headline.survey_type]),
-            "max_quarantine_rate": pa.array([workspace.max_quarantine_rate], pa.float64()),
-        },
-        "churn_windows": {"window_days": pa.array(workspace.churn_windows, pa.int32())},
-        "segments": {
-            "position": pa.array(range(1, len(workspace.segments) + 1), pa.int32()),
-            "segment": pa.array(workspace.segments, pa.string()),
-        },
-    }
     mapped = [
         (source.name, source.entity, source.customers_of, column)
         for source in workspace.sources
         for column in ENTITIES[source.entity].column_names
         if column in source.columns or column in source.constants
     ]
-    tables["mapped_columns"] = {
-        name: pa.array([row[place] for row in mapped], pa.string())
-        for place, name in enumerate(("source", "entity", "customer_source", "column_name"))
+    rows: dict[str, list[tuple[Any, ...]]] = {
+        "workspace": [
+            (
+                workspace.as_of_on,
+                workspace.as_of_at.replace(tzinfo=None),
+                workspace.timezone,
+                workspace.currency,
+                workspace.min_group_size,
+                workspace.feature_months,
+                workspace.survey_rules.quarantine_days,
+                workspace.headline.metric,
+                workspace.headline.survey_type,
+                workspace.max_quarantine_rate,
+            )
+        ],
+        "churn_windows": [(days,) for days in workspace.churn_windows],
+        "segments": list(enumerate(workspace.segments, start=1)),
+        "mapped_columns": mapped,
     }
-    for name, columns in tables.items():
-        write_if_changed(
-            workspace.settings_dir / f"{name}.parquet", parquet_bytes(pa.table(columns))
-        )
+    for name, schema in _SETTINGS.items():
+        columns = {
+            column: [row[place] for row in rows[name]] for place, column in enumerate(schema.names)
+        }
+        content = parquet_bytes(arrow.table(schema, columns))
+        write_if_changed(workspace.settings_dir / f"{name}.parquet", content)
 
 
 def unclaimed_files(workspace: Workspace) -> list[str]:
@@ -222,9 +248,7 @@ def _sweep(workspace: Workspace, manifest: Manifest) -> None:
     for folder in folders:
         for path in folder.glob(f"{TEMPORARY}*"):
             if path.is_dir():
-                for inner in path.iterdir():
-                    inner.unlink()
-                path.rmdir()
+                shutil.rmtree(path)
             else:
                 path.unlink()
     told = {
@@ -253,12 +277,23 @@ class _Run:
     result: IngestResult
     manifest: Manifest
     version: str
+    unread: set[str] = field(default_factory=set)
     noted: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+
+    @cached_property
+    def sizes(self) -> set[int]:
+        """The sizes of the files that were read so far."""
+        return {
+            stat.size
+            for (source, entity, _), (stat, _) in self.manifest.seen.items()
+            if (source, entity) == (self.source.name, self.source.entity)
+        }
 
     @cached_property
     def connection(self) -> duckdb.DuckDBPyConnection:
         """An in-memory database, made when the first file is to be read."""
-        spill = self.closing.enter_context(scratch(self.workspace.lake))
+        spill = temporary(self.workspace.lake)
+        self.closing.callback(shutil.rmtree, spill, ignore_errors=True)
         settings: dict[str, Any] = {
             "temp_directory": str(spill),
             "autoinstall_known_extensions": False,
@@ -305,12 +340,12 @@ def ingest_source(
             mapping.mapping_version(workspace, source),
         )
         _rederive(run)
-        paths = _landing_files(workspace, source)
+        paths = landing_files(workspace, source)
         result.files_found = len(paths)
         for place, path in enumerate(paths, start=1):
             _say(run, f"file {place:,} of {len(paths):,}")
             _ingest_file(run, path)
-        _forget_unread(run, paths)
+        _forget_unread(run)
         for message, files in run.noted.items():
             more = f" and {len(files) - 1:,} more" if len(files) > 1 else ""
             result.warnings.append(f"{source.label}: {files[0]}{more}: {message}")
@@ -347,7 +382,8 @@ def _is_ignored(path: Path, base: Path) -> bool:
     return path.name.lower().endswith(_UNFINISHED) or any(p.startswith(_HIDDEN) for p in parts)
 
 
-def _landing_files(workspace: Workspace, source: Source) -> list[Path]:
+def landing_files(workspace: Workspace, source: Source) -> list[Path]:
+    """The files of landing that a source takes up, sorted; those not yet finished are left out."""
     base = workspace.landing / source.name
     return sorted(
         path
@@ -397,31 +433,37 @@ def _ingest_file(run: _Run, path: Path) -> None:
     base = run.workspace.landing / run.source.name
     name = _stored_name(path.relative_to(base).as_posix())
     try:
+        real, status = _look_at(run, path)
+        _take_up(run, real, name, status)
+    except FileFault as fault:
+        _never_read(run, name, fault)
+
+
+def _look_at(run: _Run, path: Path) -> tuple[Path, Stat]:
+    """Where a landing file really lies, and its status.
+
+    Raises:
+        FileFault: when it is not to be opened.
+    """
+    try:
         real = path.resolve(strict=True)
         status = real.stat()
-        if not real.is_relative_to(run.workspace.landing.resolve()):
-            raise FileFault("outside_landing", "a link out of landing; put the file itself there")
-        if not stat_module.S_ISREG(status.st_mode):
-            raise FileFault("outside_landing", "not a regular file; put a file there")
-        limit = run.source.format.max_file_mb
-        if status.st_size > limit << 20:
-            raise FileFault(
-                "oversized_file",
-                f"the file has {status.st_size >> 20:,} MiB, more than format.max_file_mb {limit:,}"
-                "; raise it, or split the file",
-            )
-        _take_up(run, real, name, Stat.of(status))
-    except (FileNotFoundError, PermissionError, RuntimeError, FileFault) as error:
-        if not isinstance(error, FileFault):
-            if isinstance(error, RuntimeError) and not path.is_symlink():
-                raise
-            if path.is_symlink():
-                error = FileFault("outside_landing", "a link that leads nowhere; remove it")
-            elif isinstance(error, FileNotFoundError) or not os.access(path, os.R_OK):
-                error = FileFault("still_being_written", "the file cannot be opened (yet)")
-            else:
-                raise
-        _never_read(run, name, error)
+    except (OSError, RuntimeError):  # a loop of links is the one or the other, by version
+        if path.is_symlink():
+            message = "a link that leads nowhere; put the file itself there"
+            raise FileFault("outside_landing", message) from None
+        raise FileFault("still_being_written", "the file vanished while it was looked at") from None
+    if not real.is_relative_to(run.workspace.landing.resolve()):
+        raise FileFault("outside_landing", "a link out of landing; put the file itself there")
+    if not stat_module.S_ISREG(status.st_mode):
+        raise FileFault("outside_landing", "not a regular file; put a file there")
+    limit = run.source.format.max_file_mb
+    if status.st_size > limit << 20:
+        size = f"{status.st_size >> 20:,} MiB, more than format.max_file_mb {limit:,}"
+        raise FileFault("oversized_file", f"the file has {size}; raise it, or split the file")
+    if not os.access(real, os.R_OK):
+        raise FileFault("still_being_written", "the file may not be read (yet); mend its mode")
+    return real, Stat.of(status)
 
 
 def _take_up(run: _Run, path: Path, name: str, status: Stat) -> None:
@@ -435,18 +477,16 @@ def _take_up(run: _Run, path: Path, name: str, status: Stat) -> None:
     if before == status and _is_known(run, name, sha256):
         return
     # A file of a known size may be a known file: hashing alone is cheaper than reading.
-    sizes = {
-        seen.size
-        for (one, other, _), (seen, _) in run.manifest.seen.items()
-        if (one, other) == (source, entity) and seen
-    }
-    if status.size in sizes:
-        sha256 = reader.hash_file(path)
+    if status.size in run.sizes:
+        with _vanishing(path):
+            sha256 = reader.hash_file(path)
         _unchanged_since(path, status)
         if _is_known(run, name, sha256, status):
             return
+    run.sizes.add(status.size)
     with scratch(run.workspace.archive) as copy, scratch(run.workspace.lake) as text:
-        found = reader.scan(path, run.source.format, archive=copy, scratch=text)
+        with _vanishing(path):
+            found = reader.scan(path, run.source.format, archive=copy, scratch=text)
         _unchanged_since(path, status)
         kept = _archived(run.workspace, found.sha256)
         if kept.exists():
@@ -482,11 +522,20 @@ def _take_up(run: _Run, path: Path, name: str, status: Stat) -> None:
         _quarantined(run, name, done)
 
 
-def _unchanged_since(path: Path, status: Stat) -> None:
+@contextmanager
+def _vanishing(path: Path) -> Iterator[None]:
+    """Let a file that is gone by now be one that is still being written."""
     try:
-        same = Stat.of(path.stat()) == status
+        yield
     except FileNotFoundError:
-        same = False
+        if path.exists():
+            raise
+        raise FileFault("still_being_written", "the file vanished while it was read") from None
+
+
+def _unchanged_since(path: Path, status: Stat) -> None:
+    with _vanishing(path):
+        same = Stat.of(path.stat()) == status
     if not same:
         raise FileFault(
             "still_being_written", "the file changed while it was read; it is taken up next time"
@@ -537,6 +586,7 @@ def _never_read(run: _Run, name: str, fault: FileFault) -> None:
         warnings=(),
     )
     _quarantined(run, name, state)
+    run.unread.add(state.file_sha256)
     if fault.reason == "still_being_written":
         return
     known = run.manifest.states.get(state.key)
@@ -544,15 +594,11 @@ def _never_read(run: _Run, name: str, fault: FileFault) -> None:
         run.manifest.append(state, "quarantined")
 
 
-def _forget_unread(run: _Run, paths: list[Path]) -> None:
-    """Retire the problems of never-read files that are gone, or are in the lake by now."""
-    still = {_unread_key(problem.file_name) for problem in run.result.problems}
-    base = run.workspace.landing / run.source.name
-    names = {_stored_name(path.relative_to(base).as_posix()) for path in paths}
-    still &= {_unread_key(name) for name in names}
+def _forget_unread(run: _Run) -> None:
+    """Retire the problems of never-read files that are gone, or could be read by now."""
     for state in run.manifest.of(run.source.name, run.source.entity):
         is_unread = state.file_sha256.startswith(_UNREAD) and state.status == "quarantined"
-        if is_unread and state.file_sha256 not in still:
+        if is_unread and state.file_sha256 not in run.unread:
             run.manifest.append(state, "retired")
 
 
@@ -817,21 +863,20 @@ class _Rejects:
     def _flush(self) -> None:
         if not self._rows:
             return
-        facts = self._state
-        size = len(self._rows)
+        facts, size = self._state, len(self._rows)
         numbers, reasons, texts = zip(*self._rows, strict=True)
-        table = pa.table(
-            [
-                pa.repeat(facts.source, size),
-                pa.repeat(facts.entity, size),
-                pa.repeat(facts.file_sha256, size),
-                pa.repeat(facts.file_name, size),
-                pa.array(numbers, pa.int64()),
-                pa.repeat(facts.mapping_version, size),
-                pa.array(reasons, pa.string()),
-                pa.array(texts, pa.string()),
-            ],
-            schema=_REJECTED_SCHEMA,
+        table = arrow.table(
+            _REJECTED_SCHEMA,
+            {
+                "_source": [facts.source] * size,
+                "_entity": [facts.entity] * size,
+                "_file_sha256": [facts.file_sha256] * size,
+                "_file_name": [facts.file_name] * size,
+                "_row_number": numbers,
+                "_mapping_version": [facts.mapping_version] * size,
+                "reason": reasons,
+                "raw_text": texts,
+            },
         )
         if self._writer is None:
             self._writer = pq.ParquetWriter(self._path, _REJECTED_SCHEMA, compression="zstd")

@@ -15,9 +15,29 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
+from orchestration.ingest import arrow
 from orchestration.ingest.storage import sync
 
 Event = Literal["loaded", "quarantined", "seen_again", "retired"]
+_FILES = pa.schema(
+    [
+        ("source", pa.string()),
+        ("entity", pa.string()),
+        ("file_sha256", pa.string()),
+        ("file_name", pa.string()),
+        ("mapping_version", pa.string()),
+        ("status", pa.string()),
+        ("reason", pa.string()),
+        ("message", pa.string()),
+        ("rows_delivered", pa.int64()),
+        ("rows_loaded", pa.int64()),
+        ("rows_rejected", pa.int64()),
+        ("rows_blank", pa.int64()),
+        ("file_modified_at", pa.timestamp("us")),
+        ("ingested_at", pa.timestamp("us")),
+        ("warnings", pa.string()),
+    ]
+)
 Key = tuple[str, str, str]
 """Source, entity, and the file's SHA-256 (or the key of a file that was never read)."""
 
@@ -79,7 +99,7 @@ class Manifest:
 
     path: Path
     states: dict[Key, FileState] = field(default_factory=dict)
-    seen: dict[tuple[str, str, str], tuple[Stat | None, str]] = field(default_factory=dict)
+    seen: dict[tuple[str, str, str], tuple[Stat, str]] = field(default_factory=dict)
 
     @classmethod
     def load(cls, path: Path) -> Manifest:
@@ -177,29 +197,11 @@ def now() -> datetime:
 
 def files_table(manifest: Manifest) -> pa.Table:
     """The current state as a table: one row for each file that is loaded or quarantined."""
-    columns = {
-        "source": pa.string(),
-        "entity": pa.string(),
-        "file_sha256": pa.string(),
-        "file_name": pa.string(),
-        "mapping_version": pa.string(),
-        "status": pa.string(),
-        "reason": pa.string(),
-        "message": pa.string(),
-        "rows_delivered": pa.int64(),
-        "rows_loaded": pa.int64(),
-        "rows_rejected": pa.int64(),
-        "rows_blank": pa.int64(),
-        "file_modified_at": pa.timestamp("us"),
-        "ingested_at": pa.timestamp("us"),
-        "warnings": pa.string(),
-    }
-    rows = [
-        vars(state) | {"warnings": json.dumps(state.warnings, ensure_ascii=False)}
-        for state in sorted(manifest.states.values(), key=lambda state: state.key)
-        if state.status != "retired"
-    ]
-    return pa.Table.from_pylist(rows, schema=pa.schema(list(columns.items())))
+    states = [state for state in manifest.states.values() if state.status != "retired"]
+    states.sort(key=lambda state: state.key)
+    columns = {name: [getattr(state, name) for state in states] for name in _FILES.names}
+    columns["warnings"] = [json.dumps(cell, ensure_ascii=False) for cell in columns["warnings"]]
+    return arrow.table(_FILES, columns)
 
 
 def _ends_line(descriptor: int, size: int) -> bool:

@@ -24,7 +24,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from orchestration.ingest import mapping
+from orchestration.ingest import arrow, mapping
 from orchestration.workspace import Format
 
 CHUNK = 8 << 20
@@ -548,9 +548,10 @@ def _open_document(path: Path, found: Scan, form: Format) -> Rows:
     with path.open("rb") as stream:
         stream.seek(found.skip)
         text = stream.read()
-    documents = pa.array([text], pa.binary()).cast(pa.string())
-    numbers = pa.array([1], pa.int64())
-    batch = pa.record_batch([documents, numbers], names=["doc", "_row_number"])
+    offsets = np.array([0, len(text)], dtype=np.int64)
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(text)]
+    document = pa.Array.from_buffers(pa.large_string(), 1, buffers)
+    batch = pa.record_batch([document, arrow.whole([1])], names=["doc", "_row_number"])
     return Rows(is_json=True, reader=pa.RecordBatchReader.from_batches(batch.schema, [batch]))
 
 
@@ -600,7 +601,7 @@ def _open_parquet(path: Path, form: Format, wanted: tuple[str, ...]) -> Rows:
             for batch in file.iter_batches(65536):
                 numbers = np.arange(rows.delivered + 1, rows.delivered + len(batch) + 1)
                 rows.delivered += len(batch)
-                yield pa.record_batch([*batch.columns, pa.array(numbers)], schema=schema)
+                yield pa.record_batch([*batch.columns, arrow.whole(numbers)], schema=schema)
         except (pa.ArrowException, OSError) as error:
             message = f"the file is damaged ({type(error).__name__}); export it anew"
             raise FileFault("unreadable_parquet", message, count) from None
@@ -730,12 +731,12 @@ def _checked(
             rows.delivered += len(repeated)
             drop = repeated if drop is None else np.concatenate([drop, repeated])
     batch = pa.record_batch(
-        [*batch.columns, pa.array(number)], names=[*batch.schema.names, "_row_number"]
+        [*batch.columns, arrow.whole(number)], names=[*batch.schema.names, "_row_number"]
     )
     if drop is not None:
         keep = np.ones(len(batch), dtype=bool)
         keep[drop] = False
-        batch = batch.filter(pa.array(keep))
+        batch = batch.filter(arrow.flags(keep))
     rows.delivered += len(batch)
     return batch
 
@@ -748,7 +749,7 @@ def _rows_equal(batch: pa.RecordBatch, cells: tuple[str, ...]) -> np.ndarray:
     for column, cell in zip(batch.columns[1:], cells[1:], strict=True):
         if not len(places):
             break
-        same = pc.equal(column.take(pa.array(places)), cell).to_numpy(zero_copy_only=False)
+        same = pc.equal(column.take(arrow.whole(places)), cell).to_numpy(zero_copy_only=False)
         places = places[same]
     return places
 
@@ -757,7 +758,7 @@ def _blank(column: pa.Array) -> np.ndarray:
     """The places of the texts that are empty or spaces; only short ones are looked at closely."""
     lengths = pc.binary_length(column).to_numpy(zero_copy_only=False)
     places = np.flatnonzero(lengths < 64)
-    trimmed = pc.utf8_trim_whitespace(column.take(pa.array(places)))
+    trimmed = pc.utf8_trim_whitespace(column.take(arrow.whole(places)))
     return places[pc.equal(trimmed, "").to_numpy(zero_copy_only=False)]
 
 

@@ -44,7 +44,10 @@ RAW_MISTAKES = {
         "from raw.files where status = 'quarantined'"
     ),
     ("files", "drift"): (
-        """update raw.files set warnings = '["1 column more"]' where source = 'crm'"""
+        "insert into raw.files by name select * replace ('e' as file_sha256, 0 as rows_delivered, "
+        "0 as rows_loaded, ingested_at + interval 1 day as ingested_at, "
+        '\'["a zone", "1 column not mapped: x"]\' as warnings) '
+        "from raw.files where source = 'crm'"
     ),
     ("files", "delivered"): (
         "insert into raw.mapped_columns values ('crm', 'surveys', 'crm', 'survey_id')"
@@ -358,11 +361,17 @@ def test_every_check_can_fail():
         # a file with a header only, where that is allowed
         "insert into raw.files by name select * replace ('e' as file_sha256, 0 as rows_delivered, "
         "0 as rows_loaded) from raw.files where source = 'crm'",
+        # columns that were never mapped, and what is told of times
+        "update raw.files set warnings = '[\"1 column not mapped: x\"]' where source = 'crm'; "
+        "insert into raw.files by name select * replace ('e' as file_sha256, 0 as rows_delivered, "
+        "0 as rows_loaded, ingested_at + interval 1 day as ingested_at, "
+        '\'["1 column not mapped: x", "a zone"]\' as warnings) '
+        "from raw.files where source = 'crm'",
         # 3 of 12 rows, the share that is allowed
         "update raw.files set rows_delivered = 12, rows_rejected = 3 "
         "where source = 'ask' and status = 'loaded'",
     ],
-    ids=["few missing", "tombstones", "empty file", "at the bound"],
+    ids=["few missing", "tombstones", "empty file", "known columns", "at the bound"],
 )
 def test_what_is_allowed_in_raw(statement, good_raw, tmp_path):
     bad = _corrupt(good_raw, tmp_path, statement)

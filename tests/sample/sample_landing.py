@@ -11,6 +11,7 @@ import io
 import json
 import re
 from collections import defaultdict
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -161,8 +162,8 @@ def _judged(row: dict, source: str, sent: dict[str, pd.Timestamp]) -> dict:
     )
 
 
-def answers(landing: Path) -> pd.DataFrame:
-    """Every delivered answer row of the three tools, with ``status`` and ``reason``."""
+def answers(landing: Path, sources: Iterable[str] = SCALES) -> pd.DataFrame:
+    """Every delivered answer row of the survey tools, with ``status`` and ``reason``."""
     sent = {row.invitation_id: row.sent_at for row in invitations(landing).itertuples()}
     readers = {
         "pulse": ("responses_*.jsonl", _pulse),
@@ -173,7 +174,8 @@ def answers(landing: Path) -> pd.DataFrame:
         "helpdesk": ("csat_*.tsv", lambda path: _tabular(path, _CSAT, "\t", "cp1252")),
     }
     rows, seen = [], set()
-    for source, (pattern, read) in readers.items():
+    for source in sources:
+        pattern, read = readers[source]
         for path in sorted((landing / source).glob(pattern)):
             if path.read_bytes() in seen:  # the same delivery again
                 continue

@@ -1,0 +1,523 @@
+"""The summary: its statistics against known numbers, and its words."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from dataclasses import dataclass, replace
+from datetime import date
+from fractions import Fraction
+
+import duckdb
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import norm
+
+from orchestration import summary as module
+from orchestration.publish import open_published, publish
+from orchestration.summary import (
+    Counts,
+    IngestTotals,
+    RunFacts,
+    age_words,
+    build_summary,
+    compare,
+    contrasts,
+    display_text,
+    headline_cell,
+    headline_change,
+    p_words,
+    quarter_name,
+    verdict,
+)
+from tests.publish_support import (
+    WORKSPACE_YML,
+    Answer,
+    Facts,
+    interval,
+    make_workspace,
+    sample_facts,
+    write_build,
+)
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    return make_workspace(tmp_path / "ws")
+
+
+def published(workspace, facts: Facts):
+    write_build(workspace.warehouse_file, facts)
+    return publish(workspace, inputs_hash="inputs", versions={})
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory):
+    workspace = make_workspace(tmp_path_factory.mktemp("sample") / "ws")
+    facts = sample_facts()
+    return workspace, facts, published(workspace, facts)
+
+
+def open_marts(workspace):
+    return open_published(workspace.published / "nps.duckdb")
+
+
+def counts_of(answers) -> Counts:
+    names = [a.nps_class for a in answers]
+    return Counts(*(names.count(c) for c in ("promoter", "passive", "detractor")))
+
+
+# --- the test of a difference ---------------------------------------------------------------------
+
+FIRST = Counts(promoters=74, passives=23, detractors=42)
+SECOND = Counts(promoters=110, passives=50, detractors=99)
+
+
+def test_plain_wald_gives_the_numbers_of_metrics():
+    """METRICS: 42/23/74 against 99/50/110."""
+    found = compare(FIRST, SECOND, adjustment=0)
+    assert found.points == pytest.approx(18.77448, abs=5e-6)
+    assert found.standard_error == pytest.approx(9.34410, abs=5e-6)
+    assert found.p_value == pytest.approx(0.04451, abs=5e-6)
+
+
+def test_adjusted_wald_is_the_arithmetic_with_three_answers_more_in_each_group():
+    def adjusted(promoters: int, detractors: int, n: int) -> tuple[Fraction, Fraction]:
+        p, d = Fraction(4 * promoters + 3, 4 * (n + 3)), Fraction(4 * detractors + 3, 4 * (n + 3))
+        return p - d, (p + d - (p - d) ** 2) / (n + 3)
+
+    # 74.75/142 - 42.75/142 = 32/142; 110.75/262 - 99.75/262 = 11/262
+    (score1, variance1), (score2, variance2) = adjusted(74, 42, 139), adjusted(110, 99, 259)
+    assert score1 == Fraction(32, 142)
+    assert score2 == Fraction(11, 262)
+    error = math.sqrt(variance1 + variance2)
+    z = float(score1 - score2) / error
+    found = compare(FIRST, SECOND)
+    assert found.points == pytest.approx(18.77448, abs=5e-6)  # as reported, not adjusted
+    assert found.standard_error == pytest.approx(100 * error)
+    assert found.z == pytest.approx(z)
+    assert found.p_value == pytest.approx(2 * norm.sf(abs(z)))
+
+
+COUNTS = st.builds(Counts, st.integers(0, 5000), st.integers(0, 5000), st.integers(0, 5000)).filter(
+    lambda c: c.responses > 0
+)
+
+
+@given(COUNTS, COUNTS)
+def test_a_difference_turned_round_changes_its_sign_only(first, second):
+    there, back = compare(first, second), compare(second, first)
+    assert there.points == pytest.approx(-back.points)
+    assert there.z == pytest.approx(-back.z)
+    assert there.p_value == pytest.approx(back.p_value)
+    assert 0 <= there.p_value <= 1
+    assert math.isfinite(there.z)
+
+
+@given(COUNTS)
+def test_equal_groups_do_not_differ(counts):
+    found = compare(counts, counts)
+    assert (found.points, found.z, found.p_value) == (0, 0, 1)
+
+
+@pytest.mark.parametrize(
+    "first, second, z, p",
+    [
+        (Counts(5, 0, 0), Counts(0, 0, 5), math.inf, 0),
+        (Counts(0, 0, 5), Counts(5, 0, 0), -math.inf, 0),
+        (Counts(5, 0, 0), Counts(9, 0, 0), 0, 1),
+    ],
+)
+def test_plain_wald_without_any_variance(first, second, z, p):
+    found = compare(first, second, adjustment=0)
+    assert (found.z, found.p_value) == (z, p)
+
+
+def test_one_answer_against_one_is_never_real_when_adjusted():
+    assert compare(Counts(1, 0, 0), Counts(0, 0, 1)).p_value > 0.05
+
+
+# --- what is read ---------------------------------------------------------------------------------
+
+
+def test_the_headline_cell_is_the_arithmetic_of_all_answers(sample):
+    workspace, facts, _ = sample
+    with open_marts(workspace) as marts:
+        cell = headline_cell(marts, workspace)
+    counts = counts_of(facts.answers)
+    assert cell.counts == counts
+    assert cell.nps == pytest.approx(
+        100 * (counts.promoters - counts.detractors) / len(facts.answers)
+    )
+    assert (cell.ci_low, cell.ci_high) == pytest.approx(
+        interval(counts.promoters, counts.passives, counts.detractors)
+    )
+
+
+@pytest.mark.parametrize(
+    "as_of, quarters",
+    [
+        ("2025-12-31", ("2025 Q3", "2025 Q4")),  # the last day of a quarter completes it
+        ("2025-12-30", ("2025 Q2", "2025 Q3")),
+        ("2025-09-29", ("2025 Q1", "2025 Q2")),
+    ],
+)
+def test_the_change_is_between_the_last_two_complete_quarters(tmp_path, as_of, quarters):
+    workspace = make_workspace(tmp_path / "ws", WORKSPACE_YML.replace("2025-12-31", as_of))
+    facts = sample_facts(per_month=20)
+    published(workspace, facts)
+    with open_marts(workspace) as marts:
+        change = headline_change(marts, workspace)
+    found = [quarter_name(cell.period_start) for cell in (change.before, change.now)]
+    assert found == list(quarters)
+
+    def answers(name):
+        return counts_of([a for a in facts.answers if quarter_name(a.day) == name])
+
+    before, now = map(answers, quarters)
+    assert (change.before.counts, change.now.counts) == (before, now)
+    assert change.difference == compare(now, before)
+
+
+def test_one_quarter_is_no_change(workspace):
+    published(workspace, Facts([Answer(date(2025, 11, 3), 9)] * 9))
+    with open_marts(workspace) as marts:
+        assert headline_change(marts, workspace) is None
+    assert "no two complete quarters" in build_summary(workspace, RunFacts())
+
+
+def test_a_suppressed_quarter_is_not_compared(workspace):
+    answers = [Answer(date(2025, 11, 3), 9)] * 9 + [Answer(date(2025, 8, 3), 0)] * 4
+    published(workspace, Facts(answers))
+    with open_marts(workspace) as marts:
+        assert headline_change(marts, workspace).difference is None
+    text = build_summary(workspace, RunFacts())
+    assert "2025 Q3 and 2025 Q4 can't be compared: too few answers in one of them" in text
+
+
+def test_a_score_that_is_not_promoters_minus_detractors_is_not_tested_as_one(workspace):
+    """CSAT counts 100 or 0: its variance is another."""
+    published(workspace, Facts())
+    with duckdb.connect(str(workspace.warehouse_file)) as connection:
+        for start, end in (("2025-07-01", "2025-09-30"), ("2025-10-01", "2025-12-31")):
+            connection.execute(
+                f"insert into marts.fct_nps_by_period values ('quarter', '{start}', '{end}', "
+                "'responses', 'nps', 'relational', 10, 6, 0, 4, 60.0, 1.0, 50.0, 70.0, false)"
+            )
+    publish(workspace, inputs_hash="inputs", versions={})
+    with open_marts(workspace) as marts:
+        assert headline_change(marts, workspace).difference is None
+
+
+def test_each_segment_is_compared_with_the_rest_of_its_dimension(sample):
+    workspace, facts, _ = sample
+    with open_marts(workspace) as marts:
+        found = contrasts(marts, workspace)
+    for c in found:
+        own = [a for a in facts.answers if getattr(a, c.dimension) == c.segment]
+        rest = [a for a in facts.answers if getattr(a, c.dimension) != c.segment]
+        assert (c.counts, c.rest) == (counts_of(own), counts_of(rest))
+        assert c.difference == compare(counts_of(own), counts_of(rest))
+    sizes = [abs(c.difference.z) for c in found]
+    assert sizes == sorted(sizes, reverse=True)
+    assert (found[0].dimension, found[0].segment) == ("region", "west")
+    assert "antarctica" not in {c.segment for c in found}  # suppressed
+    assert {c.dimension for c in found} == {"region", "plan", "channel"}
+
+
+def test_of_two_segments_one_is_kept(workspace):
+    answers = [Answer(date(2025, 11, 3), s, region=r) for r in "ab" for s in (9, 9, 0, 7, 10, 3)]
+    published(workspace, Facts(answers))
+    with open_marts(workspace) as marts:
+        assert [(c.dimension, c.segment) for c in contrasts(marts, workspace)] == [("region", "a")]
+
+
+def test_a_rest_as_small_as_a_suppressed_cell_is_not_told(workspace):
+    """b has 4 answers: its score would follow from a's difference to the rest."""
+    answers = [Answer(date(2025, 11, 3), 9, region="a")] * 9
+    answers += [Answer(date(2025, 11, 3), 0, region="b")] * 4
+    published(workspace, Facts(answers))
+    with open_marts(workspace) as marts:
+        assert contrasts(marts, workspace) == []
+    text = build_summary(workspace, RunFacts())
+    assert "none with enough answers to compare with the rest" in text
+
+
+# --- words ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text, shown",
+    [
+        ("north", "north"),
+        ("a\x1b[31mred\x1b[0m", "ared"),
+        ("a\x1b]0;title\x07b", "ab"),
+        ("two\nlines\r\tand tabs", "two lines and tabs"),
+        ("abc\u202edcba", "abcdcba"),
+        ("zero\u200bwidth\ufeff", "zerowidth"),
+        ("nbsp\u00a0here", "nbsp here"),
+        ("\x9b31mC1", "31mC1"),
+        ("line\u2028separator", "line separator"),
+        ("Zürich 東京 é", "Zürich 東京 é"),
+        ("x" * 41, "x" * 39 + "…"),
+        ("x" * 40, "x" * 40),
+        ("\x1b", ""),
+    ],
+)
+def test_texts_of_users_are_made_visible(text, shown):
+    assert display_text(text) == shown
+
+
+@given(st.text())
+def test_no_text_can_forge_a_line(text):
+    shown = display_text(text, 60)
+    assert len(shown) <= 60
+    assert shown.isprintable()
+    assert len(shown.splitlines()) <= 1
+
+
+@pytest.mark.parametrize(
+    "seconds, words",
+    [
+        (0, "0 seconds"),
+        (1, "1 second"),
+        (119, "119 seconds"),
+        (120, "2 minutes"),
+        (7199, "119 minutes"),
+        (7200, "2 hours"),
+        (172_799, "47 hours"),
+        (172_800, "2 days"),
+        (86_400 * 40, "40 days"),
+    ],
+)
+def test_an_age_is_told_in_its_largest_fitting_unit(seconds, words):
+    assert age_words(seconds) == words
+
+
+@pytest.mark.parametrize(
+    "p, alpha, compared, words",
+    [
+        (0.01, 0.05, 1, "real"),
+        (0.05, 0.05, 1, "could be chance"),
+        (0.2, 0.05, 1, "could be chance"),
+        (0.2, 0.25, 1, "real"),
+        (0.01, 0.05, 10, "could be chance, with 10 compared"),
+        (0.004, 0.05, 10, "real"),
+        (0.2, 0.05, 10, "could be chance"),
+    ],
+)
+def test_the_verdict_allows_for_the_number_compared(p, alpha, compared, words):
+    assert verdict(p, alpha, compared) == words
+
+
+@pytest.mark.parametrize("p, words", [(0.0004, "p < 0.001"), (0.04451, "p 0.045"), (1, "p 1.000")])
+def test_p_values_are_written_plainly(p, words):
+    assert p_words(p) == words
+
+
+@pytest.mark.parametrize(
+    "day, name",
+    [(date(2025, 1, 1), "2025 Q1"), (date(2025, 3, 31), "2025 Q1"), (date(2025, 12, 1), "2025 Q4")],
+)
+def test_quarters_have_names(day, name):
+    assert quarter_name(day) == name
+
+
+# --- the page of text -----------------------------------------------------------------------------
+
+
+@dataclass
+class FakeResult:
+    files_found: int = 3
+    files_new: int = 2
+    files_unchanged: int = 0
+    files_quarantined: int = 1
+    rows_delivered: int = 1000
+    rows_loaded: int = 990
+    rows_rejected: int = 10
+    rows_blank: int = 0
+
+
+def test_ingest_totals_are_sums():
+    totals = IngestTotals.of([FakeResult(), FakeResult(rows_blank=4)])
+    assert totals == IngestTotals(6, 4, 0, 2, 2000, 1980, 20, 4)
+    assert IngestTotals.of([]) == IngestTotals()
+
+
+def plain(text: str) -> str:
+    return " ".join(text.split())
+
+
+def test_a_good_run_tells_everything(sample):
+    workspace, facts, generation = sample
+    run = RunFacts(
+        ingest=IngestTotals.of([FakeResult(rows_blank=1)]),
+        checks_passed=("a", "b", "c"),
+        checks_warned=("few answers",),
+        seconds={"ingest": 1.24, "dbt": 10.0},
+        generation=generation,
+    )
+    text = build_summary(workspace, run)
+    said = plain(text)
+    counts = counts_of(facts.answers)
+    for words in (
+        "3 files found: 2 new, 0 known already, 1 quarantined",
+        "1,000 rows delivered, 990 loaded, 10 rejected; 1 blank line skipped",
+        "Checks 3 passed, 0 failed, 1 warning",
+        "warning few answers",
+        f"Published generation {generation.generation_id}",
+        "3 files, 2,612 rows delivered = 2,572 accepted + 32 quarantined + 5 duplicate "
+        "+ 2 superseded + 1 deleted",
+        "Quarantine 20 rows; 1 whole file",
+        "score_out_of_range 13 rows",
+        "missing_id 7 rows",
+        "wrong_delimiter 1 file with 12 rows",
+        "select * from restricted.restricted.quarantined_rows",
+        f"NPS (relational) {counts.nps:.1f} (95 % interval",
+        f"{counts.promoters} promoters, {counts.passives} passives, {counts.detractors} detractors",
+        "to 2025 Q4",
+        "region = west:",
+        "published/nps.duckdb",
+        "published/restricted.duckdb",
+        "published/parquet",
+        "published/report/index.html",
+        "runs",
+        "ingest 1.2 s, dbt 10.0 s; 11.2 s in all",
+    ):
+        assert words in said, words
+    assert "NOT PUBLISHED" not in text
+
+
+def test_the_sql_it_names_works(sample):
+    workspace, facts, _ = sample
+    with duckdb.connect(str(workspace.published / "restricted.duckdb"), read_only=True) as c:
+        rows = c.execute("select * from restricted.restricted.quarantined_rows").fetchall()
+        assert len(rows) == len(facts.quarantined)
+    with duckdb.connect(str(workspace.published / "nps.duckdb"), read_only=True) as c:
+        sql = "select * from marts.ingest_reconciliation where file_status = 'quarantined'"
+        assert len(c.execute(sql).fetchall()) == 1
+
+
+def test_three_segments_are_told_the_most_different_first(sample):
+    workspace, _, generation = sample
+    with open_marts(workspace) as marts:
+        found = contrasts(marts, workspace)
+    text = build_summary(workspace, RunFacts(generation=generation))
+    told = re.findall(r"^ {14}(\w+) = (\w+): ", text, re.MULTILINE)
+    assert told == [(c.dimension, c.segment) for c in found[:3]]
+    assert f"of {len(found)} compared" in text
+
+
+def test_alpha_decides_what_is_called_real(workspace):
+    answers = [Answer(date(2025, 8, 1), s) for s in (9, 9, 0, 0) * 10]
+    answers += [Answer(date(2025, 11, 1), s) for s in (9, 9, 9, 0) * 10]
+    published(workspace, Facts(answers))
+    with open_marts(workspace) as marts:
+        p = headline_change(marts, workspace).difference.p_value
+    assert 0.01 < p < 0.05
+    assert "p 0.0" in build_summary(workspace, RunFacts())
+
+    def change(alpha):
+        text = plain(build_summary(workspace, RunFacts(), alpha=alpha))
+        return re.search(r"Change (.*?) Segments", text)[1]
+
+    assert change(0.05).endswith(": real")
+    assert change(0.01).endswith(": could be chance")
+
+
+def test_no_line_is_wider_than_100_columns(sample):
+    workspace, _, generation = sample
+    run = RunFacts(
+        checks_failed=tuple(f"{n} " + "a very long name of a check " * 9 for n in range(30)),
+        seconds={f"stage number {n}": 1.0 for n in range(30)},
+        generation=generation,
+    )
+    lines = build_summary(workspace, run).splitlines()
+    assert max(len(line) for line in lines[1:]) <= 100
+    assert sum("FAILED" in line for line in lines) == 20
+    assert "and 10 more" in "\n".join(lines)
+    assert all(line == line.rstrip() for line in lines)
+
+
+def test_a_failed_gate_names_its_checks_and_the_age_of_what_stays(sample):
+    workspace, _, generation = sample
+    run = RunFacts(checks_passed=("a",) * 9, checks_failed=("fct_nps_responses: unique key",))
+    said = plain(build_summary(workspace, run))
+    assert "Checks 9 passed, 1 failed FAILED fct_nps_responses: unique key" in said
+    assert f"NOT PUBLISHED: the generation before, {generation.generation_id}, stays" in said
+    assert re.search(r"as of 2025-12-31 and is \d+ \w+ old; the figures below are its", said)
+    assert "NPS (relational)" in said
+
+
+def test_nothing_published_yet_still_has_a_summary(workspace):
+    run = RunFacts(checks_failed=("x",))
+    text = build_summary(workspace, run)
+    assert "NOT PUBLISHED, and nothing was published before" in text
+    assert "FAILED   x" in text
+    assert "Where" in text
+
+
+def test_an_unreadable_published_file_is_said(workspace):
+    (workspace.published / "nps.duckdb").write_bytes(b"rubbish" * 1000)
+    said = plain(build_summary(workspace, RunFacts()))
+    assert "NOT PUBLISHED;" in said
+    assert "can't be read" in said
+
+
+def test_an_empty_workspace_says_so(workspace):
+    generation = published(workspace, Facts())
+    said = plain(build_summary(workspace, RunFacts(generation=generation)))
+    assert "0 files, 0 rows delivered = 0 accepted" in said
+    assert "Quarantine empty: every file and every row was accepted" in said
+    assert "NPS (relational): no answers yet, so no score" in said
+    assert "none with enough answers" in said
+
+
+def test_too_few_answers_show_no_score(workspace):
+    generation = published(workspace, Facts([Answer(date(2025, 11, 3), 10)] * 4))
+    text = build_summary(workspace, RunFacts(generation=generation))
+    assert "too few answers to show a score (4)" in text
+    assert "100.0" not in text
+
+
+def test_a_restricted_file_of_another_user_is_said(workspace, monkeypatch):
+    generation = published(workspace, sample_facts(months=1))
+    (workspace.published / "restricted.duckdb").chmod(0o000)
+    is_root = os.geteuid() == 0
+    real = module.open_published
+
+    def refuse(path):
+        if path.name == "restricted.duckdb":
+            raise duckdb.IOException("IO Error: Cannot open file: Permission denied")
+        return real(path)
+
+    if is_root:
+        monkeypatch.setattr(module, "open_published", refuse)
+    text = build_summary(workspace, RunFacts(generation=generation))
+    assert "restricted.duckdb can't be read by this user" in text
+    assert "Headline" in text
+
+
+def test_names_of_users_cannot_forge_lines_or_colours(workspace):
+    facts = sample_facts(months=2)
+    evil = "west\x1b[31m\nChecks      9,999 passed, 0 failed\u202e"
+    answers = [replace(a, region=evil) if a.region == "west" else a for a in facts.answers]
+    files = [("crm", "customers", "c" * 64, evil, "quarantined", evil, 0, 0, 0, 0, 0, 0)]
+    generation = published(workspace, replace(facts, answers=answers, files=files))
+    run = RunFacts(checks_failed=(evil,), seconds={evil: 1.0}, generation=generation)
+    text = build_summary(workspace, run)
+    assert "region = west" in text
+    assert all(c == "\n" or c.isprintable() for c in text)
+    assert sum(line.startswith("Checks") for line in text.splitlines()) == 1
+
+
+def test_a_build_without_the_tables_leaves_their_lines_out(workspace):
+    with duckdb.connect(str(workspace.warehouse_file)) as connection:
+        connection.execute("create schema marts; create table marts.dim_other as select 1 as a")
+    generation = publish(workspace, inputs_hash="inputs", versions={})
+    text = build_summary(workspace, RunFacts(generation=generation))
+    assert "Published" in text
+    assert "Headline" not in text
+    assert "Where" in text
