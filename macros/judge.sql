@@ -20,12 +20,13 @@
     when {{ try_cast(column, 'timestamp') }} >= (select as_of_at from {{ source('raw', 'workspace') }}) then 'future'
 {%- endmacro %}
 
-{#- A decimal number as the lake may hold it: digits, a point, a sign, no grouping. -#}
+{#- A decimal number as the lake may hold it: digits, a point, a sign, no grouping. The lengths keep
+    infinity out, which 1e999 would become. -#}
 {% macro number_reasons(column, required=false) -%}
     {%- if required %}
     when {{ column }} is null then 'missing_required'
     {%- endif %}
-    when {{ column }} is not null and not {{ matches('trim(' ~ column ~ ')', '[+-]?[0-9]+([.][0-9]+)?([eE][+-]?[0-9]+)?') }} then 'bad_number'
+    when {{ column }} is not null and not {{ matches('trim(' ~ column ~ ')', '[+-]?[0-9]{1,30}([.][0-9]+)?([eE][+-]?[0-9]{1,2})?') }} then 'bad_number'
 {%- endmacro %}
 
 {#- A money amount's currency: none named means the workspace's. -#}

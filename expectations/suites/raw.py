@@ -106,11 +106,11 @@ def _provenance(entity: Entity) -> Check:
                 _source as source,
                 _file_sha256 as file_sha256,
                 count(*) as landed,
-                -- NULL is not counted, a repeated row number once
-                least(
-                    count(distinct _row_number), count(_file_name), count(_customer_source),
-                    count(_ingested_at), count(_mapping_version), count(_row_hash)
-                ) as traceable
+                count(distinct _row_number) as places,
+                count(*) filter (
+                    _file_name is null or _customer_source is null or _ingested_at is null
+                    or _mapping_version is null or _row_hash is null
+                ) as untraceable
             from {{batch}}
             group by all
         ) as landed
@@ -118,7 +118,8 @@ def _provenance(entity: Entity) -> Check:
             select source, file_sha256, rows_loaded from raw.files
             where entity = '{entity.name}' and status = 'loaded' and rows_loaded > 0
         ) as listed using (source, file_sha256)
-        where landed.landed is distinct from listed.rows_loaded or traceable < landed.landed
+        where landed.landed is distinct from listed.rows_loaded
+            or places < landed.landed or untraceable > 0
         """,
         why="Every row names its source, file and place, no place twice; and each file has in the "
         "lake the rows that the manifest says, no fewer and not loaded twice.",

@@ -30,7 +30,7 @@ import pyarrow.parquet as pq
 
 from orchestration.entities import ENTITIES
 from orchestration.errors import UserError
-from orchestration.ingest import arrow, mapping, reader
+from orchestration.ingest import mapping, reader
 from orchestration.ingest.manifest import FileState, Manifest, Stat, files_table, now
 from orchestration.ingest.reader import FileFault, Rows, Scan
 from orchestration.ingest.storage import (
@@ -196,7 +196,7 @@ def write_settings(workspace: Workspace) -> None:
         columns = {
             column: [row[place] for row in rows[name]] for place, column in enumerate(schema.names)
         }
-        content = parquet_bytes(arrow.table(schema, columns))
+        content = parquet_bytes(pa.table(columns, schema=schema))
         write_if_changed(workspace.settings_dir / f"{name}.parquet", content)
 
 
@@ -865,19 +865,17 @@ class _Rejects:
             return
         facts, size = self._state, len(self._rows)
         numbers, reasons, texts = zip(*self._rows, strict=True)
-        table = arrow.table(
-            _REJECTED_SCHEMA,
-            {
-                "_source": [facts.source] * size,
-                "_entity": [facts.entity] * size,
-                "_file_sha256": [facts.file_sha256] * size,
-                "_file_name": [facts.file_name] * size,
-                "_row_number": numbers,
-                "_mapping_version": [facts.mapping_version] * size,
-                "reason": reasons,
-                "raw_text": texts,
-            },
-        )
+        columns = {
+            "_source": [facts.source] * size,
+            "_entity": [facts.entity] * size,
+            "_file_sha256": [facts.file_sha256] * size,
+            "_file_name": [facts.file_name] * size,
+            "_row_number": numbers,
+            "_mapping_version": [facts.mapping_version] * size,
+            "reason": reasons,
+            "raw_text": texts,
+        }
+        table = pa.table(columns, schema=_REJECTED_SCHEMA)
         if self._writer is None:
             self._writer = pq.ParquetWriter(self._path, _REJECTED_SCHEMA, compression="zstd")
         self._writer.write_table(table)

@@ -15,7 +15,6 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-from orchestration.ingest import arrow
 from orchestration.ingest.storage import sync
 
 Event = Literal["loaded", "quarantined", "seen_again", "retired"]
@@ -201,7 +200,7 @@ def files_table(manifest: Manifest) -> pa.Table:
     states.sort(key=lambda state: state.key)
     columns = {name: [getattr(state, name) for state in states] for name in _FILES.names}
     columns["warnings"] = [json.dumps(cell, ensure_ascii=False) for cell in columns["warnings"]]
-    return arrow.table(_FILES, columns)
+    return pa.table(columns, schema=_FILES)
 
 
 def _ends_line(descriptor: int, size: int) -> bool:

@@ -24,7 +24,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from orchestration.ingest import arrow, mapping
+from orchestration.ingest import mapping
 from orchestration.workspace import Format
 
 CHUNK = 8 << 20
@@ -551,7 +551,7 @@ def _open_document(path: Path, found: Scan, form: Format) -> Rows:
     offsets = np.array([0, len(text)], dtype=np.int64)
     buffers = [None, pa.py_buffer(offsets), pa.py_buffer(text)]
     document = pa.Array.from_buffers(pa.large_string(), 1, buffers)
-    batch = pa.record_batch([document, arrow.whole([1])], names=["doc", "_row_number"])
+    batch = pa.record_batch([document, pa.array([1])], names=["doc", "_row_number"])
     return Rows(is_json=True, reader=pa.RecordBatchReader.from_batches(batch.schema, [batch]))
 
 
@@ -601,7 +601,7 @@ def _open_parquet(path: Path, form: Format, wanted: tuple[str, ...]) -> Rows:
             for batch in file.iter_batches(65536):
                 numbers = np.arange(rows.delivered + 1, rows.delivered + len(batch) + 1)
                 rows.delivered += len(batch)
-                yield pa.record_batch([*batch.columns, arrow.whole(numbers)], schema=schema)
+                yield pa.record_batch([*batch.columns, pa.array(numbers)], schema=schema)
         except (pa.ArrowException, OSError) as error:
             message = f"the file is damaged ({type(error).__name__}); export it anew"
             raise FileFault("unreadable_parquet", message, count) from None
@@ -731,12 +731,12 @@ def _checked(
             rows.delivered += len(repeated)
             drop = repeated if drop is None else np.concatenate([drop, repeated])
     batch = pa.record_batch(
-        [*batch.columns, arrow.whole(number)], names=[*batch.schema.names, "_row_number"]
+        [*batch.columns, pa.array(number)], names=[*batch.schema.names, "_row_number"]
     )
     if drop is not None:
         keep = np.ones(len(batch), dtype=bool)
         keep[drop] = False
-        batch = batch.filter(arrow.flags(keep))
+        batch = batch.filter(pa.array(keep))
     rows.delivered += len(batch)
     return batch
 
@@ -745,21 +745,24 @@ def _rows_equal(batch: pa.RecordBatch, cells: tuple[str, ...]) -> np.ndarray:
     """The places of the rows that hold just these cells."""
     if len(cells) != batch.num_columns:
         return np.array([], dtype=np.int64)
-    places = np.flatnonzero(pc.equal(batch.column(0), cells[0]).to_numpy(zero_copy_only=False))
+    places = _true_places(pc.equal(batch.column(0), cells[0]))
     for column, cell in zip(batch.columns[1:], cells[1:], strict=True):
         if not len(places):
             break
-        same = pc.equal(column.take(arrow.whole(places)), cell).to_numpy(zero_copy_only=False)
-        places = places[same]
+        found = column.take(pa.array(places))
+        places = places[_true_places(pc.equal(found, cell))]
     return places
+
+
+def _true_places(values: pa.BooleanArray) -> np.ndarray:
+    return np.flatnonzero(values.to_numpy(zero_copy_only=False))
 
 
 def _blank(column: pa.Array) -> np.ndarray:
     """The places of the texts that are empty or spaces; only short ones are looked at closely."""
-    lengths = pc.binary_length(column).to_numpy(zero_copy_only=False)
-    places = np.flatnonzero(lengths < 64)
-    trimmed = pc.utf8_trim_whitespace(column.take(arrow.whole(places)))
-    return places[pc.equal(trimmed, "").to_numpy(zero_copy_only=False)]
+    places = _true_places(pc.less(pc.binary_length(column), 64))
+    trimmed = pc.utf8_trim_whitespace(column.take(pa.array(places)))
+    return places[_true_places(pc.equal(trimmed, ""))]
 
 
 def _as_text(cells: tuple[str, ...], shape: _Shape) -> str:

@@ -140,6 +140,10 @@ MARTS_MISTAKES = {
         "update marts.fct_nps_responses set responded_at = '2025-12-31 23:00:00', "
         "responded_on = '2026-01-01' where response_id = 'r5'"
     ),
+    ("fct_nps_responses", "times null"): (
+        "update marts.fct_nps_responses set responded_on = null where response_id = 'r5'; "
+        "delete from marts.fct_nps_by_period; delete from marts.fct_nps_by_segment_period"
+    ),
     # the business zone's day has begun already
     ("fct_nps_responses", "times zone"): (
         "update marts.fct_nps_responses set responded_at = '2025-12-09 23:00:00', "
