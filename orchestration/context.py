@@ -16,8 +16,9 @@ SAMPLE_WORKSPACE = PROJECT_DIR / "workspace"
 def current_workspace() -> Workspace:
     """The workspace that the environment variable NPS_WORKSPACE names; without it, the sample's.
 
-    The sample's is made where it is missing; a folder of the user's never is. It is read once for each state of its ``workspace.yml``: a process that lives for days, such as
-    Dagster's, sees an edit at its next run.
+    The sample's is made where it is missing; a folder of the user's never is. It is read once for
+    each state of its ``workspace.yml``: a process that lives for days, such as Dagster's, sees an
+    edit at its next run.
 
     Raises:
         UserError: ``workspace.yml`` is missing or has mistakes.

@@ -2,18 +2,16 @@
 
 # no `from __future__ import annotations`: Dagster looks at the annotation of `context` itself
 import base64
-import hashlib
 from importlib.metadata import version
 
 import dagster as dg
 
-from orchestration.context import PROJECT_DIR, current_workspace
+from orchestration.context import current_workspace
+from orchestration.inputs import VERSIONS_OF, inputs_hash
 from orchestration.lock import hold_workspace
 from orchestration.progress import announce, record, timed
-from orchestration.transform import SOURCES_OF_DBT, prepare_manifest, published_tables
+from orchestration.transform import prepare_manifest, published_tables
 from orchestration.workspace import Workspace
-
-VERSIONS_OF = ("dbt-core", "dbt-duckdb", "duckdb", "dagster", "great-expectations")
 
 
 def output_assets(workspace: Workspace) -> list[dg.AssetsDefinition]:
@@ -53,7 +51,11 @@ def output_assets(workspace: Workspace) -> list[dg.AssetsDefinition]:
                 "as_of_on": published.as_of_on,
                 "dagster/row_count": sum(published.rows.values()),
                 "bytes": sum(published.bytes.values()),
-                **{f"headline_{name}": value for name, value in headline.items() if value is not None},
+                **{
+                    f"headline_{name}": value
+                    for name, value in headline.items()
+                    if value is not None
+                },
                 "trend": dg.MetadataValue.md(f"![trend](data:image/png;base64,{plot})"),
             }
         )
@@ -76,24 +78,3 @@ def output_assets(workspace: Workspace) -> list[dg.AssetsDefinition]:
         return dg.MaterializeResult(metadata={"path": dg.MetadataValue.path(str(path))})
 
     return [generation, report]
-
-
-def inputs_hash(workspace: Workspace) -> str:
-    """SHA-256 of all that a build is a function of: the lake's files, the settings, the models."""
-    import duckdb
-
-    digest = hashlib.sha256()
-    files = duckdb.sql(
-        "select source, entity, file_sha256, mapping_version from read_parquet($file) order by all",
-        params={"file": str(workspace.manifest_dir / "files.parquet")},
-    ).fetchall()
-    digest.update(repr(files).encode())
-    digest.update(repr(workspace.as_of_on).encode())
-    digest.update((workspace.root / "workspace.yml").read_bytes())
-    for name in SOURCES_OF_DBT:
-        place = PROJECT_DIR / name
-        for path in sorted([place] if place.is_file() else place.rglob("*")):
-            if path.is_file():
-                digest.update(str(path.relative_to(PROJECT_DIR)).encode())
-                digest.update(path.read_bytes())
-    return digest.hexdigest()

@@ -136,8 +136,8 @@ def publish(
 
     Raises:
         UserError: nothing was published and the old generation is in place; or (the message
-            says so) the generation is published but its ledger line could not be written, which
-            the next run mends.
+            says so) the generation is published but its line in the ledger could not be written,
+            which the next run mends.
     """
     published = workspace.published
     build_file = workspace.warehouse_file
@@ -179,12 +179,17 @@ def publish(
             _sweep(published)
         raise
     try:
+        _fsync_folder(published)
+        # The old comments and identities go at once: nothing but the undoing needed them.
+        _previous(published).unlink(missing_ok=True)
         record = _ledger_record(workspace)
         _append_line(published / "ledger.jsonl", record)
+        _prune_parquet(published)
     except (OSError, duckdb.Error) as error:
         raise UserError(
             f"{published / 'ledger.jsonl'}: generation {stamp['generation_id']} is published, but "
-            f"its ledger line could not be written ({_reason(error)}); the next run writes it"
+            f"what follows could not be finished ({_reason(error)}); the next run writes its line "
+            "in the ledger and tidies up"
         ) from error
     return Generation(**record)
 
@@ -713,10 +718,6 @@ def _swap(published: Path, parquet_folder: Path) -> None:
     _replace(link, published / "parquet")
     _fsync_folder(published)
     _replace(_candidate(published, MARTS), published / MARTS.file_name)
-    _fsync_folder(published)
-    # The old comments and identities go at once: nothing but the undoing needed them.
-    _previous(published).unlink(missing_ok=True)
-    _prune_parquet(published)
 
 
 def _settle(published: Path) -> None:

@@ -31,6 +31,8 @@ from expectations.validate import (
 )
 from orchestration.context import current_workspace
 from orchestration.errors import UserError
+from orchestration.lock import hold_workspace
+from orchestration.progress import announce, timed
 from orchestration.workspace import Workspace
 
 Suites = Mapping[str, Sequence[Check]]
@@ -129,6 +131,13 @@ def _results_file(workspace: Workspace, run_id: str, schema: str) -> Path:
     return workspace.runs / "gx" / f"{run_id}-{schema}.json"
 
 
+def _told(what: str, results: Sequence[CheckResult]) -> str:
+    """One line on a boundary for whoever watches the run."""
+    failed = [f"{result.table}.{result.name}" for result in results if not result.success]
+    ending = f"; not so: {', '.join(failed)}" if failed else ""
+    return f"{what}: {len(results) - len(failed)} of {len(results)} checks hold{ending}"
+
+
 @multi_asset_check(
     specs=check_specs("raw", RAW),
     can_subset=True,
@@ -139,7 +148,11 @@ def raw_checks(context: AssetCheckExecutionContext) -> Iterator[AssetCheckResult
     workspace = current_workspace()
     suites = _selected("raw", RAW, set(context.selected_asset_check_keys))
     results = _results_file(workspace, context.run.run_id, "raw")
-    for result in check_raw(workspace, suites, results):
+    hold_workspace(workspace.runs)
+    with timed("checks"):
+        found = check_raw(workspace, suites, results)
+    announce("checks", _told("what arrived", found))
+    for result in found:
         yield as_asset_check_result("raw", result)
 
 
@@ -152,9 +165,13 @@ def mart_checks(context: AssetCheckExecutionContext) -> Iterator[AssetCheckResul
     """The checks of the marts boundary that the run selects."""
     workspace = current_workspace()
     keys = set(context.selected_asset_check_keys)
+    hold_workspace(workspace.runs)
     for schema, suites in (("marts", MARTS), ("restricted", RESTRICTED)):
         chosen = _selected(schema, suites, keys)
         if chosen:
             results = _results_file(workspace, context.run.run_id, schema)
-            for result in check_warehouse(workspace, schema, chosen, results):
+            with timed("checks"):
+                found = check_warehouse(workspace, schema, chosen, results)
+            announce("checks", _told(schema, found))
+            for result in found:
                 yield as_asset_check_result(schema, result)

@@ -38,6 +38,7 @@ from orchestration.summary import (
     headline_change,
     headline_name,
     is_headline,
+    metric_name,
     p_words,
     quarantined_files,
     quarter_name,
@@ -247,6 +248,8 @@ def _read_segments(marts: duckdb.DuckDBPyConnection, workspace: Workspace) -> di
         dimension: [Figure(display_text(segment), *rest) for _, segment, *rest in members]
         for dimension, members in itertools.groupby(rows, lambda row: row[0])
     }
+    # Where every answer is unknown the dimension says nothing that the total does not.
+    grouped = {name: members for name, members in grouped.items() if _known(members)}
     # The workspace's own segments first, in its order; then channel, touchpoint and survey.
     order = {name: place for place, name in enumerate(workspace.segments)}
     names = sorted(grouped, key=lambda name: (order.get(name, len(order)), name))
@@ -254,6 +257,10 @@ def _read_segments(marts: duckdb.DuckDBPyConnection, workspace: Workspace) -> di
         "segments": {name: grouped[name] for name in names},
         "contrasts": contrasts(marts, workspace),
     }
+
+
+def _known(figures: Iterable[Figure]) -> bool:
+    return any(f.label != "(unknown)" for f in figures)
 
 
 def _read_outcomes(marts: duckdb.DuckDBPyConnection, workspace: Workspace) -> dict[str, Any]:
@@ -728,7 +735,8 @@ def _churn_section(workspace: Workspace, facts: Facts) -> str:
         return _empty(title, "No customers with answers yet.")
     if not rated:
         text = (
-            "Not known: no source delivers when customers leave, or no answer's window is over yet."
+            "Not known yet: no source delivers when customers leave, or too few answers' windows "
+            "are over."
         )
         return _section(title, f"<p>{text}</p>" + _money(workspace, facts))
     alt = "; ".join(
@@ -742,8 +750,8 @@ def _churn_section(workspace: Workspace, facts: Facts) -> str:
     present = [name for name in CLASSES if any(o.nps_class == name for o in rated)]
     legend = "".join(f'<li><i class="{name}"></i>{CLASSES[name]}</li>' for name in present)
     note = (
-        "Share of customers that left within so many days of their answer (of the invitation, "
-        "where there was no response), among those whose window is over."
+        "Share of answers whose customer left within so many days (of invitations, where there "
+        "was no response), among those whose window is over. Lines are 95 % intervals."
     )
     table = _table(
         ["Class", "Window", "Churn", "95 % interval", "Left", "Observed", "Customers"],
@@ -772,9 +780,9 @@ def _churn_section(workspace: Workspace, facts: Facts) -> str:
 
 
 def _money(workspace: Workspace, facts: Facts) -> str:
-    """What the classes are worth; the same under every window, so the first is taken."""
-    first = min(o.window_days for o in facts.outcomes)
-    rows = [o for o in facts.outcomes if o.window_days == first]
+    """What the classes are worth, projected by the churn of the window nearest to a year."""
+    window = min({o.window_days for o in facts.outcomes}, key=lambda days: abs(days - 365))
+    rows = [o for o in facts.outcomes if o.window_days == window]
     columns = {
         "active_mrr": "Active MRR",
         "realised_ltv": "Realised LTV",
@@ -791,10 +799,12 @@ def _money(workspace: Workspace, facts: Facts) -> str:
         ],
     )
     notes = "".join(
-        f"<li>{columns[c]}: {_told(facts.described[c], 400)}</li>"
+        f"<li>{columns[c]}: {_told(facts.described[c].split(';')[0], 400)}</li>"
         for c in known
         if facts.described.get(c)
     )
+    if "projected_ltv" in known:
+        notes += f"<li>Projected LTV rests on the churn within {window} days.</li>"
     return f"<h3>Worth by class</h3>{table}" + (f"<ul class='notes'>{notes}</ul>" if notes else "")
 
 
@@ -804,9 +814,16 @@ def _others_section(facts: Facts) -> str:
     table = _table(
         ["Metric", "Survey type", "Value", "95 % interval", "Answers"],
         [
-            [_told(metric), _told(kind), _number(value), _interval(low, high), f"{answers:,}"]
+            [
+                html.escape(metric_name(metric)),
+                _told(kind),
+                _number(value),
+                _interval(low, high),
+                f"{answers:,}",
+            ]
             for metric, kind, answers, value, low, high in facts.others
         ],
+        texts=2,
     )
     return _section("Other metrics", table)
 
@@ -863,10 +880,10 @@ def _about_section(workspace: Workspace, facts: Facts) -> str:
     return f"""<footer>
 <h2>How to read this</h2>
 <p>NPS is the share of promoters (9 and 10 on a scale of 0 to 10) minus the share of detractors
-(0 to 6), from −100 to 100; passives count among the answers. Intervals are 95 % adjusted Wald
-intervals. Two groups are called different when chance alone would make so large a difference in
-fewer than 5 of 100 cases. Figures of fewer than {workspace.min_group_size} answers are not
-shown.</p>
+(0 to 6), from −100 to 100; passives count among the answers. Intervals are 95 % ones: adjusted
+Wald for scores, Wilson for shares. Two groups are called different when chance alone would make
+so large a difference in fewer than 5 of 100 cases. Figures of fewer than
+{workspace.min_group_size} answers are not shown.</p>
 <dl>{rows}</dl>
 </footer>"""
 

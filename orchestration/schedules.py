@@ -33,7 +33,9 @@ def tell_of_failure(context: dg.HookContext) -> None:
     address = os.environ.get(workspace.webhook_env or "")
     if not address:
         return
-    text = f"NPS warehouse: step {context.op.name} of {context.job_name} failed (run {context.run_id})"
+    text = (
+        f"NPS warehouse: step {context.op.name} of {context.job_name} failed (run {context.run_id})"
+    )
     try:
         post_webhook(address, text)
     except (OSError, ValueError) as error:
@@ -131,6 +133,8 @@ def with_freshness(assets: Sequence[dg.AssetsDefinition]) -> Sequence[dg.AssetsD
     """The same assets, with the facts and the published generation expected to be fresh."""
     policy = dg.FreshnessPolicy.time_window(fail_window=FRESH_FOR)
     return dg.map_asset_specs(
-        lambda spec: spec.replace_attributes(freshness_policy=policy) if spec.key in FRESH else spec,
+        lambda spec: (
+            spec.replace_attributes(freshness_policy=policy) if spec.key in FRESH else spec
+        ),
         assets,
     )

@@ -509,11 +509,16 @@ def _headline_lines(
     return [*_said("Headline", score), *_said("Change", change_words(marts, workspace, alpha))]
 
 
+def metric_name(metric: str) -> str:
+    """A metric as people write it: `NPS` for nps."""
+    known = {"nps": "NPS", "enps": "eNPS", "csat": "CSAT", "ces": "CES"}
+    return known.get(metric, display_text(metric))
+
+
 def headline_name(workspace: Workspace) -> str:
     """What the headline is called: `NPS (relational)`."""
-    metric = display_text(workspace.headline.metric)
-    shown = {"nps": "NPS", "enps": "eNPS"}.get(metric, metric)
-    return f"{shown} ({display_text(workspace.headline.survey_type)})"
+    headline = workspace.headline
+    return f"{metric_name(headline.metric)} ({display_text(headline.survey_type)})"
 
 
 def change_words(

@@ -839,13 +839,16 @@ def test_f10_a_write_that_the_system_refuses(published):
     assert_untouched(workspace, old)
 
 
-def test_f10_a_disk_full_at_the_ledger_says_what_is_published(published, monkeypatch):
+@pytest.mark.parametrize("name", ["_append_line", "_ledger_record"])
+def test_f10_a_disk_full_at_the_ledger_says_what_is_published(published, monkeypatch, name):
     workspace, old = published
-    monkeypatch.setattr(module, "_append_line", full)
-    with pytest.raises(UserError, match=r"is published, but its ledger line could not be written"):
+    monkeypatch.setattr(module, name, full)
+    with pytest.raises(UserError, match=r"is published, but what follows could not be finished"):
         go(workspace)
     current = generations(workspace)["nps.duckdb"]
     assert current != old.generation_id
+    assert set(generations(workspace).values()) == {current}
+    assert leftovers(workspace) == []
     monkeypatch.undo()
     assert reconcile_ledger(workspace) is True
     assert reconcile_ledger(workspace) is False

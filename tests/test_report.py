@@ -202,6 +202,7 @@ def test_months_segments_churn_quality_and_generation_are_there(sample):
         "Trend by month", "December 2025", "November 2024", "By region", "By plan", "By channel",
         "1 segment with fewer than 5 answers not drawn.", "Churn after the answer",
         "No response", "Worth by class", "Active MRR, USD", "MRR of the active customers",
+        "Projected LTV rests on the churn within 365 days.",
         "3 files with 2,612 rows delivered; 32 rows (1.2 %) set aside in quarantine",
         "survey_responses", "broken.csv", "wrong_delimiter (1 file)", "the end of 31 December 2025",
     ):  # fmt: skip
@@ -275,6 +276,25 @@ def test_a_single_month_and_segment_are_drawn(workspace):
     assert text.count("<svg") == 8  # the trend and three dimensions, twice
 
 
+def test_a_dimension_nothing_is_known_of_is_left_out(workspace):
+    answers = [Answer(date(2025, 12, 1), 9, region="(unknown)", plan="pro")] * 7
+    _, page = reported(workspace, Facts(answers))
+    assert "By region" not in page.text
+    assert "By plan" in page.text
+
+
+def test_other_metrics_are_told_apart_from_the_headline(workspace):
+    write_build(workspace.warehouse_file, Facts())
+    with duckdb.connect(str(workspace.warehouse_file)) as connection:
+        connection.execute(
+            "insert into marts.fct_nps_by_period values ('all', '2025-01-01', '2025-12-31', "
+            "'responses', 'csat', 'transactional', 2000, 0, 0, 0, 78.0, 1.0, 76.1, 79.8, false)"
+        )
+    publish(workspace, inputs_hash="inputs", versions={})
+    page = Page(build_report(workspace).read_text(encoding="utf-8"))
+    assert "CSAT transactional 78.0 76.1 to 79.8 2,000" in page.text
+
+
 def test_a_month_still_running_is_told(tmp_path):
     text = WORKSPACE_YML.replace("2025-12-31", "2025-12-15")
     workspace = make_workspace(tmp_path / "ws", text)
@@ -288,7 +308,7 @@ def test_unknown_churn_is_said_not_drawn(workspace):
     facts = sample_facts(months=2)
     outcomes = [(o[0], o[1], o[2], 0, 0, None, None, None, None, None) for o in facts.outcomes]
     _, page = reported(workspace, replace(facts, outcomes=outcomes))
-    assert "Not known: no source delivers when customers leave" in page.text
+    assert "Not known yet: no source delivers when customers leave" in page.text
     assert "Worth by class" not in page.text
 
 

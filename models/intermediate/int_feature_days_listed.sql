@@ -1,6 +1,9 @@
 -- Month ends as far back as feature_months says, and as_of itself, where it isn't one.
 with workspace as (
-    select as_of_on, feature_months from {{ source('raw', 'workspace') }}
+    select
+        as_of_on,
+        feature_months
+    from {{ source('raw', 'workspace') }}
 ),
 
 months as (

@@ -6,7 +6,10 @@ with answers as (
 ),
 
 customers as (
-    select customer_key, account_key from {{ ref('int_customers_known') }}
+    select
+        customer_key,
+        account_key
+    from {{ ref('int_customers_known') }}
 ),
 
 emails as (

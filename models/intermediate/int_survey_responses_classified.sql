@@ -13,7 +13,9 @@ invitations as (
 ),
 
 scales as (
-    select distinct metric, scale
+    select distinct
+        metric,
+        scale
     from {{ ref('metric_scales') }}
 ),
 

@@ -72,10 +72,10 @@ placed as (
         row_number() over (
             partition by anchors.customer_key, anchors.metric, anchors.survey_type
             order by
-                case when latest.age is null then 1 else 0 end,
-                latest.age,
+                case when latest.age is null then 1 else 0 end asc,
+                latest.age asc,
                 anchors.anchored_on desc,
-                anchors.anchor_key
+                anchors.anchor_key asc
         ) = 1 as is_place
     from anchors
     left join latest on anchors.anchor_key = latest.response_key

@@ -138,7 +138,8 @@ def _rows_of_entities(workspace: Workspace) -> dict[str, int]:
 
     return dict(
         duckdb.sql(
-            "select entity, cast(sum(rows_loaded) as bigint) from read_parquet($file) group by entity",
+            "select entity, cast(sum(rows_loaded) as bigint) from read_parquet($file) "
+            "group by entity",
             params={"file": str(workspace.manifest_dir / "files.parquet")},
         ).fetchall()
     )

@@ -234,7 +234,8 @@ def _joined(parts: list[str]) -> str:
 
 # --- times ------------------------------------------------------------------------------------
 
-_UTC_LITERAL = re.compile(r"%-?[HMSTXfgnc]Z$")
+# A pattern's own Z after the time, as in %H:%M:%SZ, says UTC.
+_UTC_LITERAL = re.compile(r"%-?[HMSTXfgnc]Z(?![A-Za-z])")
 
 
 def _parsed(text: str, pattern: str) -> tuple[str, str, str]:

@@ -149,8 +149,12 @@ class _Lines:
 
     def feed(self, data: bytes) -> None:
         if data:
-            self.ended += lines_ended(data) - (self._last == b"\r" and data[:1] == b"\n")
+            self.ended = self.after(data) - 1
             self._last = data[-1:]
+
+    def after(self, data: bytes) -> int:
+        """The number of the line that begins, or goes on, after these bytes."""
+        return self.ended + lines_ended(data) - (self._last + data[:1] == b"\r\n") + 1
 
     @property
     def total(self) -> int:
@@ -203,6 +207,7 @@ class _Quotes:
             return
         before, after = text[places - 1], text[places + 1]
         begins = self._edge[before] | (before == self._quote)
+        begins[0] &= self._edge[before[0]] | self._just_closed
         ends = self._edge[after] | (after == self._quote)
         opening = (np.arange(len(places)) + self._inside) % 2 == 0
         if np.where(opening, begins, ends).all():
@@ -239,7 +244,7 @@ class _Quotes:
             self._opened_line = self._line(data, opened)
 
     def _line(self, data: bytes, place: int) -> int:
-        return self._lines.ended + lines_ended(data[1:place]) + 1
+        return self._lines.after(data[1:place])
 
 
 def _sniff(head: bytes, form: Format) -> tuple[FileFault | None, str, int]:
@@ -349,7 +354,7 @@ class _Text:
             text = self._decoder.decode(chunk, final)
         except UnicodeDecodeError as error:
             before = error.object[: error.start]
-            line = self.lines.ended + lines_ended(before) + 1 if self.out is None else None
+            line = self.lines.after(before) if self.out is None else None
             where = f" (line {line})" if line else ""
             message = f"the bytes are not {self._declared}{where}; declare format.encoding"
             self.fault = FileFault("encoding_mismatch", message)
@@ -358,7 +363,7 @@ class _Text:
         data = chunk if self.out is None else text.encode("utf-8", "surrogatepass")
         nul = data.find(b"\0")
         if nul >= 0:
-            line = self.lines.ended + lines_ended(data[:nul]) + 1
+            line = self.lines.after(data[:nul])
             message = f"a NUL byte in line {line}: the file is damaged or not text"
             self.fault = FileFault("nul_byte", message)
         self.lines.feed(data)

@@ -6,9 +6,12 @@ import shutil
 import string
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import duckdb
+import pyarrow as pa
 import pytest
 
 from expectations import NO_ROWS
@@ -141,8 +144,7 @@ MARTS_MISTAKES = {
         "responded_on = '2026-01-01' where response_id = 'r5'"
     ),
     ("fct_nps_responses", "times null"): (
-        "update marts.fct_nps_responses set responded_on = null where response_id = 'r5'; "
-        "delete from marts.fct_nps_by_period; delete from marts.fct_nps_by_segment_period"
+        "update marts.fct_nps_responses set responded_on = null where response_id = 'r5'"
     ),
     # the business zone's day has begun already
     ("fct_nps_responses", "times zone"): (
@@ -403,6 +405,41 @@ def test_what_is_allowed_in_raw(statement, good_raw, tmp_path):
 def test_what_is_allowed_in_marts(statement, good_marts, tmp_path):
     bad = _corrupt(good_marts, tmp_path, statement)
     assert _found(bad, MARTS_CHECKS) <= {("marts", "fct_nps_responses", "arrived")}
+
+
+@pytest.mark.parametrize(
+    "zone, year",
+    [
+        ("Europe/Brussels", 2025),
+        ("America/Havana", 2025),  # the clocks go back to midnight: an hour of the day comes twice
+        ("Asia/Beirut", 2025),  # they go forward at midnight: the day begins at one
+        ("America/Sao_Paulo", 2018),
+        ("Pacific/Apia", 2011),  # the 30th of December never was
+        ("Australia/Lord_Howe", 2025),  # half an hour
+        ("UTC", 2025),
+    ],
+)
+def test_days_of_every_zone(zone, year):
+    """Every quarter of an hour lies in the day that Python's zoneinfo says, and in no other."""
+    start = datetime(year, 1, 1, tzinfo=UTC)
+    instants = [start + timedelta(minutes=15 * i) for i in range(366 * 96)]
+    table = pa.table(
+        {
+            "responded_at": pa.array([each.replace(tzinfo=None) for each in instants]),
+            "responded_on": pa.array([each.astimezone(ZoneInfo(zone)).date() for each in instants]),
+        }
+    )
+    (check,) = [check for check in MARTS["fct_nps_responses"] if check.name == "times"]
+    query = check.kwargs["unexpected_rows_query"]
+    with duckdb.connect() as connection:
+        connection.register("answers", table)
+        connection.execute(
+            "create schema raw; create table raw.workspace as "
+            f"select timestamp '2100-01-01' as as_of_at, '{zone}' as timezone"
+        )
+        assert connection.sql(query.replace("{batch}", "answers")).fetchall() == []
+        shifted = "(select * replace (responded_on + 1 as responded_on) from answers)"
+        assert len(connection.sql(query.replace("{batch}", shifted)).fetchall()) == len(instants)
 
 
 @pytest.mark.parametrize(

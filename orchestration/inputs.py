@@ -1,0 +1,45 @@
+"""What a build is a function of, as one hash: the same inputs need no second build."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+from orchestration.context import PROJECT_DIR
+from orchestration.workspace import Workspace
+
+SOURCES_OF_DBT = ("dbt_project.yml", "profiles.yml", "models", "macros", "seeds", "tests/dbt")
+VERSIONS_OF = ("dbt-core", "dbt-duckdb", "duckdb", "dagster", "great-expectations")
+
+
+def project_files() -> Iterator[Path]:
+    """The files that dbt's project is made of, folders before what lies in them, sorted."""
+    for name in SOURCES_OF_DBT:
+        yield PROJECT_DIR / name
+        yield from sorted((PROJECT_DIR / name).rglob("*"))
+
+
+def inputs_hash(workspace: Workspace) -> str:
+    """SHA-256 over the lake's files, the settings, the models and the versions that build them.
+
+    Args:
+        workspace: whose lake was prepared and whose `files.parquet` is written.
+    """
+    import duckdb
+
+    digest = hashlib.sha256()
+    files = duckdb.sql(
+        "select source, entity, file_sha256, mapping_version, status, reason, rows_delivered, "
+        "rows_rejected from read_parquet($file) order by all",
+        params={"file": str(workspace.manifest_dir / "files.parquet")},
+    ).fetchall()
+    digest.update(repr(files).encode())
+    for path in sorted(workspace.settings_dir.glob("*.parquet")):
+        digest.update(path.name.encode() + path.read_bytes())
+    for path in project_files():
+        if path.is_file():
+            digest.update(str(path.relative_to(PROJECT_DIR)).encode() + path.read_bytes())
+    digest.update(repr([(name, version(name)) for name in VERSIONS_OF]).encode())
+    return digest.hexdigest()

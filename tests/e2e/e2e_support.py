@@ -1,0 +1,255 @@
+"""Runs of the warehouse as its user starts them, and what lies in a workspace afterwards.
+
+Nothing here reads the product's own code but where it is named: files are hashed, JSON lines are
+parsed and published tables are queried as an outsider would.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import yaml
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+# A whole run on a busy machine; a hanging one is killed.
+PATIENCE = 900
+
+
+# --- starting runs ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a finished run of the command line left on the screen."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def summary(self) -> str:
+        """What stands below the progress: from the line that names the workspace on."""
+        return self.out[self.out.index("\nNPS warehouse:") + 1 :]
+
+    def shown(self, label: str) -> str:
+        """One labelled paragraph of the summary, in one line."""
+        found = re.search(rf"^{label:<12}(.*(?:\n {{12}}.*)*)", self.summary, re.MULTILINE)
+        assert found, f"the summary has no line {label}:\n{self.summary}"
+        return " ".join(found[1].split())
+
+
+def start(workspace: Path, *command: str, **environment: str) -> subprocess.Popen[str]:
+    """Start `python -m orchestration <command>` on a workspace; the caller waits for it."""
+    return subprocess.Popen(
+        [*environment.pop("PREFIX", "").split(), sys.executable, "-m", "orchestration", *command],
+        cwd=REPOSITORY,
+        env={**os.environ, **environment, "NPS_WORKSPACE": str(workspace), "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> Run:
+    """Wait for a started run to end."""
+    try:
+        out, err = process.communicate(timeout=PATIENCE)
+    except BaseException:
+        process.kill()
+        raise
+    return Run(process.returncode, out, err)
+
+
+def run(workspace: Path, *command: str, **environment: str) -> Run:
+    """Run one command to its end."""
+    return finish(start(workspace, *command, **environment))
+
+
+def kill_at(process: subprocess.Popen[str], is_time: Callable[[str], bool]) -> str:
+    """Read a run's lines and SIGKILL it at the first for which `is_time` holds.
+
+    Returns:
+        What was on the screen by then.
+    """
+    ended = threading.Timer(PATIENCE, process.kill)
+    ended.start()
+    seen = []
+    try:
+        for line in process.stdout or ():
+            seen.append(line)
+            if is_time(line):
+                process.send_signal(signal.SIGKILL)
+                break
+        process.stdout.read()  # type: ignore[union-attr]
+        process.stderr.read()  # type: ignore[union-attr]
+        process.wait()
+    finally:
+        ended.cancel()
+        process.kill()
+    return "".join(seen)
+
+
+def build(root: Path, *, full_refresh: bool = False) -> Any:
+    """Ingest, build and publish in this process, without Dagster and the checks: much quicker.
+
+    Returns:
+        The published generation.
+    """
+    from expectations.validate import release_dbt
+    from orchestration.ingest.lake import ingest_source, prepare_lake, write_files_table
+    from orchestration.publish import publish
+    from orchestration.transform import build_models, prepare_manifest, published_tables
+    from orchestration.workspace import load_workspace
+
+    before = dict(os.environ)
+    try:
+        workspace = load_workspace(root)
+        workspace.published.mkdir(exist_ok=True)
+        prepare_lake(workspace)
+        for source in workspace.sources:
+            ingest_source(workspace, source)
+        write_files_table(workspace)
+        tables = published_tables(prepare_manifest(workspace))
+        release_dbt()
+        events = build_models(workspace, full_refresh=full_refresh)
+        release_dbt()
+        nodes = [event["data"]["node_info"] for event in events]
+        bad = [
+            f"{node['node_name']}: {node['node_status']}"
+            for node in nodes
+            if node["node_status"] not in ("success", "pass")
+        ]
+        assert not bad, bad
+        return publish(workspace, inputs_hash="inputs", versions={}, tables=tables)
+    finally:
+        release_dbt()
+        os.environ.clear()
+        os.environ.update(before)
+
+
+# --- looking at a workspace ---------------------------------------------------------------------
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A DuckDB file as a reader of today opens it: a new instance, read-only."""
+    with duckdb.connect() as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        connection.execute(f"attach {literal(str(path))} as published (read_only)")
+        connection.execute("use published")
+        yield connection
+
+
+def literal(text: str) -> str:
+    """A SQL string."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def marts(root: Path, sql: str) -> list[tuple]:
+    """Rows of a query on published/nps.duckdb."""
+    with opened(root / "published/nps.duckdb") as connection:
+        return connection.execute(sql).fetchall()
+
+
+def restricted(root: Path, sql: str) -> list[tuple]:
+    """Rows of a query on published/restricted.duckdb."""
+    with opened(root / "published/restricted.duckdb") as connection:
+        return connection.execute(sql).fetchall()
+
+
+def ledger(root: Path) -> list[dict[str, Any]]:
+    """The published generations, oldest first."""
+    lines = (root / "published/ledger.jsonl").read_text("utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def tables_of(root: Path) -> dict[str, list[tuple]]:
+    """Every row of every published table but _generation, sorted: to compare two workspaces."""
+    found = {}
+    for name, schema in (("nps.duckdb", "marts"), ("restricted.duckdb", "restricted")):
+        with opened(root / "published" / name) as connection:
+            names = connection.execute(
+                "select table_name from duckdb_tables() where database_name = 'published' "
+                "and table_name <> '_generation' order by 1"
+            ).fetchall()
+            for (table,) in names:
+                rows = connection.execute(f"select * from {schema}.{table}").fetchall()
+                found[f"{schema}.{table}"] = sorted(rows, key=repr)
+    return found
+
+
+def hashes_below(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file below a folder, by its path there."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+# --- making a workspace -------------------------------------------------------------------------
+
+
+def declare(root: Path, content: Mapping[str, Any]) -> Path:
+    """Write workspace.yml."""
+    root.mkdir(parents=True, exist_ok=True)
+    text = yaml.safe_dump(dict(content), allow_unicode=True, sort_keys=False)
+    (root / "workspace.yml").write_text(text, encoding="utf-8")
+    return root
+
+
+def redeclare(root: Path, **changes: Any) -> None:
+    """Change top-level keys of workspace.yml; None removes one."""
+    content = yaml.safe_load((root / "workspace.yml").read_text("utf-8"))
+    content |= changes
+    declare(root, {key: value for key, value in content.items() if value is not None})
+
+
+def deliver(root: Path, name: str, content: bytes | str, at: str = "2026-01-02T06:00:00") -> Path:
+    """Put a file into landing; its modification time is part of what is delivered.
+
+    Args:
+        root: the workspace.
+        name: below landing, with the source's folder.
+        content: bytes, or text that is written as UTF-8.
+        at: UTC.
+    """
+    path = root / "landing" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    modified = datetime.fromisoformat(at).replace(tzinfo=UTC).timestamp()
+    os.utime(path, (modified, modified))
+    return path
+
+
+def csv_text(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """CSV with LF; quoted where needed."""
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows([header, *rows])
+    return out.getvalue()
+
+
+def wait_for(condition: Callable[[], bool], seconds: float, what: str) -> None:
+    """Wait until something holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
+        time.sleep(0.1)
