@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from orchestration.errors import UserError
@@ -92,7 +93,7 @@ def _refresh(*, full: bool) -> int:
     return 0 if success else 1
 
 
-def _only_new_lines(show):  # noqa: ANN001, ANN202
+def _only_new_lines(show: Callable[[str, str], None]) -> Callable[[str, str], None]:
     """Passing tests are many and dull: the models and what fails are shown."""
 
     def listener(stage: str, text: str) -> None:
@@ -113,14 +114,14 @@ def _dagster_home(runs: Path) -> Path:
 
 
 def _dev(port: int) -> int:
-    from orchestration.context import PROJECT_DIR, current_workspace
+    from orchestration.context import current_workspace
 
     workspace = current_workspace()
     _dagster_home(workspace.runs)
     os.environ["NPS_WORKSPACE"] = str(workspace.root)
     # The web server has no login: it listens on loopback, and nowhere else.
     command = ["-m", "dagster", "dev", "--host", "127.0.0.1", "--port", str(port)]
-    return subprocess.run([sys.executable, *command], cwd=PROJECT_DIR, check=False).returncode
+    return _python(*command)
 
 
 def _docs() -> int:
@@ -139,7 +140,7 @@ def _docs() -> int:
 
 
 def _lint_sql() -> int:
-    from orchestration.context import PROJECT_DIR, current_workspace
+    from orchestration.context import current_workspace
     from orchestration.ingest.lake import prepare_lake, write_files_table
 
     workspace = current_workspace()
@@ -148,7 +149,15 @@ def _lint_sql() -> int:
     workspace.warehouse_dir.mkdir(parents=True, exist_ok=True)
     os.environ["NPS_WORKSPACE"] = str(workspace.root)
     command = ["-m", "sqlfluff", "lint", "models", "tests/dbt"]
-    return subprocess.run([sys.executable, *command], cwd=PROJECT_DIR, check=False).returncode
+    return _python(*command)
+
+
+def _python(*arguments: str) -> int:
+    """Run a module of this very Python from the project's folder."""
+    from orchestration.context import PROJECT_DIR
+
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, cwd=PROJECT_DIR, check=False).returncode  # noqa: S603
 
 
 if __name__ == "__main__":

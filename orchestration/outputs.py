@@ -23,7 +23,9 @@ def output_assets(workspace: Workspace) -> list[dg.AssetsDefinition]:
         group_name="published",
         kinds={"duckdb", "parquet"},
         deps=[dg.AssetKey(table.split(".")) for table in tables],
-        description="One generation of the marts, swapped in whole: nps.duckdb, restricted.duckdb, Parquet.",
+        description=(
+            "One generation of the marts, swapped in whole: nps.duckdb, restricted.duckdb, Parquet."
+        ),
     )
     def generation(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         from expectations.validate import release_dbt

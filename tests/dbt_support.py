@@ -1,0 +1,180 @@
+"""dbt in the tests' own process, once: an empty workspace, its manifest, its warehouse, its SQL.
+
+Each step is made when a test first asks for it and is shared by all test modules after that.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import re
+import shutil
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import duckdb
+import yaml
+
+from expectations.validate import release_dbt
+from orchestration.context import PROJECT_DIR
+from orchestration.ingest import prepare_lake
+from orchestration.transform import target_dir
+from orchestration.workspace import Workspace, load_workspace
+
+PROJECT = "nps_warehouse"
+# The unit tests' rows have these columns, so the warehouse they run on must.
+SEGMENTS = ("region", "plan")
+DECLARED = {
+    "version": 1,
+    "as_of": "2025-12-31",
+    "segments": list(SEGMENTS),
+    "sources": [
+        {
+            "name": "crm",
+            "entity": "customers",
+            "files": "customers*.csv",
+            "columns": {"customer_id": "id"},
+            "attributes": {name: name for name in SEGMENTS},
+        }
+    ],
+}
+
+
+@cache
+def empty_workspace() -> Workspace:
+    """A workspace of two segments to which nothing was ever delivered."""
+    root = Path(tempfile.mkdtemp(prefix="nps-dbt-"))
+    atexit.register(shutil.rmtree, root, ignore_errors=True)
+    (root / "workspace.yml").write_text(yaml.safe_dump(DECLARED), encoding="utf-8")
+    workspace = load_workspace(root)
+    prepare_lake(workspace)
+    workspace.warehouse_dir.mkdir(parents=True, exist_ok=True)
+    return workspace
+
+
+def run_dbt(*arguments: str) -> Any:
+    """Run dbt on the empty workspace.
+
+    Returns:
+        dbt's own result: ``success``, ``exception``, and what the command makes in ``result``.
+    """
+    from dbt.cli.main import dbtRunner
+
+    workspace = empty_workspace()
+    environment = {
+        "NPS_WORKSPACE": str(workspace.root),
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+        "DO_NOT_TRACK": "1",
+    }
+    with mock.patch.dict(os.environ, environment):
+        try:
+            return dbtRunner().invoke(
+                [
+                    *arguments,
+                    *("--project-dir", str(PROJECT_DIR), "--profiles-dir", str(PROJECT_DIR)),
+                    *("--target-path", str(target_dir(workspace))),
+                    *("--log-path", str(workspace.runs / "logs")),
+                    *("--quiet", "--no-use-colors"),
+                ]
+            )
+        finally:
+            release_dbt()
+
+
+@cache
+def manifest() -> dict[str, Any]:
+    """dbt's manifest of the project, parsed and not built."""
+    outcome = run_dbt("parse")
+    assert outcome.success, outcome.exception
+    path = target_dir(empty_workspace()) / "manifest.json"
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+@cache
+def warehouse() -> Workspace:
+    """The empty workspace with every seed and model built; no test is run."""
+    manifest()  # so that the build has parsed files to start from
+    outcome = run_dbt("build", "--exclude-resource-type", "unit_test", "test")
+    assert outcome.success, [
+        (result.node.name, result.message)
+        for result in outcome.result or []
+        if result.status not in ("success", "pass")
+    ] or outcome.exception
+    return empty_workspace()
+
+
+@cache
+def compiled(model: str) -> str:
+    """The SQL that dbt made of a model for the empty workspace, as a query."""
+    folder = target_dir(warehouse()) / "compiled" / PROJECT / "models"
+    (path,) = folder.glob(f"*/{model}.sql")
+    return path.read_text(encoding="utf-8")
+
+
+@cache
+def compiled_inline(sql: str) -> str:
+    """The SQL that dbt makes of a query with macros, refs and sources in it."""
+    warehouse()
+    outcome = run_dbt("compile", "--inline", sql)
+    assert outcome.success, outcome.exception
+    (result,) = outcome.result.results
+    return result.node.compiled_code
+
+
+def empty_database() -> duckdb.DuckDBPyConnection:
+    """A database in memory, named and laid out as the warehouse's, for compiled SQL to run on.
+
+    The seeds are filled; every other table and view of the warehouse is an empty table.
+    """
+    connection = duckdb.connect(":memory:")
+    connection.execute(f"attach '{warehouse().warehouse_file}' as built (read_only)")
+    connection.execute("attach ':memory:' as nps")
+    relations = connection.execute(
+        """
+        select distinct table_schema, table_name
+        from information_schema.tables where table_catalog = 'built'
+        """
+    ).fetchall()
+    for schema, table in relations:
+        connection.execute(f'create schema if not exists nps."{schema}"')
+        rows = "" if schema == "seeds" else "limit 0"
+        connection.execute(
+            f'create table nps."{schema}"."{table}" as '
+            f'select * from built."{schema}"."{table}" {rows}'
+        )
+    connection.execute("detach built")
+    connection.execute("use nps")
+    connection.execute("set TimeZone = 'UTC'")
+    return connection
+
+
+def ours(kind: str) -> dict[str, dict[str, Any]]:
+    """The project's own entries of one section of the manifest (macros, sources …), by name."""
+    return {
+        entry["name"]: entry
+        for entry in manifest()[kind].values()
+        if entry["package_name"] == PROJECT
+    }
+
+
+def nodes(resource_type: str) -> dict[str, dict[str, Any]]:
+    """The project's own nodes of one type (model, seed, test), by name."""
+    return {
+        name: node for name, node in ours("nodes").items() if node["resource_type"] == resource_type
+    }
+
+
+def layer(node: dict[str, Any]) -> str:
+    """The folder of a model: its layer."""
+    return Path(node["original_file_path"]).parts[1]
+
+
+def bare_sql(code: str) -> str:
+    """Model code without its comments and quoted texts: what is left to compute with."""
+    code = re.sub(r"\{#.*?#\}", " ", code, flags=re.DOTALL)
+    code = re.sub(r"--[^\n]*", " ", code)
+    return re.sub(r"'[^']*'", "''", code)

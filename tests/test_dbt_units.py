@@ -1,0 +1,112 @@
+"""The dbt unit tests beside the models: all of them pass, and no model with logic goes without."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import duckdb
+import pytest
+from dbt_support import SEGMENTS, manifest, nodes, run_dbt, warehouse
+
+ONE_LINE = "one line of judge_versions, which the tests of other entities hold"
+SELECTION = "selects columns, computes nothing"
+WITHOUT_UNIT_TESTS = {
+    **{
+        f"int_{entity}_versioned": ONE_LINE
+        for entity in (
+            "accounts employees follow_ups invoices leads mrr_movements referrals "
+            "support_tickets survey_invitations surveys"
+        ).split()
+    },
+    "dim_customer_history": SELECTION,
+    "dim_surveys": SELECTION,
+    "fct_nps_responses": SELECTION,
+    "quarantined_rows": "tests/test_laws.py runs its compiled SQL: 28 inputs fit no YAML",
+}
+
+
+@cache
+def results() -> dict[str, tuple[str, str | None]]:
+    """Status and message of every unit test, by `<model>.<test>`."""
+    warehouse()
+    outcome = run_dbt("test", "--select", "test_type:unit")
+    assert outcome.result is not None, outcome.exception
+    return {
+        result.node.unique_id.split(".", 2)[2]: (str(result.status), result.message)
+        for result in outcome.result
+        if result.node.unique_id.startswith("unit_test.")
+    }
+
+
+def unit_tests() -> list[str]:
+    return sorted(unique_id.split(".", 2)[2] for unique_id in manifest()["unit_tests"])
+
+
+def test_every_unit_test_passes():
+    failed = {name: message for name, (status, message) in results().items() if status != "pass"}
+    assert not failed, "\n".join(f"{name}: {message}" for name, message in failed.items())
+    assert sorted(results()) == unit_tests()
+
+
+def test_every_model_with_logic_has_a_unit_test():
+    tested = {name.split(".")[0] for name in unit_tests()}
+    assert nodes("model").keys() - tested == WITHOUT_UNIT_TESTS.keys()
+
+
+@pytest.fixture(scope="module")
+def built():
+    """Columns and types of what dbt built, by (schema, relation)."""
+    with duckdb.connect(str(warehouse().warehouse_file), read_only=True) as connection:
+        rows = connection.execute(
+            """
+            select schema_name, table_name, list(column_name order by column_index),
+                list(data_type order by column_index)
+            from duckdb_columns() where not internal group by all
+            """
+        ).fetchall()
+    return {(schema, name): dict(zip(*columns, strict=True)) for schema, name, *columns in rows}
+
+
+def test_every_built_column_is_described_and_every_described_column_built(built):
+    for name, node in nodes("model").items():
+        columns = list(built[node["schema"], name])
+        described = list(node["columns"])
+        assert [column for column in columns if column not in SEGMENTS] == described, name
+
+
+# What BI users may count on in the tables whose segment columns no static contract can hold.
+FIXED = {
+    "dim_customers": """
+        customer_key VARCHAR, source VARCHAR, customer_id VARCHAR, account_key VARCHAR, *,
+        signed_up_at TIMESTAMP, churned_at TIMESTAMP, is_active BOOLEAN, is_inferred BOOLEAN,
+        has_churn_information BOOLEAN""",
+    "dim_customer_history": "customer_key VARCHAR, *, valid_from TIMESTAMP, valid_to TIMESTAMP",
+    "fct_nps_responses": """
+        response_key VARCHAR, source VARCHAR, response_id VARCHAR, survey_key VARCHAR,
+        survey_id VARCHAR, customer_key VARCHAR, account_key VARCHAR, voice_key VARCHAR,
+        metric VARCHAR, survey_type VARCHAR, scale VARCHAR, channel VARCHAR, touchpoint VARCHAR,
+        language VARCHAR, *, score INTEGER, nps_class VARCHAR, contribution INTEGER,
+        has_comment BOOLEAN, responded_at TIMESTAMP, responded_on DATE, version_at TIMESTAMP""",
+    "fct_nps_churn": """
+        response_key VARCHAR, customer_key VARCHAR, metric VARCHAR, survey_type VARCHAR,
+        nps_class VARCHAR, *, responded_on DATE, churned_on DATE, days_to_churn INTEGER,
+        has_churn_information BOOLEAN, was_active_at_answer BOOLEAN, mrr_at_answer DOUBLE,
+        revenue_before DOUBLE""",
+}
+
+
+@pytest.mark.parametrize("table", FIXED)
+def test_tables_with_segments_keep_their_fixed_columns(built, table: str):
+    expected = []
+    for column in FIXED[table].split(","):
+        expected += [(s, "VARCHAR") for s in SEGMENTS] if "*" in column else [tuple(column.split())]
+    assert list(built["marts", table].items()) == expected
+
+
+def test_the_fixed_tables_are_those_without_a_contract():
+    free = {
+        name
+        for name, node in nodes("model").items()
+        if node["schema"] in ("marts", "restricted") and not node["contract"]["enforced"]
+    }
+    assert free == FIXED.keys()
