@@ -20,12 +20,11 @@ import duckdb
 import yaml
 
 from expectations.validate import release_dbt
-from orchestration.context import PROJECT_DIR
 from orchestration.ingest import prepare_lake
-from orchestration.transform import target_dir
 from orchestration.workspace import Workspace, load_workspace
 
 PROJECT = "nps_warehouse"
+PROJECT_DIR = Path(__file__).parents[1]
 # The unit tests' rows have these columns, so the warehouse they run on must.
 SEGMENTS = ("region", "plan")
 DECLARED = {
@@ -56,6 +55,11 @@ def empty_workspace() -> Workspace:
     return workspace
 
 
+def target_dir() -> Path:
+    """Where dbt leaves its manifest and the SQL it compiled."""
+    return empty_workspace().runs / "dbt"
+
+
 def run_dbt(*arguments: str) -> Any:
     """Run dbt on the empty workspace.
 
@@ -76,7 +80,7 @@ def run_dbt(*arguments: str) -> Any:
                 [
                     *arguments,
                     *("--project-dir", str(PROJECT_DIR), "--profiles-dir", str(PROJECT_DIR)),
-                    *("--target-path", str(target_dir(workspace))),
+                    *("--target-path", str(target_dir())),
                     *("--log-path", str(workspace.runs / "logs")),
                     *("--quiet", "--no-use-colors"),
                 ]
@@ -90,7 +94,7 @@ def manifest() -> dict[str, Any]:
     """dbt's manifest of the project, parsed and not built."""
     outcome = run_dbt("parse")
     assert outcome.success, outcome.exception
-    path = target_dir(empty_workspace()) / "manifest.json"
+    path = target_dir() / "manifest.json"
     return json.loads(path.read_text(encoding="utf-8"))
 
 
@@ -110,7 +114,8 @@ def warehouse() -> Workspace:
 @cache
 def compiled(model: str) -> str:
     """The SQL that dbt made of a model for the empty workspace, as a query."""
-    folder = target_dir(warehouse()) / "compiled" / PROJECT / "models"
+    warehouse()
+    folder = target_dir() / "compiled" / PROJECT / "models"
     (path,) = folder.glob(f"*/{model}.sql")
     return path.read_text(encoding="utf-8")
 

@@ -69,9 +69,10 @@ def built():
 
 def test_every_built_column_is_described_and_every_described_column_built(built):
     for name, node in nodes("model").items():
-        columns = list(built[node["schema"], name])
         described = list(node["columns"])
-        assert [column for column in columns if column not in SEGMENTS] == described, name
+        segments = {*SEGMENTS} - {*described}  # a subscription has a plan of its own
+        columns = built[node["schema"], name]
+        assert [column for column in columns if column not in segments] == described, name
 
 
 # What BI users may count on in the tables whose segment columns no static contract can hold.

@@ -1,0 +1,261 @@
+"""The formulas, as dbt compiles and DuckDB computes them, against their sources and libraries."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import pytest
+from dbt_support import compiled_inline, empty_database
+from scipy import stats
+
+Z = stats.norm.ppf(0.975)
+# Three answers are added, half of them passive (Rocks 2016): what the seed metrics says of nps.
+PRIOR = (0.75, 1.5, 0.75)
+
+SCORES = """
+select
+    counts.*,
+    {{ nps('top', 'middle', 'bottom') }} as nps,
+    {{ nps_variance('top', 'middle', 'bottom') }} as variance,
+    {{ nps_standard_error('top', 'middle', 'bottom') }} as standard_error,
+    {{ nps_bound(-1, 'top', 'middle', 'bottom', 'z', '0', '0', '0') }} as wald_low,
+    {{ nps_bound(1, 'top', 'middle', 'bottom', 'z', '0', '0', '0') }} as wald_high,
+    {{ nps_bound(-1, 'top', 'middle', 'bottom', 'z', 'top_prior', 'middle_prior', 'bottom_prior') }}
+        as ci_low,
+    {{ nps_bound(1, 'top', 'middle', 'bottom', 'z', 'top_prior', 'middle_prior', 'bottom_prior') }}
+        as ci_high
+from counts
+cross join (select {{ assumption('confidence_z') }} as z) as assumed
+cross join (select * from {{ ref('metrics') }} where metric = 'nps') as metrics
+"""
+SHARES = """
+select
+    shares.*,
+    {{ share_standard_error('k', 'n') }} as standard_error,
+    {{ share_bound(-1, 'k', 'n', 'z') }} as ci_low,
+    {{ share_bound(1, 'k', 'n', 'z') }} as ci_high
+from shares
+cross join (select {{ assumption('confidence_z') }} as z) as assumed
+"""
+ANNUITIES = "select annuities.*, {{ annuity('years', 'rate') }} as value from annuities"
+ANSWERS = """
+select
+    answers.example,
+    count(*) filter (where metric_scales.contribution > 0) as top,
+    count(*) filter (where metric_scales.contribution = 0) as middle,
+    count(*) filter (where metric_scales.contribution < 0) as bottom
+from answers
+inner join {{ ref('metric_scales') }} as metric_scales
+    on metric_scales.metric = 'nps' and metric_scales.scale = '0-10' and metric_scales.score = answers.score
+group by answers.example
+"""
+GENERIC_TESTS = """
+with rows_tested as (select * from tested)
+select 'expression' as test, count(*) as failures
+from ({{ test_expression_is_true('rows_tested', 'a > 0') }})
+union all
+select 'combination' as test, count(*) as failures
+from ({{ test_unique_combination('rows_tested', ['a', 'b']) }})
+"""
+# One run of dbt compiles them all.
+QUERIES = {
+    "scores": SCORES,
+    "shares": SHARES,
+    "annuities": ANNUITIES,
+    "answers": ANSWERS,
+    "generic tests": GENERIC_TESTS,
+}
+BORDER = "\n-- next query\n"
+
+
+def query(name: str) -> str:
+    parts = compiled_inline(BORDER.join(QUERIES.values())).split(BORDER.strip())
+    return dict(zip(QUERIES, parts, strict=True))[name]
+
+
+def run(name: str, table: str, columns: str, rows: list[tuple]) -> list[dict]:
+    """The query's rows, as dictionaries in the order of the rows given."""
+    with empty_database() as connection:
+        connection.execute(f"create table {table} (position integer, {columns})")
+        marks = ", ".join("?" for _ in range(len(rows[0]) + 1))
+        connection.executemany(
+            f"insert into {table} values ({marks})",
+            [(position, *row) for position, row in enumerate(rows)],
+        )
+        relation = connection.sql(f"select * from ({query(name)}) order by 1")
+        return [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
+
+
+def scores(*counts: tuple[int, int, int]) -> list[dict]:
+    """Figures of (top, middle, bottom)."""
+    return run("scores", "counts", "top bigint, middle bigint, bottom bigint", list(counts))
+
+
+def expected_scores(top: int, middle: int, bottom: int) -> dict[str, float]:
+    """The same in plain Python, from contributions instead of shares where that is possible."""
+
+    def wald(p: float, m: float, d: float) -> tuple[float, float, float, float]:
+        n = p + m + d
+        mean = (p - d) / n
+        variance = (p * (1 - mean) ** 2 + m * mean**2 + d * (-1 - mean) ** 2) / n
+        error = math.sqrt(variance / n)
+        return 100 * mean, variance, 100 * error, 100 * Z * error
+
+    def clip(bound: float) -> float:
+        return max(-100.0, min(100.0, bound))
+
+    score, variance, error, width = wald(top, middle, bottom)
+    centre, _, _, adjusted = wald(top + PRIOR[0], middle + PRIOR[1], bottom + PRIOR[2])
+    return {
+        "nps": score,
+        "variance": variance,
+        "standard_error": error,
+        "wald_low": clip(score - width),
+        "wald_high": clip(score + width),
+        "ci_low": clip(centre - adjusted),
+        "ci_high": clip(centre + adjusted),
+    }
+
+
+# (detractors, passives, promoters) and what is published of them: the worked examples of
+# docs/metrics.md, with as many digits as their sources print.
+PUBLISHED = {
+    "the requirements": ((200, 200, 600), "40", "2.53", "35.04 44.96", "34.93 44.83"),
+    "R package NPS": ((362, 176, 462), "10.0", "2.85307", "4.40809 15.59191", "4.38967 15.55051"),
+    "six answers": ((1, 2, 3), "33.33", "30.4290", "-26.30647 92.97314", "-26.74326 71.18770"),
+    "thirty": ((20, 30, 50), "30", None, "14.69219 45.30781", "14.05113 44.20130"),
+    "sixty": ((10, 20, 70), "60", None, "46.99907 73.00093", "45.26976 71.23509"),
+    "10 % and 8 %": ((8, 82, 10), "2", None, None, None),
+}
+
+
+@pytest.fixture(scope="module")
+def published():
+    rows = scores(*((d, m, p)[::-1] for (d, m, p), *_ in PUBLISHED.values()))
+    return dict(zip(PUBLISHED, rows, strict=True))
+
+
+@pytest.mark.parametrize("example", PUBLISHED)
+def test_published_figures(published, example: str):
+    _, score, error, wald, adjusted = PUBLISHED[example]
+    printed = {
+        "nps": score,
+        "standard_error": error,
+        **dict(zip(("wald_low", "wald_high"), wald.split() if wald else (), strict=False)),
+        **dict(zip(("ci_low", "ci_high"), adjusted.split() if adjusted else (), strict=False)),
+    }
+    for name, text in printed.items():
+        if text is not None:
+            digits = len(text.partition(".")[2])
+            assert published[example][name] == pytest.approx(float(text), abs=0.6 * 10**-digits)
+
+
+VARIANCES = {
+    "[0, 7, 7, 9, 9, 9]": ((0, 7, 7, 9, 9, 9), 100 / 3, 5 / 9),
+    "[1, 9]": ((1, 9), 0, 1),
+    "[7, 9]": ((7, 9), 50, 0.25),
+    "[0, 7, 9]": ((0, 7, 9), 0, 2 / 3),
+}
+
+
+def test_variances_of_answers():
+    """From scores to figures, by the seed's classes."""
+    rows = [(name, score) for name, (given, *_) in VARIANCES.items() for score in given]
+    with empty_database() as connection:
+        connection.execute("create table answers (example varchar, score integer)")
+        connection.executemany("insert into answers values (?, ?)", rows)
+        counts = {
+            name: tuple(given) for name, *given in connection.sql(query("answers")).fetchall()
+        }
+    figures = dict(zip(counts, scores(*counts.values()), strict=True))
+    for name, (_, score, variance) in VARIANCES.items():
+        assert figures[name]["nps"] == pytest.approx(score, abs=1e-9)
+        assert figures[name]["variance"] == pytest.approx(variance, abs=1e-12)
+    assert figures["[0, 7, 7, 9, 9, 9]"]["standard_error"] == pytest.approx(30.4290, abs=5e-5)
+
+
+def test_difference_of_two_groups():
+    """42/23/74 against 99/50/110 (detractors, passives, promoters), by the groups' own errors."""
+    first, second = scores((74, 23, 42), (110, 50, 99))
+    difference = first["nps"] - second["nps"]
+    error = math.hypot(first["standard_error"], second["standard_error"])
+    assert difference == pytest.approx(18.77448, abs=5e-6)
+    assert error == pytest.approx(9.34410, abs=5e-6)
+    assert 2 * stats.norm.sf(difference / error) == pytest.approx(0.04451, abs=5e-6)
+
+
+def test_no_answers_have_no_figures():
+    (row,) = scores((0, 0, 0))
+    assert {row[name] for name in ("nps", "variance", "standard_error", "ci_low", "ci_high")} == {
+        None
+    }
+
+
+def test_random_counts_agree_with_arithmetic():
+    draw = random.Random(20250101)
+    counts = [
+        tuple(draw.choice((0, draw.randint(0, 9), draw.randint(0, 10**size))) for _ in range(3))
+        for size in (1, 2, 3, 6, 9)
+        for _ in range(60)
+    ]
+    counts = [given for given in counts if sum(given)] + [(1, 0, 0), (0, 1, 0), (0, 0, 1)]
+    assert len(counts) > 200
+    for given, row in zip(counts, scores(*counts), strict=True):
+        for name, value in expected_scores(*given).items():
+            # near-zero variance of huge counts is a difference of two numbers near 1
+            assert row[name] == pytest.approx(
+                value, rel=1e-9, abs=1e-6 if sum(given) > 1e6 else 1e-9
+            ), (
+                given,
+                name,
+            )
+        assert -100 <= row["ci_low"] < row["ci_high"] <= 100
+
+
+def test_wilson_bounds_agree_with_scipy():
+    draw = random.Random(20250102)
+    shares = [(0, 1), (1, 1), (0, 50), (50, 50), (1, 10**6)]
+    shares += [
+        (draw.randint(0, n), n)
+        for size in (1, 2, 4, 6)
+        for n in draw.choices(range(1, 10**size), k=40)
+    ]
+    for (k, n), row in zip(
+        shares, run("shares", "shares", "k bigint, n bigint", shares), strict=True
+    ):
+        interval = stats.binomtest(k, n).proportion_ci(0.95, method="wilson")
+        assert row["ci_low"] == pytest.approx(interval.low, abs=1e-9)
+        assert row["ci_high"] == pytest.approx(interval.high, abs=1e-9)
+        assert row["standard_error"] == pytest.approx(stats.bernoulli(k / n).std() / math.sqrt(n))
+
+
+def test_a_share_of_nothing_is_nothing():
+    (row,) = run("shares", "shares", "k bigint, n bigint", [(0, 0)])
+    assert (row["standard_error"], row["ci_low"], row["ci_high"]) == (None, None, None)
+
+
+def test_an_annuity_is_the_sum_of_its_discounted_months():
+    annuities = [(y, r) for y in (0, 1 / 12, 0.25, 1, 1.5, 20, 50) for r in (0, 0.01, 0.1, 0.5)]
+    for (years, rate), row in zip(
+        annuities,
+        run("annuities", "annuities", "years double, rate double", annuities),
+        strict=True,
+    ):
+        months = round(12 * years)
+        value = sum((1 + rate) ** (-month / 12) / 12 for month in range(1, months + 1))
+        assert row["value"] == pytest.approx(value, abs=1e-9), (years, rate)
+    assert (
+        run("annuities", "annuities", "years double, rate double", [(None, 0.1)])[0]["value"]
+        is None
+    )
+
+
+def test_generic_tests_find_what_is_wrong():
+    """NULL is no pass; a repeated pair is one failure, with NULL equal to NULL."""
+    rows = [(1, 1), (1, 2), (1, 2), (0, 1), (None, 1), (None, 1)]
+    with empty_database() as connection:
+        connection.execute("create table tested (a integer, b integer)")
+        connection.executemany("insert into tested values (?, ?)", rows)
+        failures = dict(connection.sql(query("generic tests")).fetchall())
+    assert failures == {"expression": 3, "combination": 2}
