@@ -49,15 +49,19 @@
     churn lives. side is -1 or 1. NULL where n = 0. The bounds are 0 at k = 0 and 1 at k = n
     exactly; greatest and least take off what rounding leaves. -#}
 {% macro share_bound(side, k, n, z) -%}
-    greatest(0.0, least(1.0,
-        (
-            1.0 * {{ k }} / nullif({{ n }}, 0) + {{ z }} * {{ z }} / (2.0 * nullif({{ n }}, 0))
-            + ({{ side }}) * {{ z }} * sqrt(
-                (1.0 * {{ k }} / nullif({{ n }}, 0)) * (1 - 1.0 * {{ k }} / nullif({{ n }}, 0)) / nullif({{ n }}, 0)
-                + {{ z }} * {{ z }} / (4.0 * nullif({{ n }}, 0) * nullif({{ n }}, 0))
-            )
-        ) / (1 + {{ z }} * {{ z }} / nullif({{ n }}, 0))
-    ))
+    case
+        when {{ n }} > 0
+            then greatest(0.0, least(
+                1.0,
+                (
+                    1.0 * {{ k }} / {{ n }} + {{ z }} * {{ z }} / (2.0 * {{ n }})
+                    + ({{ side }}) * {{ z }} * sqrt(
+                        (1.0 * {{ k }} / {{ n }}) * (1 - 1.0 * {{ k }} / {{ n }}) / {{ n }}
+                        + {{ z }} * {{ z }} / (4.0 * {{ n }} * {{ n }})
+                    )
+                ) / (1 + {{ z }} * {{ z }} / {{ n }})
+            ))
+    end
 {%- endmacro %}
 
 {#- Present value of 1 a year over some years, paid monthly in arrears and discounted at a yearly

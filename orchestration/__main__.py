@@ -23,6 +23,8 @@ DAGSTER_SETTINGS = """\
 # Written by the NPS warehouse, kept once it exists: settings of this workspace's Dagster.
 telemetry:
   enabled: false
+nux:
+  enabled: false
 run_monitoring:
   enabled: true
 run_retries:

@@ -130,27 +130,36 @@ def compiled_inline(sql: str) -> str:
     return result.node.compiled_code
 
 
+@cache
+def _layout() -> tuple[tuple[str, str, str], ...]:
+    """Schema, name and columns of every table and view of the warehouse."""
+    with duckdb.connect(str(warehouse().warehouse_file), read_only=True) as connection:
+        return tuple(
+            connection.execute(
+                """
+                select schema_name, table_name, string_agg(
+                    format('"{}" {}', column_name, data_type), ', ' order by column_index
+                )
+                from duckdb_columns() where not internal group by all
+                """
+            ).fetchall()
+        )
+
+
 def empty_database() -> duckdb.DuckDBPyConnection:
     """A database in memory, named and laid out as the warehouse's, for compiled SQL to run on.
 
     The seeds are filled; every other table and view of the warehouse is an empty table.
     """
     connection = duckdb.connect(":memory:")
-    connection.execute(f"attach '{warehouse().warehouse_file}' as built (read_only)")
     connection.execute("attach ':memory:' as nps")
-    relations = connection.execute(
-        """
-        select distinct table_schema, table_name
-        from information_schema.tables where table_catalog = 'built'
-        """
-    ).fetchall()
-    for schema, table in relations:
+    for schema, table, columns in _layout():
         connection.execute(f'create schema if not exists nps."{schema}"')
-        rows = "" if schema == "seeds" else "limit 0"
-        connection.execute(
-            f'create table nps."{schema}"."{table}" as '
-            f'select * from built."{schema}"."{table}" {rows}'
-        )
+        connection.execute(f'create table nps."{schema}"."{table}" ({columns})')
+    connection.execute(f"attach '{warehouse().warehouse_file}' as built (read_only)")
+    for schema, table, _ in _layout():
+        if schema == "seeds":
+            connection.execute(f'insert into nps.seeds."{table}" from built.seeds."{table}"')
     connection.execute("detach built")
     connection.execute("use nps")
     connection.execute("set TimeZone = 'UTC'")
@@ -179,7 +188,8 @@ def layer(node: dict[str, Any]) -> str:
 
 
 def bare_sql(code: str) -> str:
-    """Model code without its comments and quoted texts: what is left to compute with."""
+    """Code without comments, quoted texts and grouped positions: what is left to compute with."""
     code = re.sub(r"\{#.*?#\}", " ", code, flags=re.DOTALL)
     code = re.sub(r"--[^\n]*", " ", code)
+    code = re.sub(r"group by [\d, ]+", " ", code)
     return re.sub(r"'[^']*'", "''", code)

@@ -14,9 +14,17 @@ WITHOUT_UNIT_TESTS = {
     **{
         f"int_{entity}_versioned": ONE_LINE
         for entity in (
-            "accounts employees follow_ups invoices leads mrr_movements referrals "
-            "support_tickets survey_invitations surveys"
-        ).split()
+            "accounts",
+            "employees",
+            "follow_ups",
+            "invoices",
+            "leads",
+            "mrr_movements",
+            "referrals",
+            "support_tickets",
+            "survey_invitations",
+            "surveys",
+        )
     },
     "dim_customer_history": SELECTION,
     "dim_surveys": SELECTION,

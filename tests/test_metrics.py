@@ -47,7 +47,8 @@ select
     count(*) filter (where metric_scales.contribution < 0) as bottom
 from answers
 inner join {{ ref('metric_scales') }} as metric_scales
-    on metric_scales.metric = 'nps' and metric_scales.scale = '0-10' and metric_scales.score = answers.score
+    on metric_scales.score = answers.score
+where metric_scales.metric = 'nps' and metric_scales.scale = '0-10'
 group by answers.example
 """
 GENERIC_TESTS = """

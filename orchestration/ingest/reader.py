@@ -32,8 +32,8 @@ CHUNK = 8 << 20
 _MIN_BLOCK = 16 << 20
 _HEADER_LIMIT = 8 << 20
 _SAMPLE = 1000
-# A JSON document is held in memory as a whole; line by line there is no such bound.
-_MAX_DOCUMENT = 1 << 30
+# A JSON document is held in memory as a whole, some fifteen times over; JSON lines are streamed.
+_MAX_DOCUMENT = 256 << 20
 
 _COMPRESSED = {
     b"PK\x03\x04": "a zip archive or an Excel workbook",

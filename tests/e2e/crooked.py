@@ -427,6 +427,18 @@ LATER = e2e.csv_text(
     ],
 )
 
+MORE = e2e.csv_text(
+    [f"its {column}" for column in SHOP.columns],
+    [
+        ["R90" if column == "response_id" else SHOP.defaults.get(column, "") for column in SHOP.columns]
+    ],
+)
+# An address where a segment belongs: a mapping that points to the wrong column.
+LEAKED = "jane.secret@example.com"
+LEAKING = e2e.csv_text(
+    ["customer_id", "email", "region", "churned_at"], [["C1", "jane@example.com", LEAKED, ""]]
+)
+
 # --- payloads -----------------------------------------------------------------------------------
 
 # Cells that are text and nothing else, whatever a program further on may make of them (85-97).

@@ -34,6 +34,8 @@ PATIENCE = 900
 
 # --- starting runs ------------------------------------------------------------------------------
 
+_started: list[subprocess.Popen[str]] = []
+
 
 @dataclass(frozen=True)
 class Run:
@@ -55,10 +57,20 @@ class Run:
         return " ".join(found[1].split())
 
 
-def start(workspace: Path, *command: str, **environment: str) -> subprocess.Popen[str]:
-    """Start `python -m orchestration <command>` on a workspace; the caller waits for it."""
-    return subprocess.Popen(
-        [*environment.pop("PREFIX", "").split(), sys.executable, "-m", "orchestration", *command],
+def start(
+    workspace: Path, *command: str, within: Sequence[str] = (), **environment: str
+) -> subprocess.Popen[str]:
+    """Start `python -m orchestration <command>` on a workspace; the caller waits for it.
+
+    Args:
+        workspace: the folder that NPS_WORKSPACE names.
+        command: such as "refresh"; or, beginning with "-", other arguments of Python's.
+        within: a program and its options to run it within.
+        environment: further variables.
+    """
+    arguments = command if command[0].startswith("-") else ("-m", "orchestration", *command)
+    process = subprocess.Popen(
+        [*within, sys.executable, *arguments],
         cwd=REPOSITORY,
         env={**os.environ, **environment, "NPS_WORKSPACE": str(workspace), "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
@@ -66,6 +78,8 @@ def start(workspace: Path, *command: str, **environment: str) -> subprocess.Pope
         text=True,
         encoding="utf-8",
     )
+    _started.append(process)
+    return process
 
 
 def finish(process: subprocess.Popen[str]) -> Run:
@@ -78,9 +92,31 @@ def finish(process: subprocess.Popen[str]) -> Run:
     return Run(process.returncode, out, err)
 
 
-def run(workspace: Path, *command: str, **environment: str) -> Run:
-    """Run one command to its end."""
-    return finish(start(workspace, *command, **environment))
+def run(workspace: Path, *command: str, within: Sequence[str] = (), **environment: str) -> Run:
+    """Run one command to its end; the arguments are those of `start`."""
+    return finish(start(workspace, *command, within=within, **environment))
+
+
+def end_all() -> None:
+    """End what was started and still runs: the session is over."""
+    for process in _started:
+        if process.poll() is None:
+            process.kill()
+
+
+def without_network() -> tuple[str, ...]:
+    """A program within which there is no network at all, where this machine's user may make one."""
+    command = ("unshare", "--map-root-user", "--net")
+    try:
+        tried = subprocess.run([*command, "true"], capture_output=True, check=False, timeout=20)
+    except OSError:
+        return ()
+    return command if tried.returncode == 0 else ()
+
+
+def is_line(stage: str, pattern: str, line: str) -> bool:
+    """Whether a line of progress is of a stage and its text begins with a pattern."""
+    return re.match(rf" *[\d.]+ s  {stage} +{pattern}", line) is not None
 
 
 def kill_at(process: subprocess.Popen[str], is_time: Callable[[str], bool]) -> str:
@@ -196,6 +232,16 @@ def tables_of(root: Path) -> dict[str, list[tuple]]:
     return found
 
 
+def published_files(root: Path) -> dict[str, str]:
+    """What a reader finds published: SHA-256 of the files, and where the Parquet link leads."""
+    published = root / "published"
+    found = {
+        name: hashlib.sha256((published / name).read_bytes()).hexdigest()
+        for name in ("nps.duckdb", "restricted.duckdb", "ledger.jsonl", "report/index.html")
+    }
+    return found | {"parquet": os.readlink(published / "parquet")}
+
+
 def hashes_below(folder: Path) -> dict[str, str]:
     """SHA-256 of every file below a folder, by its path there."""
     return {
@@ -241,9 +287,9 @@ def deliver(root: Path, name: str, content: bytes | str, at: str = "2026-01-02T0
 
 
 def csv_text(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """CSV with LF; quoted where needed."""
+    """CSV with LF and every cell in quotes: what is within them is the cell."""
     out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows([header, *rows])
+    csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL).writerows([header, *rows])
     return out.getvalue()
 
 

@@ -63,7 +63,8 @@ SETTINGS = [
         case when score < 7 then -100 when score < 9 then 0 else 100 end as contribution
     from range(11) as t (score)
     """,
-    "create table seeds.reject_reasons as select unnest(['wrong_width', 'future']) as reason",
+    "create table seeds.reject_reasons as "
+    "from (values ('wrong_width', true), ('future', false)) as t (reason, is_mistake)",
 ]
 
 

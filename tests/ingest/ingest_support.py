@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
@@ -104,4 +103,8 @@ class Lake:
 
     @staticmethod
     def _rows(paths: list[Path]) -> list[dict[str, Any]]:
-        return pa.concat_tables([pq.read_table(path) for path in paths]).to_pylist()
+        """All rows; those of one file by their number, as the lake keeps no order."""
+        tables = [pq.read_table(path).to_pylist() for path in paths]
+        return [
+            row for rows in tables for row in sorted(rows, key=lambda r: r.get("_row_number", 0))
+        ]

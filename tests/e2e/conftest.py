@@ -1,0 +1,263 @@
+"""The long runs, each once a session and two at a time, for whoever of the tests asks for one.
+
+A run of the command line costs half a minute, most of it importing dbt, Dagster and Great
+Expectations, so that tests share runs. Those that the selected tests need start with the first
+test, beside it; a test waits for its own.
+
+With NPS_E2E_FOLDER the workspaces and what the runs printed are kept in that folder, and what is
+there already is not run again: for working on these tests, not for trusting them.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import crooked
+import e2e_support as e2e
+import pytest
+
+HERE = Path(__file__).parent
+AT_ONCE = 2
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.e2e)
+            # a test may have to wait for all the runs before its own
+            item.add_marker(pytest.mark.timeout(4 * e2e.PATIENCE))
+
+
+# --- sharing ------------------------------------------------------------------------------------
+
+Job = Callable[["Jobs"], Any]
+JOBS: dict[str, Job] = {}
+
+
+class Jobs:
+    """The started jobs; a job may wait for one that is defined before it."""
+
+    def __init__(self, folder: Path, wanted: set[str]) -> None:
+        self.folder = folder
+        self._pool = ThreadPoolExecutor(AT_ONCE)
+        self._futures: dict[str, Future[Any]] = {}
+        for name, job in JOBS.items():
+            if name in wanted:
+                self._futures[name] = self._pool.submit(self._done, name, job)
+
+    def _done(self, name: str, job: Job) -> Any:
+        kept = self.folder / f"{name}.pickle"
+        if kept.exists():
+            return pickle.loads(kept.read_bytes())
+        result = job(self)
+        kept.write_bytes(pickle.dumps(result))
+        return result
+
+    def __getitem__(self, name: str) -> Any:
+        return self._futures[name].result()
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        e2e.end_all()
+
+
+@pytest.fixture(scope="session")
+def jobs(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Jobs]:
+    kept = os.environ.get("NPS_E2E_FOLDER")
+    folder = Path(kept) if kept else tmp_path_factory.mktemp("e2e")
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = {
+        name for item in request.session.items for name in getattr(item, "fixturenames", ())
+    }
+    started = Jobs(folder, wanted)
+    yield started
+    started.close()
+
+
+def job(function: Job) -> Any:
+    """Make a session fixture of a job: its value is what the job returned."""
+    name = function.__name__
+    JOBS[name] = function
+
+    def value(jobs: Jobs) -> Any:
+        return jobs[name]
+
+    value.__doc__ = function.__doc__
+    return pytest.fixture(scope="session", name=name)(value)
+
+
+# --- the runs -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class SampleRun:
+    """The sample, refreshed once behind a guard that lets nothing onto the network."""
+
+    root: Path
+    run: e2e.Run
+    attempts: list[str]
+    lake: dict[str, str]
+
+
+@job
+def sample_run(jobs: Jobs) -> SampleRun:
+    """The sample's workspace after its first run."""
+    from sample.generate import generate
+
+    root, log = jobs.folder / "sample", jobs.folder / "network.log"
+    generate(root)
+    log.touch()
+    done = e2e.run(
+        root,
+        "refresh",
+        within=e2e.without_network(),
+        PYTHONPATH=str(HERE / "guard"),
+        NPS_E2E_NETWORK_LOG=str(log),
+    )
+    return SampleRun(root, done, log.read_text().splitlines(), e2e.hashes_below(root / "lake"))
+
+
+@dataclass(frozen=True)
+class CrookedRun:
+    """The crooked workspace: without any file, behind a narrow gate, and through a wide one.
+
+    Attributes:
+        root: the workspace as the last run left it.
+        empty: the run without a file.
+        empty_rows: rows by table as that run published them.
+        empty_report: the report's page by then.
+        narrow: the run with all files and the usual max_quarantine_rate.
+        narrow_generations: the ledger's ids after it.
+        run: the run with max_quarantine_rate 1.
+    """
+
+    root: Path
+    empty: e2e.Run
+    empty_rows: dict[str, int]
+    empty_report: str
+    narrow: e2e.Run
+    narrow_generations: list[str]
+    run: e2e.Run
+
+
+@job
+def crooked_run(jobs: Jobs) -> CrookedRun:
+    """The crooked workspace and its three runs."""
+    root = jobs.folder / crooked.FOLDER
+    e2e.declare(root, crooked.settings() | {"max_quarantine_rate": 0.05})
+    empty = e2e.run(root, "refresh")
+    empty_rows = {name: len(rows) for name, rows in e2e.tables_of(root).items()}
+    empty_report = (root / "published/report/index.html").read_text("utf-8")
+    crooked.deliver(root)
+    narrow = e2e.run(root, "refresh")
+    narrow_generations = [line["generation_id"] for line in e2e.ledger(root)]
+    e2e.redeclare(root, max_quarantine_rate=1)
+    done = e2e.run(root, "refresh")
+    return CrookedRun(
+        root, empty, empty_rows, empty_report, narrow, narrow_generations, done
+    )
+
+
+@dataclass(frozen=True)
+class Together:
+    """`refresh` and `full-refresh` of the sample, started at once after its first run."""
+
+    runs: dict[str, e2e.Run]
+    lake: dict[str, str]
+    ledger: list[dict[str, Any]]
+
+
+@job
+def sample_again(jobs: Jobs) -> Together:
+    """The sample refreshed twice more, at once."""
+    root = jobs["sample_run"].root
+    started = {command: e2e.start(root, command) for command in ("refresh", "full-refresh")}
+    with ThreadPoolExecutor(len(started)) as pool:
+        waiting = {name: pool.submit(e2e.finish, process) for name, process in started.items()}
+        runs = {name: future.result() for name, future in waiting.items()}
+    return Together(runs, e2e.hashes_below(root / "lake"), e2e.ledger(root))
+
+
+@dataclass(frozen=True)
+class Blocked:
+    """A run whose result may not be published, and what it told the webhook."""
+
+    root: Path
+    run: e2e.Run
+    posted: list[str]
+
+
+@job
+def blocked_run(jobs: Jobs) -> Blocked:
+    """The crooked workspace after a delivery with an e-mail address where a region belongs."""
+    root = shutil.copytree(jobs["crooked_run"].root, jobs.folder / "blocked", symlinks=True)
+    e2e.deliver(root, "crm/customers_20250701.csv", crooked.LEAKING)
+    posted: list[str] = []
+    with listening(posted) as address:
+        done = e2e.run(root, "refresh", NPS_WEBHOOK_URL=address)
+    return Blocked(root, done, posted)
+
+
+@dataclass(frozen=True)
+class Killed:
+    """A workspace whose run was killed, once between models and once in the gate, then run."""
+
+    root: Path
+    published_before: dict[str, str]
+    seen: dict[str, str]
+    published_after: dict[str, dict[str, str]]
+    run: e2e.Run
+
+
+KILLS: dict[str, Callable[[str], bool]] = {
+    "between models": partial(e2e.is_line, "transform", r"2\d/\d+ "),
+    "in the gate": partial(e2e.is_line, "checks", "marts"),
+}
+
+
+@contextmanager
+def listening(posted: list[str]) -> Iterator[str]:
+    """A web server on loopback that keeps the bodies posted to it; its address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            length = int(self.headers["Content-Length"])
+            posted.append(self.rfile.read(length).decode("utf-8"))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/hook"
+        server.shutdown()
+        thread.join()
+
+
+@job
+def killed_run(jobs: Jobs) -> Killed:
+    """The crooked workspace, with a further delivery and a bad day."""
+    root = shutil.copytree(jobs["crooked_run"].root, jobs.folder / "killed", symlinks=True)
+    before = e2e.published_files(root)
+    e2e.deliver(root, "shop/survey_responses_3.csv", crooked.MORE)
+    seen, after = {}, {}
+    for name, is_time in KILLS.items():
+        seen[name] = e2e.kill_at(e2e.start(root, "refresh"), is_time)
+        after[name] = e2e.published_files(root)
+    return Killed(root, before, seen, after, e2e.run(root, "refresh"))

@@ -1,0 +1,359 @@
+"""Everything crooked in one workspace: each row and file gets what it must, the good ones are there.
+
+Expectations stand beside the delivered rows in `crooked.py`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import crooked
+import duckdb
+import e2e_support as e2e
+import pytest
+
+ROWS = [
+    pytest.param(table, number, row, cells, id=f"{table.source}/{table.entity} {row.case}")
+    for table in crooked.TABLES
+    for number, row, cells in table.placed()
+]
+REJECTED = [param for param in ROWS if param.values[2].reason]
+ANSWERED = [param for param in ROWS if param.values[2].found]
+KEPT = [param for param in ROWS if not param.values[2].reason and not param.values[2].found]
+TOP = {"max_quarantine_rate": 0.05}
+
+
+@pytest.fixture(scope="module")
+def quarantined(crooked_run) -> dict[tuple[str, int], tuple[str, str]]:
+    """(reason, raw text) of quarantined rows by file (source/name) and number."""
+    rows = e2e.restricted(
+        crooked_run.root,
+        "select source || '/' || file_name, row_number, reason, raw_text "
+        "from restricted.quarantined_rows",
+    )
+    found = {(name, number): (reason, text) for name, number, reason, text in rows}
+    assert len(found) == len(rows)
+    return found
+
+
+@pytest.fixture(scope="module")
+def answers(crooked_run) -> dict[tuple[str, str], dict[str, Any]]:
+    """Published answers by source and response_id, with their customer's id as `customer`."""
+    with e2e.opened(crooked_run.root / "published/nps.duckdb") as connection:
+        cursor = connection.execute(
+            "select a.*, c.customer_id as customer from marts.fct_nps_responses as a "
+            "left join marts.dim_customers as c using (customer_key)"
+        )
+        names = [column[0] for column in cursor.description]
+        rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    found = {(row["source"], row["response_id"]): row for row in rows}
+    assert len(found) == len(rows)
+    return found
+
+
+@pytest.fixture(scope="module")
+def files(crooked_run) -> dict[str, dict[str, Any]]:
+    """Rows of ingest_reconciliation by source/name."""
+    with e2e.opened(crooked_run.root / "published/nps.duckdb") as connection:
+        cursor = connection.execute("select * from marts.ingest_reconciliation")
+        names = [column[0] for column in cursor.description]
+        rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    return {f"{row['source']}/{row['file_name']}": row for row in rows}
+
+
+# --- rows ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("table", "number", "row", "cells"), REJECTED)
+def test_a_bad_row_is_quarantined_with_its_reason_and_text(quarantined, table, number, row, cells):
+    reason, raw_text = quarantined[table.name, number]
+    assert reason == row.reason
+    assert json.loads(raw_text) == table.raw_text(row, cells)
+
+
+@pytest.mark.parametrize(("table", "number", "row", "cells"), ANSWERED)
+def test_an_answer_is_published_as_it_was_meant(quarantined, answers, table, number, row, cells):
+    answer = answers[table.source, cells["response_id"]]
+    assert {name: answer[name] for name in row.found} == row.found
+    assert (table.name, number) not in quarantined
+
+
+@pytest.mark.parametrize(("table", "number", "row", "cells"), KEPT)
+def test_a_good_row_of_another_entity_is_not_quarantined(quarantined, table, number, row, cells):
+    assert (table.name, number) not in quarantined
+
+
+def test_there_is_a_case_of_every_reason_that_a_row_may_have():
+    lines = (e2e.REPOSITORY / "seeds/reject_reasons.csv").read_text("utf-8").splitlines()[1:]
+    known = {line.split(",")[0] for line in lines if "row" in line.split(",")[1]}
+    in_files = {reason for _, reason, _ in crooked.BROKEN_ROWS} | {"invalid_json"}  # the sample has it
+    assert {param.values[2].reason for param in REJECTED} | in_files == known
+
+
+def test_nothing_else_is_quarantined(quarantined):
+    expected = {(param.values[0].name, param.values[1]) for param in REJECTED}
+    expected |= {("files/32 rows.csv", number) for number, _, _ in crooked.BROKEN_ROWS}
+    assert set(quarantined) == expected
+
+
+def test_rows_that_ingest_cannot_read_keep_their_line(quarantined):
+    for number, reason, text in crooked.BROKEN_ROWS:
+        assert quarantined["files/32 rows.csv", number] == (reason, text)
+
+
+def test_versions_duplicates_and_tombstones(answers, files):
+    # 81 and 82: the newer version wins; 83 and 84: deleted, in whatever order it is told
+    assert answers["shop", "R81"]["score"] == 3
+    assert ("shop", "R83") not in answers
+    assert ("shop", "R84") not in answers
+    both = [files["shop/survey_responses.csv"], files["shop/survey_responses_2.csv"]]
+    bad = sum(1 for row in crooked.SHOP.rows if row.reason)
+    assert {
+        what: sum(file[f"rows_{what}"] for file in both)
+        for what in ("delivered", "accepted", "quarantined", "duplicate", "superseded", "deleted")
+    } == {
+        "delivered": len(crooked.SHOP.rows) + 6,
+        "accepted": len(crooked.SHOP.rows) - bad,
+        "quarantined": bad,
+        "duplicate": 1,  # R37, in one of the two files
+        "superseded": 3,  # the older of R81, R83 and R84
+        "deleted": 2,  # the tombstones of R83 and R84
+    }
+
+
+def test_an_answer_after_churn_is_in_nps_and_out_of_churn(crooked_run, answers):
+    (number, _, cells) = next(
+        placed for placed in crooked.SHOP.placed() if placed[1].case == "78 after churn"
+    )
+    key = answers["shop", cells["response_id"]]["response_key"]
+    ((was_active, days),) = e2e.marts(
+        crooked_run.root,
+        "select was_active_at_answer, days_to_churn from marts.fct_nps_churn "
+        f"where response_key = '{key}'",
+    )
+    assert (was_active, days) == (False, None)
+
+
+def test_a_shared_address_multiplies_no_answer(crooked_run):
+    ((rows, keys),) = e2e.marts(
+        crooked_run.root,
+        "select count(*), count(distinct response_key) from marts.fct_nps_responses",
+    )
+    assert rows == keys
+
+
+def test_a_time_without_a_zone_is_said_so(crooked_run):
+    lines = (crooked_run.root / "lake/manifest/manifest.jsonl").read_text("utf-8").splitlines()
+    told = [json.loads(line) for line in lines]
+    warnings = [warning for line in told if line["source"] == "zoneless" for warning in line["warnings"]]
+    assert any("without an offset" in text and "Europe/Brussels" in text for text in warnings)
+
+
+# --- files --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", crooked.FILES)
+def test_a_file_is_loaded_or_quarantined_and_its_bytes_are_kept(crooked_run, files, name):
+    odd = crooked.FILES[name]
+    found = files[f"files/{name}"]
+    status = "quarantined" if odd.reason else "loaded"
+    assert (found["file_status"], found["file_reason"]) == (status, odd.reason)
+    assert found["rows_delivered"] == odd.rows
+    sha256 = hashlib.sha256(odd.content).hexdigest()
+    assert found["file_sha256"] == sha256
+    archived = crooked_run.root / "lake/archive" / sha256[:2] / sha256
+    assert archived.read_bytes() == odd.content
+
+
+def test_good_rows_of_the_files_are_published(answers):
+    ids = {response_id for source, response_id in answers if source == "files"}
+    assert ids == {"22", "23", "25", "251", "252", "26", "27", "28", "29", "32", "321", "323"}
+
+
+def test_a_link_out_of_landing_is_named_and_not_read(crooked_run, files):
+    found = files[f"files/{crooked.LINK}"]
+    assert (found["file_status"], found["file_reason"]) == ("quarantined", "outside_landing")
+    outside = crooked_run.root.parent / "outside.csv"
+    sha256 = hashlib.sha256(outside.read_bytes()).hexdigest()
+    assert not (crooked_run.root / "lake/archive" / sha256[:2] / sha256).exists()
+
+
+def test_the_same_bytes_under_another_name_are_no_second_file(files):
+    assert "files/30 again.csv" not in files
+
+
+def test_every_file_adds_up_and_every_quarantined_row_is_there(files, quarantined):
+    per_file = Counter(name for name, _ in quarantined)
+    for name, file in files.items():
+        parts = ("accepted", "quarantined", "duplicate", "superseded", "deleted")
+        assert file["rows_delivered"] == sum(file[f"rows_{part}"] for part in parts)
+        # the rows of a file refused as a whole lie in the archive, as its bytes
+        rows = 0 if file["file_status"] == "quarantined" else file["rows_quarantined"]
+        assert per_file[name] == rows, name
+
+
+# --- what the user is told ----------------------------------------------------------------------
+
+
+def test_a_run_over_bad_input_ends_well(crooked_run):
+    assert crooked_run.run.code == 0, crooked_run.run.out + crooked_run.run.err
+    assert "Traceback" not in crooked_run.run.out + crooked_run.run.err
+
+
+def test_the_summary_lists_what_is_quarantined(crooked_run):
+    rows = Counter(param.values[2].reason for param in REJECTED)
+    rows += Counter(reason for _, reason, _ in crooked.BROKEN_ROWS)
+    files = Counter(odd.reason for odd in crooked.FILES.values() if odd.reason)
+    files["outside_landing"] = 1
+    told = re.findall(r"^ {14}(\w+) +([\d,]+) rows?$", crooked_run.run.summary, re.MULTILINE)
+    assert {reason: int(count) for reason, count in told} == rows
+    told = re.findall(r"^ {14}(\w+) +(\d+) files? with", crooked_run.run.summary, re.MULTILINE)
+    assert {reason: int(count) for reason, count in told} == files
+    assert crooked_run.run.shown("Quarantine").startswith(
+        f"{rows.total()} rows; {files.total()} whole files"
+    )
+
+
+def test_too_many_bad_rows_are_not_published(crooked_run):
+    """The same files, with the usual bound: more than half of `shop`'s answers are bad."""
+    run = crooked_run.narrow
+    assert run.code == 1
+    assert "Traceback" not in run.out + run.err
+    assert "quarantine_rate" in run.summary
+    assert "NOT PUBLISHED" in run.shown("Published")
+    assert len(crooked_run.narrow_generations) == 1  # the one of the empty workspace
+
+
+# --- an empty workspace -------------------------------------------------------------------------
+
+
+def test_without_any_file_the_tables_are_there_and_empty(crooked_run):
+    run = crooked_run.empty
+    assert run.code == 0, run.out + run.err
+    assert "0 files found" in run.shown("This run")
+    assert "no answers yet" in run.shown("Headline")
+    assert crooked_run.empty_rows == dict.fromkeys(crooked_run.empty_rows, 0)
+    contract = {
+        "dim_customers", "dim_customer_history", "dim_surveys", "fct_nps_responses",
+        "fct_nps_by_period", "fct_nps_by_segment_period", "fct_nps_churn",
+        "nps_outcomes_by_class", "customer_nps_features", "ingest_reconciliation",
+    }  # fmt: skip
+    private = {"quarantined_rows", "response_comments", "customer_identities", "nps_actions"}
+    assert set(crooked_run.empty_rows) >= {f"marts.{name}" for name in contract}
+    assert set(crooked_run.empty_rows) >= {f"restricted.{name}" for name in private}
+    assert "No answers yet" in crooked_run.empty_report
+
+
+# --- payloads -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("payload", crooked.PAYLOADS.values(), ids=crooked.PAYLOADS.keys())
+def test_a_payload_is_text_and_nothing_else(crooked_run, answers, payload):
+    answer = answers["odd", payload]
+    assert answer["region"] == payload
+    assert answer["touchpoint"] == payload.strip()
+    assert answer["customer"] == payload
+    segments = {
+        segment
+        for (segment,) in e2e.marts(
+            crooked_run.root,
+            "select segment from marts.fct_nps_by_segment_period "
+            "where dimension = 'region' and survey_type = 'odd' and time_grain = 'all'",
+        )
+    }
+    assert payload in segments
+    key = answer["response_key"]
+    comments = e2e.restricted(
+        crooked_run.root,
+        f"select comment from restricted.response_comments where response_key = '{key}'",
+    )
+    assert comments == [(payload,)]
+
+
+def test_parquet_holds_the_same_text(crooked_run):
+    folder = crooked_run.root / "published/parquet/fct_nps_responses"
+    with duckdb.connect() as connection:
+        rows = connection.execute(
+            f"select region from read_parquet({e2e.literal(str(folder))} || '/*.parquet') "
+            "where source = 'odd'"
+        ).fetchall()
+    assert {region for (region,) in rows} == set(crooked.PAYLOADS.values())
+
+
+def test_names_lead_nowhere(crooked_run):
+    """No payload has made a file outside, nor one of its name inside."""
+    names = {path.name for path in (crooked_run.root / "published").rglob("*")}
+    assert not {name for name in names if "passwd" in name or "<" in name or "{{" in name}
+    beside = {path.name for path in crooked_run.root.parent.iterdir()}
+    assert "etc" not in beside
+    assert "passwd" not in beside
+
+
+def screens(crooked_run) -> Iterator[str]:
+    for run in (crooked_run.empty, crooked_run.narrow, crooked_run.run):
+        yield from (run.out, run.err)
+
+
+def test_no_payload_writes_on_the_screen_or_forges_a_line(crooked_run):
+    for screen in screens(crooked_run):
+        assert "\x1b" not in screen
+        assert "\u202e" not in screen
+        assert "forged" not in screen.replace("forged…", "")
+        assert "\r" not in screen
+
+
+def test_no_address_nor_comment_is_on_the_screen_or_in_the_logs(crooked_run):
+    secrets = ("jane@example.com", "joe+nps@example.com", "HYPERLINK", "swordfish")
+    for screen in screens(crooked_run):
+        assert not [secret for secret in secrets if secret in screen.casefold()]
+    runs = crooked_run.root / "runs"
+    told = [path for path in runs.rglob("*") if path.is_file() and "dbt" not in path.parts]
+    assert told
+    for path in [*told, crooked_run.root / "lake/manifest/manifest.jsonl"]:
+        content = path.read_bytes()
+        assert not [secret for secret in secrets if secret.encode() in content], path
+
+
+def test_the_report_shows_payloads_as_text(crooked_run):
+    page = (crooked_run.root / "published/report/index.html").read_text("utf-8")
+    assert "<script" not in page.casefold()
+    assert not re.search(r"<[^>]*\bonerror", page)
+    assert "&lt;script&gt;" in page  # the name of survey S10
+    assert "\u202e" not in page
+    assert "\x1b" not in page
+    assert "jane@example.com" not in page
+
+
+# --- mistakes in workspace.yml ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"curency": "EUR"}, "workspace.yml: unknown key 'curency'; did you mean 'currency'?"),
+        ({"timezone": "Mars/Base"}, "workspace.yml: timezone: 'Mars/Base' is not a time zone"),
+        ({"segments": ["plan"]}, "workspace.yml: segments: 'plan' is an attribute of no source"),
+        ({"sources": None}, "workspace.yml: the key 'sources' is missing"),
+    ],
+)
+def test_a_mistake_in_the_workspace_is_one_clear_line(tmp_path, changes, told):
+    e2e.declare(tmp_path, crooked.settings())
+    e2e.redeclare(tmp_path, **changes)
+    run = e2e.run(tmp_path, "refresh")
+    assert run.code == 2
+    (line,) = run.err.splitlines()
+    assert line.startswith(told)
+    assert "Traceback" not in run.out
+
+
+def test_a_missing_workspace_is_one_clear_line(tmp_path):
+    run = e2e.run(tmp_path / "nowhere", "refresh")
+    assert run.code == 2
+    (line,) = run.err.splitlines()
+    assert line.startswith("workspace.yml: not found in ")
+    assert not (tmp_path / "nowhere").exists()

@@ -1,0 +1,306 @@
+"""The dbt project keeps its own rules: all is described, every layer reads what it may, numbers
+that people edit stand in seeds. From the manifest alone: nothing is built."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import defaultdict
+from typing import Any
+
+import duckdb
+import pytest
+from dbt_support import (
+    PROJECT_DIR,
+    bare_sql,
+    empty_workspace,
+    layer,
+    manifest,
+    nodes,
+    ours,
+)
+
+from orchestration.entities import ENTITIES
+from orchestration.ingest.mapping import lake_columns
+
+# --- descriptions -----------------------------------------------------------------------------
+
+
+def _described(kind: str, entries: dict[str, dict[str, Any]], parts: str) -> dict[str, str]:
+    found = {}
+    for name, entry in entries.items():
+        found[f"{kind} {name}"] = entry["description"]
+        members = entry[parts].values() if isinstance(entry[parts], dict) else entry[parts]
+        for member in members:
+            found[f"{kind} {name}: {member['name']}"] = member.get("description", "")
+    return found
+
+
+def test_everything_is_described():
+    singular = {name: node for name, node in nodes("test").items() if not node.get("test_metadata")}
+    descriptions = {
+        **_described("model", nodes("model"), "columns"),
+        **_described("seed", nodes("seed"), "columns"),
+        **_described("source", ours("sources"), "columns"),
+        **_described("macro", ours("macros"), "arguments"),
+        **_described("test", singular, "columns"),
+    }
+    assert len(descriptions) > 800, "the manifest was not read"
+    missing = [name for name, description in descriptions.items() if not description.strip()]
+    assert not missing, "\n".join(missing)
+
+
+def test_macros_describe_the_arguments_they_take():
+    for name, macro in ours("macros").items():
+        signature = re.search(r"\{%-?\s*(?:macro|test)\s+\w+\((.*?)\)", macro["macro_sql"])
+        taken = re.findall(r"(\w+)\s*(?:=[^,]+)?(?:,|$)", signature[1])
+        assert [argument["name"] for argument in macro["arguments"]] == taken, name
+        assert all(argument["type"] for argument in macro["arguments"]), name
+
+
+def test_seeds_describe_the_columns_they_have():
+    for name, node in nodes("seed").items():
+        with (PROJECT_DIR / node["original_file_path"]).open(encoding="utf-8") as file:
+            header = next(csv.reader(file))
+        assert list(node["columns"]) == header, name
+
+
+# --- the raw contract -------------------------------------------------------------------------
+
+
+def test_macro_entities_names_the_canonical_entities():
+    text = ours("macros")["entities"]["macro_sql"]
+    assert re.findall(r"'(\w+)'", text) == list(ENTITIES)
+
+
+@pytest.mark.parametrize("entity", ENTITIES)
+def test_sources_of_entities_have_the_canonical_columns(entity: str):
+    columns = list(ours("sources")[entity]["columns"])
+    assert columns[: len(ENTITIES[entity].columns)] == list(ENTITIES[entity].column_names)
+    assert columns == [name for name, _ in lake_columns(entity)]
+
+
+def test_every_source_describes_what_the_lake_holds():
+    """The columns of the Parquet that ingest writes, whichever table it is."""
+    lake = empty_workspace().lake
+    with duckdb.connect(":memory:") as connection:
+        for name, source in ours("sources").items():
+            files = str(lake / source["meta"]["lake_path"])
+            columns = connection.execute(f"from read_parquet('{files}') limit 0").description
+            assert list(source["columns"]) == [column[0] for column in columns], name
+
+
+def test_every_entity_has_its_models():
+    models = nodes("model")
+    for entity in ENTITIES:
+        assert _sources(models[f"stg_{entity}"]) & {*ENTITIES} == {entity}
+        assert f"int_{entity}_versioned" in models
+
+
+# --- layers -----------------------------------------------------------------------------------
+
+PREFIXES = {
+    "staging": ("stg_",),
+    "intermediate": ("int_",),
+    "marts": ("dim_", "fct_", "nps_", "customer_", "ingest_"),
+    "restricted": ("quarantined_rows", "response_comments", "customer_identities", "nps_actions"),
+}
+# What a layer's models may be made of.
+MAY_READ = {
+    "staging": set(),
+    "intermediate": {"staging", "intermediate"},
+    "marts": {"intermediate", "marts"},
+    "restricted": {"intermediate", "marts", "restricted"},
+}
+# Names, e-mails, comments and cells don't pass staging: these take them from the lake themselves.
+READS_PERSONAL_CELLS = {"quarantined_rows", "response_comments", "customer_identities"}
+
+
+def _sources(node: dict[str, Any]) -> set[str]:
+    return {name.split(".")[-1] for name in node["depends_on"]["nodes"] if name[:6] == "source"}
+
+
+def _models(node: dict[str, Any]) -> list[dict[str, Any]]:
+    names = [name for name in node["depends_on"]["nodes"] if name.startswith("model.")]
+    return [manifest()["nodes"][name] for name in names]
+
+
+def test_a_models_name_says_its_layer():
+    for name, node in nodes("model").items():
+        assert name.startswith(PREFIXES[layer(node)]), name
+        assert node["schema"] == layer(node), name
+
+
+def test_data_moves_one_way():
+    wrong = [
+        f"{name} ({layer(node)}) reads {parent['name']} ({layer(parent)})"
+        for name, node in nodes("model").items()
+        for parent in _models(node)
+        if layer(parent) not in MAY_READ[layer(node)]
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_only_staging_reads_what_was_delivered():
+    readers = {
+        name
+        for name, node in nodes("model").items()
+        if _sources(node) & {*ENTITIES} and layer(node) != "staging"
+    }
+    assert readers == READS_PERSONAL_CELLS
+
+
+def test_personal_columns_stay_in_the_restricted_zone():
+    personal = {"email", "email_key", "name", "comment", "raw_text", "question"}
+    published = {
+        f"{name}.{column}"
+        for name, node in nodes("model").items()
+        if layer(node) == "marts"
+        for column in node["columns"]
+        if column in personal
+    }
+    assert published == {"dim_surveys.name"}  # a survey's name is nobody's
+
+
+def test_every_model_is_tested_for_its_grain():
+    """Marts and restricted tables: a key that is unique, or a combination that is."""
+    tested = defaultdict(set)
+    for test in nodes("test").values():
+        if test.get("test_metadata") and test["attached_node"]:
+            tested[test["attached_node"].split(".")[-1]].add(test["test_metadata"]["name"])
+    without = {
+        name
+        for name, node in nodes("model").items()
+        if layer(node) in ("marts", "restricted")
+        and not tested[name] & {"unique", "unique_combination"}
+    }
+    # the first two are held where they are built, by int_customer_history_built and
+    # int_responses_identified; a row of a file may be quarantined by its file and by itself
+    assert without == {"dim_customer_history", "fct_nps_responses", "quarantined_rows"}
+
+
+# --- numbers ----------------------------------------------------------------------------------
+
+# Numbers that no business would set otherwise, and why they stand where they stand.
+NUMBERS = {
+    "customer_nps_features": {
+        "90": "days, as the column's name says",
+        "365": "days, as the column's name says",
+        "6": "digits that a sum of doubles is good for",
+    },
+    "fct_nps_churn": {"6": "digits that a sum of doubles is good for"},
+    "nps_actions": {"6": "digits that a sum of doubles is good for"},
+    "nps_outcomes_by_class": {
+        "365.0": "days a year",
+        "12": "months a year",
+        "6": "digits that a sum of doubles is good for",
+    },
+    "int_feature_days_listed": {"240": "month ends to choose from: 20 years"},
+}
+# The formulas' own: 100 points, two tails, four in Wilson's root, twelve months.
+NUMBERS_OF_MACROS = {"0", "0.0", "1", "1.0", "2", "2.0", "4.0", "12", "12.0", "100.0"}
+NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?![\w.])")
+
+
+def test_no_threshold_stands_in_a_model():
+    for name, node in nodes("model").items():
+        found = set(NUMBER.findall(bare_sql(node["raw_code"]))) - {"0", "1", "1.0"}
+        assert found == NUMBERS.get(name, {}).keys(), name
+
+
+def test_no_assumption_stands_in_a_macro():
+    for name, macro in ours("macros").items():
+        found = set(NUMBER.findall(bare_sql(macro["macro_sql"])))
+        assert found <= NUMBERS_OF_MACROS, name
+
+
+def test_a_threshold_in_a_model_would_be_found():
+    code = "case when score >= 9 then 100 when score > 6.5 -- 7\n then '8' end as nps_90d {# 5 #}"
+    assert set(NUMBER.findall(bare_sql(code))) == {"9", "100", "6.5"}
+
+
+# --- seeds ------------------------------------------------------------------------------------
+
+
+def _seed(name: str) -> list[dict[str, str]]:
+    with (PROJECT_DIR / "seeds" / f"{name}.csv").open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_scales_are_covered_completely():
+    scores = defaultdict(list)
+    for row in _seed("metric_scales"):
+        scores[row["metric"], row["scale"]].append(int(row["score"]))
+    for (metric, scale), found in scores.items():
+        first, last = map(int, scale.split("-"))
+        assert sorted(found) == list(range(first, last + 1)), (metric, scale)
+
+
+def test_a_better_score_never_contributes_less():
+    by_scale = defaultdict(list)
+    for row in _seed("metric_scales"):
+        by_scale[row["metric"], row["scale"]].append((int(row["score"]), int(row["contribution"])))
+    for scale, found in by_scale.items():
+        contributions = [contribution for _, contribution in sorted(found)]
+        assert contributions == sorted(contributions), scale
+        assert {*contributions} <= {-100, 0, 100}, scale
+
+
+def test_a_class_contributes_one_thing():
+    classes = defaultdict(set)
+    for row in _seed("metric_scales"):
+        classes[row["metric"], row["nps_class"]].add(row["contribution"])
+    assert all(len(contributions) == 1 for contributions in classes.values())
+
+
+def test_nps_classes_are_those_of_the_literature():
+    """Rocks 2016: 0-6 detractor, 7-8 passive, 9-10 promoter; the same for employees."""
+    expected = ["detractor"] * 7 + ["passive"] * 2 + ["promoter"] * 2
+    for metric in ("nps", "enps"):
+        rows = [r for r in _seed("metric_scales") if (r["metric"], r["scale"]) == (metric, "0-10")]
+        assert [r["nps_class"] for r in sorted(rows, key=lambda r: int(r["score"]))] == expected
+
+
+def test_every_metric_has_scales_and_its_prior():
+    metrics = {row["metric"]: row for row in _seed("metrics")}
+    assert metrics.keys() == {row["metric"] for row in _seed("metric_scales")}
+    added = {
+        name: sum(float(row[f"{part}_prior"]) for part in ("top", "middle", "bottom"))
+        for name, row in metrics.items()
+    }
+    assert added == {"nps": 3, "enps": 3, "csat": 4, "ces": 4}
+
+
+def test_reasons_given_are_those_of_the_seed():
+    """Of rows by SQL, of files by ingest: every code has its line, every line is given."""
+    seed = {row["reason"]: row["level"] for row in _seed("reject_reasons")}
+    sql = " ".join(node["raw_code"] for node in nodes("model").values())
+    sql += " ".join(macro["macro_sql"] for macro in ours("macros").values())
+    given_by_sql = set(re.findall(r"then\s+'([a-z_]+)'", sql)) & {*seed}
+    staged = "".join(
+        node["raw_code"]
+        for name, node in nodes("model").items()
+        if layer(node) == "staging" or name == "int_survey_responses_classified"
+    )
+    verdicts = re.findall(r"case\s(.*?)end as reject_reason", staged, re.DOTALL)
+    assert {reason for text in verdicts for reason in re.findall(r"then\s+'(\w+)'", text)} <= {
+        *seed
+    }
+    python = "".join(
+        path.read_text(encoding="utf-8") for path in (PROJECT_DIR / "orchestration").rglob("*.py")
+    )
+    given_by_ingest = {reason for reason in seed if f'"{reason}"' in python}
+    assert given_by_sql | given_by_ingest == {*seed}
+    assert {reason for reason, level in seed.items() if level == "row"} - given_by_sql == {
+        "wrong_width",
+        "repeated_header",
+    }
+    assert not {reason for reason in given_by_sql if seed[reason] == "file"}
+
+
+def test_every_assumption_is_used():
+    code = "".join(entry["raw_code"] for entry in nodes("model").values())
+    code += "".join(entry["macro_sql"] for entry in ours("macros").values())
+    assert {*re.findall(r"assumption\('(\w+)'\)", code)} == {
+        row["name"] for row in _seed("assumptions")
+    }
