@@ -1,6 +1,6 @@
 {{ config(
     contract={'enforced': false},
-    post_hook=describe_segments('from valid_from until valid_to; NULL: unknown'),
+    post_hook="{{ describe_segments('from valid_from until valid_to; NULL: unknown') }}",
 ) }}
 
 select

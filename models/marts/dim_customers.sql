@@ -1,4 +1,4 @@
-{{ config(contract={'enforced': false}, post_hook=describe_segments('now; NULL: unknown')) }}
+{{ config(contract={'enforced': false}, post_hook="{{ describe_segments('now; NULL: unknown') }}") }}
 {%- set segments = segment_columns() -%}
 
 with customers as (

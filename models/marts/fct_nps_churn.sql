@@ -1,4 +1,4 @@
-{{ config(contract={'enforced': false}, post_hook=describe_segments('as of the answer; NULL: unknown')) }}
+{{ config(contract={'enforced': false}, post_hook="{{ describe_segments('as of the answer; NULL: unknown') }}") }}
 
 with responses as (
     select * from {{ ref('fct_nps_responses') }}

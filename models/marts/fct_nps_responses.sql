@@ -1,6 +1,6 @@
 {{ config(
     contract={'enforced': false},
-    post_hook=describe_segments('as of the answer; NULL: unknown'),
+    post_hook="{{ describe_segments('as of the answer; NULL: unknown') }}",
 ) }}
 
 select

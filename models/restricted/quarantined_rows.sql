@@ -3,6 +3,11 @@
 {%- set canonical = graph.sources.values()
     | selectattr('source_name', 'equalto', 'raw') | selectattr('name', 'equalto', entity)
     | map(attribute='columns') | first | default({}) if execute else {} %}
+{#- What was delivered, and nothing that ingest added, such as its time: equal deliveries, equal tables. -#}
+{%- set delivered = [] %}
+{%- for column in canonical if not column.startswith('_') or column in ['_attributes', '_extra'] %}
+{%- do delivered.append(column) %}
+{%- endfor %}
 select
     refused.source,
     '{{ entity }}' as entity,
@@ -18,7 +23,7 @@ inner join (
         _file_sha256 as file_sha256,
         _file_name as file_name,
         _row_number as row_number,
-        {{ row_as_json((canonical.keys() | list) or ['_extra']) }} as raw_text
+        {{ row_as_json(delivered or ['_extra']) }} as raw_text
     from {{ source('raw', entity) }}
 ) as raw
     on

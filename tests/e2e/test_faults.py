@@ -73,7 +73,9 @@ def files(crooked_run) -> dict[str, dict[str, Any]]:
 def test_a_bad_row_is_quarantined_with_its_reason_and_text(quarantined, table, number, row, cells):
     reason, raw_text = quarantined[table.name, number]
     assert reason == row.reason
-    assert json.loads(raw_text) == table.raw_text(row, cells)
+    kept = json.loads(raw_text)
+    kept.pop("_attributes", None)
+    assert kept == table.raw_text(row, cells)
 
 
 @pytest.mark.parametrize(("table", "number", "row", "cells"), ANSWERED)
