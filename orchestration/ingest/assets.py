@@ -53,6 +53,12 @@ def _ingest_asset(source: Source) -> dg.AssetsDefinition:
             f"({result.files_new} new, {result.files_quarantined} quarantined), "
             f"{result.rows_loaded:,} rows loaded, {result.rows_rejected:,} rejected",
         )
+        for problem in result.problems:
+            announce(
+                "quarantine",
+                f"{source.name}/{source.entity}: {problem.file_name}: "
+                f"{problem.reason}: {problem.message}",
+            )
         problems = [vars_of(problem) for problem in result.problems]
         return dg.MaterializeResult(
             metadata={
@@ -103,13 +109,19 @@ def lake_assets(workspace: Workspace) -> dg.AssetsDefinition:
 
     @dg.multi_asset(specs=specs, name="lake", retry_policy=RETRY)
     def lake() -> Iterator[dg.MaterializeResult]:
-        from orchestration.ingest.lake import prepare_lake, write_files_table
+        from orchestration.ingest.lake import (
+            prepare_lake,
+            unclaimed_files,
+            write_files_table,
+        )
 
         workspace = current_workspace()
         hold_workspace(workspace.runs)
         with timed("ingest"):
             prepare_lake(workspace)
             write_files_table(workspace)
+        for name in unclaimed_files(workspace):
+            announce("ingest", f"landing/{name}: no source of workspace.yml names this file")
         rows = _rows_of_entities(workspace)
         for entity in ENTITIES:
             yield dg.MaterializeResult(
