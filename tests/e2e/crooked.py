@@ -570,7 +570,7 @@ def settings() -> dict[str, Any]:
                 "timezone": "Europe/Brussels",
                 "columns": {name: name for name in ODD_COLUMNS[:-1]},
                 "attributes": {"region": "region"},
-                "constants": {**NPS, "survey_type": "odd"},
+                "constants": NPS,
             },
             {
                 "name": "files",
