@@ -143,6 +143,19 @@ def kill_at(process: subprocess.Popen[str], is_time: Callable[[str], bool]) -> s
     return "".join(seen)
 
 
+def take_in(root: Path) -> Any:
+    """Take what lies in landing into the lake, in this process; the workspace."""
+    from orchestration.ingest.lake import ingest_source, prepare_lake, write_files_table
+    from orchestration.workspace import load_workspace
+
+    workspace = load_workspace(root)
+    prepare_lake(workspace)
+    for source in workspace.sources:
+        ingest_source(workspace, source)
+    write_files_table(workspace)
+    return workspace
+
+
 def build(root: Path, *, full_refresh: bool = False) -> Any:
     """Ingest, build and publish in this process, without Dagster and the checks: much quicker.
 
@@ -150,19 +163,13 @@ def build(root: Path, *, full_refresh: bool = False) -> Any:
         The published generation.
     """
     from expectations.validate import release_dbt
-    from orchestration.ingest.lake import ingest_source, prepare_lake, write_files_table
     from orchestration.publish import publish
     from orchestration.transform import build_models, prepare_manifest, published_tables
-    from orchestration.workspace import load_workspace
 
     before = dict(os.environ)
     try:
-        workspace = load_workspace(root)
+        workspace = take_in(root)
         workspace.published.mkdir(exist_ok=True)
-        prepare_lake(workspace)
-        for source in workspace.sources:
-            ingest_source(workspace, source)
-        write_files_table(workspace)
         tables = published_tables(prepare_manifest(workspace))
         release_dbt()
         events = build_models(workspace, full_refresh=full_refresh)

@@ -37,7 +37,7 @@ def test_the_report_fetches_nothing(sample_run):
         ("import socket; socket.socket(type=socket.SOCK_DGRAM).sendto(b'x', ('192.0.2.1', 9))", True),
         ("import urllib.request as u; u.urlopen('http://telemetry.example/')", True),
         ("import socket; socket.getaddrinfo('127.0.0.1', 80)", False),
-        ("import socket; socket.socketpair()[0].send(b'x')", False),
+        ("import socket; a, b = socket.socketpair(); a.send(b'x'); b.recv(1)", False),
     ],
 )
 def test_the_guard_refuses_and_tells(tmp_path, code, is_refused):

@@ -506,8 +506,17 @@ def test_the_comments_are_all_in_the_restricted_file(tables):
     assert found == {"pulse": truths.RELATIONAL_COMMENTS, "intercept": truths.TRANSACTIONAL_COMMENTS}
 
 
+@pytest.fixture(scope="module")
+def addresses(root) -> set[bytes]:
+    """Every e-mail address that was delivered."""
+    landing = [path.read_bytes() for path in (root / "landing").rglob("*") if path.is_file()]
+    found = {address.lower() for content in landing for address in EMAIL.findall(content)}
+    assert len(found) > truths.CRM_CUSTOMERS
+    return found
+
+
 @pytest.mark.parametrize("place", ["published/report", "published/ledger.jsonl", "runs", "lake/manifest"])
-def test_no_address_and_no_comment_is_in_the_report_or_the_logs(root, tables, place):
+def test_no_address_and_no_comment_is_in_the_report_or_the_logs(root, tables, addresses, place):
     comments = [
         comment.encode()
         for (comment,) in rows(
@@ -519,7 +528,8 @@ def test_no_address_and_no_comment_is_in_the_report_or_the_logs(root, tables, pl
     assert files
     for path in files:
         content = path.read_bytes()
-        assert not EMAIL.search(content), path
+        # dbt's artifacts hold the addresses of the models' own unit tests
+        assert not addresses & {found.lower() for found in EMAIL.findall(content)}, path
         assert not [comment for comment in comments if comment in content], path
 
 

@@ -1,0 +1,122 @@
+"""Whatever happens before the end of a run, what was published stays; a re-run mends the rest.
+
+The workspaces are copies of the crooked one, which has been published once with data.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+import crooked
+import e2e_support as e2e
+import pytest
+
+
+def generation_of(root) -> str:
+    ((generation_id,),) = e2e.marts(root, "select generation_id from marts._generation")
+    return generation_id
+
+
+# --- a critical check fails ---------------------------------------------------------------------
+
+
+def test_a_failed_check_is_told_and_ends_with_1(blocked_run):
+    run = blocked_run.run
+    assert run.code == 1, run.out + run.err
+    assert "Traceback" not in run.out + run.err
+    failed = re.findall(r"^ +FAILED +(\S+)$", run.summary, re.MULTILINE)
+    # the address stands in every table that carries the region
+    assert set(failed) >= {"dim_customers.no_emails"}
+    assert all(name.endswith(".no_emails") for name in failed)
+    assert f"{len(failed)} failed" in run.shown("Checks")
+
+
+def test_a_failed_check_leaves_the_generation_before(blocked_run, crooked_run):
+    assert e2e.published_files(blocked_run.root) == e2e.published_files(crooked_run.root)
+    told = blocked_run.run.shown("Published")
+    assert told.startswith("NOT PUBLISHED")
+    assert generation_of(crooked_run.root) in told
+    assert re.search(r"is \d+ (second|minute)s? old", told)
+    assert f"as of {crooked.AS_OF}" in told
+
+
+def test_what_failed_is_in_the_build_and_not_in_what_is_published(blocked_run):
+    """The check was right: the address did get as far as the build."""
+    with e2e.opened(blocked_run.root / "warehouse/nps.duckdb") as build:
+        regions = build.execute("select region from marts.dim_customers").fetchall()
+    assert (crooked.LEAKED,) in regions
+    for path in (blocked_run.root / "published").rglob("*"):
+        if path.is_file() and path.name != "restricted.duckdb":
+            assert crooked.LEAKED.encode() not in path.read_bytes()
+
+
+def test_nobody_is_told_the_address(blocked_run):
+    assert crooked.LEAKED not in blocked_run.run.out + blocked_run.run.err
+    for path in (blocked_run.root / "runs").rglob("*"):
+        if path.is_file():
+            assert crooked.LEAKED.encode() not in path.read_bytes(), path
+
+
+def test_the_webhook_hears_which_step_failed_and_nothing_personal(blocked_run):
+    assert blocked_run.posted
+    for body in blocked_run.posted:
+        assert set(json.loads(body)) == {"text"}
+        assert "@" not in body
+    assert any("mart_checks" in body and "refresh" in body for body in blocked_run.posted)
+
+
+def test_the_raw_boundary_stops_a_run_before_a_model_is_built(crooked_run):
+    """Most rows of the crooked files cannot be read: with the usual bound nothing is built."""
+    run = crooked_run.narrow
+    assert re.findall(r"^ +FAILED +(\S+)$", run.summary, re.MULTILINE) == ["files.quarantine_rate"]
+    assert not re.search(r"transform +\d+/\d+ ", run.out)
+    (generation,) = crooked_run.narrow_generations
+    assert generation in run.shown("Published")
+
+
+# --- a run is killed ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("moment", ["between models", "in the gate"])
+def test_a_killed_run_publishes_nothing(killed_run, moment):
+    assert killed_run.published_after[moment] == killed_run.published_before
+    screen = killed_run.seen[moment]
+    assert not re.search(r"^ *[\d.]+ s  publish ", screen, re.MULTILINE)
+    built = re.findall(r"transform +(\d+)/(\d+) ", screen)
+    assert built
+    if moment == "between models":
+        assert int(built[-1][0]) < int(built[-1][1])
+
+
+def test_the_run_after_a_kill_publishes(killed_run):
+    run = killed_run.run
+    assert run.code == 0, run.out + run.err
+    assert generation_of(killed_run.root) in run.shown("Published")
+    leftovers = [
+        path.name
+        for path in (killed_run.root / "published").iterdir()
+        if path.name.endswith((".tmp", ".wal", ".previous"))
+    ]
+    assert leftovers == []
+    temporary = [path for path in (killed_run.root / "lake").rglob(".tmp-*")]
+    assert temporary == []
+
+
+def test_what_is_published_after_a_kill_is_what_a_quiet_run_would_have_published(
+    killed_run, crooked_run
+):
+    """One answer was delivered before the kills, with score 9: all else is as before."""
+    before = e2e.tables_of(crooked_run.root)
+    after = e2e.tables_of(killed_run.root)
+    answers = [row for row in after["marts.fct_nps_responses"] if row not in before["marts.fct_nps_responses"]]
+    assert len(answers) == 1
+    assert "R90" in answers[0]
+    files = [row for row in after["marts.ingest_reconciliation"] if row not in before["marts.ingest_reconciliation"]]
+    assert [row[3:5] for row in files] == [("survey_responses_3.csv", "loaded")]
+    for name in ("restricted.quarantined_rows", "restricted.customer_identities", "marts.dim_customers"):
+        assert after[name] == before[name]
+    last = e2e.ledger(killed_run.root)[-1]
+    rebuilt = e2e.build(killed_run.root, full_refresh=True)
+    assert rebuilt.content_hash == last["content_hash"]
+    assert rebuilt.restricted_content_hash == last["restricted_content_hash"]
