@@ -343,7 +343,7 @@ class _Settings(_Model):
     segments: Annotated[tuple[StrictStr, ...], AfterValidator(_segments)] = ()
     min_group_size: Positive = 5
     churn_windows: Annotated[tuple[StrictInt, ...], AfterValidator(_windows)] = (30, 90, 180, 365)
-    feature_months: NotNegative = 12
+    feature_months: Annotated[StrictInt, Field(ge=0, le=240)] = 12
     survey_rules: SurveyRules = SurveyRules()
     headline: Headline = Headline()
     webhook_env: Annotated[StrictStr, AfterValidator(_environment_name)] = "NPS_WEBHOOK_URL"

@@ -1,14 +1,16 @@
 {%- set segments = segment_columns() -%}
 
+-- two sources may know one customer at one instant: what either says counts
 with snapshots as (
     select
         customer_key,
         snapshot_at
         {%- for segment in segments %},
-        nullif({{ json_member('attributes', segment) }}, '') as {{ segment }}
+        max(nullif({{ json_member('attributes', segment) }}, '')) as {{ segment }}
         {%- endfor %}
     from {{ ref('int_customers_versioned') }}
     where row_status = 'accepted'
+    group by customer_key, snapshot_at
 ),
 
 known as (

@@ -6,7 +6,10 @@ with snapshots as (
 newest as (
     select
         *,
-        row_number() over (partition by customer_key order by snapshot_at desc) as age
+        row_number() over (
+            partition by customer_key
+            order by snapshot_at desc, source asc, row_hash asc
+        ) as age
     from snapshots
 ),
 

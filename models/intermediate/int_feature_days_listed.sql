@@ -7,18 +7,30 @@ with workspace as (
 ),
 
 months as (
-    {{ dbt.generate_series(240) }}
+    {{ dbt.generate_series(242) }}
 ),
 
 month_ends as (
-    select {{ days_after(dbt.dateadd('month', '1 - generated_number', dbt.date_trunc('month', 'as_of_on')), -1) }} as as_of_on
+    select
+        workspace.feature_months,
+        workspace.as_of_on as last_on,
+        {{ days_after(dbt.dateadd('month', '2 - months.generated_number', dbt.date_trunc('month', 'workspace.as_of_on')), -1) }} as as_of_on
     from workspace
     cross join months
-    where generated_number <= feature_months
+),
+
+reached as (
+    select
+        as_of_on,
+        feature_months,
+        row_number() over (order by as_of_on desc) as age
+    from month_ends
+    where as_of_on <= last_on
 ),
 
 listed as (
-    select as_of_on from month_ends
+    select as_of_on from reached
+    where age <= feature_months
     union
     select as_of_on from workspace
 )

@@ -9,9 +9,12 @@ surveys as (
     select * from {{ ref('int_surveys_known') }}
 ),
 
+-- who answered, if only by something that cannot be read, was not silent
 answers as (
-    select distinct invitation_key from {{ ref('int_responses_identified') }}
-    where invitation_key is not null
+    select distinct responses.invitation_key
+    from {{ ref('int_survey_responses_versioned') }} as responses
+    left join {{ ref('reject_reasons') }} as reasons on responses.reject_reason = reasons.reason
+    where responses.invitation_key is not null and (responses.row_status = 'accepted' or reasons.is_mistake)
 ),
 
 customers as (

@@ -12,6 +12,10 @@ invitations as (
     where row_status = 'accepted'
 ),
 
+workspace as (
+    select timezone from {{ source('raw', 'workspace') }}
+),
+
 scales as (
     select distinct
         metric,
@@ -45,9 +49,18 @@ classified as (
             when described.is_on_another_scale then 'another_scale'
             when scales.scale is null or described.survey_type is null then 'unknown_scale'
             when metric_scales.score is null then 'score_out_of_range'
-            when described.submitted_at < described.sent_at then 'answered_before_sent'
+            when
+                described.submitted_at < described.sent_at
+                -- a day without a time is its midnight: on the day of the sending it says nothing
+                and not (
+                    {{ business_date('described.submitted_at', 'workspace.timezone') }} = {{ business_date('described.sent_at', 'workspace.timezone') }}
+                    and {{ business_date(dbt.dateadd('second', -1, 'described.submitted_at'), 'workspace.timezone') }}
+                    < {{ business_date('described.submitted_at', 'workspace.timezone') }}
+                )
+                then 'answered_before_sent'
         end as reject_reason
     from described
+    cross join workspace
     left join scales
         on described.metric = scales.metric and described.scale = scales.scale
     left join {{ ref('metric_scales') }} as metric_scales

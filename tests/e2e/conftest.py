@@ -79,9 +79,7 @@ def jobs(
     kept = os.environ.get("NPS_E2E_FOLDER")
     folder = Path(kept) if kept else tmp_path_factory.mktemp("e2e")
     folder.mkdir(parents=True, exist_ok=True)
-    wanted = {
-        name for item in request.session.items for name in getattr(item, "fixturenames", ())
-    }
+    wanted = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
     started = Jobs(folder, wanted)
     yield started
     started.close()
@@ -166,9 +164,7 @@ def crooked_run(jobs: Jobs) -> CrookedRun:
     narrow_generations = [line["generation_id"] for line in e2e.ledger(root)]
     e2e.redeclare(root, max_quarantine_rate=1)
     done = e2e.run(root, "refresh")
-    return CrookedRun(
-        root, empty, empty_rows, empty_report, narrow, narrow_generations, done
-    )
+    return CrookedRun(root, empty, empty_rows, empty_report, narrow, narrow_generations, done)
 
 
 @dataclass(frozen=True)

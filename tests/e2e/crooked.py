@@ -89,7 +89,9 @@ class Table:
 
     def raw_text(self, row: Row, cells: dict[str, str]) -> dict[str, str]:
         """What quarantined_rows must have kept: the filled cells, and the entry's constants."""
-        kept = {name: cell for name, cell in cells.items() if cell} | self.entry.get("constants", {})
+        kept = {name: cell for name, cell in cells.items() if cell} | self.entry.get(
+            "constants", {}
+        )
         kept |= {name: self._as_kept(name, cell) for name, cell in kept.items()}
         kept |= row.raw
         return {name: cell for name, cell in kept.items() if cell is not None}
@@ -332,10 +334,18 @@ OTHERS = (
             Row("no customer", {"customer_id": ""}, "missing_required"),
             Row("39 no id", {"invoice_id": ""}, "missing_id"),
             Row("unknown kind", {"kind": "gift"}, "bad_value"),
-            Row("68", {"invoiced_at": "2026-01-02 12:00:00"}, "future",
-                raw={"invoiced_at": "2026-01-02T11:00:00.000000Z"}),
-            Row("69", {"invoiced_at": "1999-01-02 12:00:00"}, "too_old",
-                raw={"invoiced_at": "1999-01-02T11:00:00.000000Z"}),
+            Row(
+                "68",
+                {"invoiced_at": "2026-01-02 12:00:00"},
+                "future",
+                raw={"invoiced_at": "2026-01-02T11:00:00.000000Z"},
+            ),
+            Row(
+                "69",
+                {"invoiced_at": "1999-01-02 12:00:00"},
+                "too_old",
+                raw={"invoiced_at": "1999-01-02T11:00:00.000000Z"},
+            ),
             Row("negative", {"amount": "-5.5", "kind": "refund"}),
         ),
         BRUSSELS,
@@ -430,7 +440,10 @@ LATER = e2e.csv_text(
 MORE = e2e.csv_text(
     [f"its {column}" for column in SHOP.columns],
     [
-        ["R90" if column == "response_id" else SHOP.defaults.get(column, "") for column in SHOP.columns]
+        [
+            "R90" if column == "response_id" else SHOP.defaults.get(column, "")
+            for column in SHOP.columns
+        ]
     ],
 )
 # An address where a segment belongs: a mapping that points to the wrong column.
@@ -464,7 +477,15 @@ PAYLOADS = {
     "text like none": "(unknown)",
     "emoji": "👍🏽",
 }  # fmt: skip
-ODD_COLUMNS = ("response_id", "score", "submitted_at", "customer_id", "touchpoint", "comment", "region")
+ODD_COLUMNS = (
+    "response_id",
+    "score",
+    "submitted_at",
+    "customer_id",
+    "touchpoint",
+    "comment",
+    "region",
+)
 ODD = e2e.csv_text(
     ODD_COLUMNS,
     [[text, "9", NOON, text, text, text, text] for text in PAYLOADS.values()],

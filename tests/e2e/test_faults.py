@@ -93,7 +93,9 @@ def test_a_good_row_of_another_entity_is_not_quarantined(quarantined, table, num
 def test_there_is_a_case_of_every_reason_that_a_row_may_have():
     lines = (e2e.REPOSITORY / "seeds/reject_reasons.csv").read_text("utf-8").splitlines()[1:]
     known = {line.split(",")[0] for line in lines if "row" in line.split(",")[1]}
-    in_files = {reason for _, reason, _ in crooked.BROKEN_ROWS} | {"invalid_json"}  # the sample has it
+    in_files = {reason for _, reason, _ in crooked.BROKEN_ROWS} | {
+        "invalid_json"
+    }  # the sample has it
     assert {param.values[2].reason for param in REJECTED} | in_files == known
 
 
@@ -152,7 +154,9 @@ def test_a_shared_address_multiplies_no_answer(crooked_run):
 def test_a_time_without_a_zone_is_said_so(crooked_run):
     lines = (crooked_run.root / "lake/manifest/manifest.jsonl").read_text("utf-8").splitlines()
     told = [json.loads(line) for line in lines]
-    warnings = [warning for line in told if line["source"] == "zoneless" for warning in line["warnings"]]
+    warnings = [
+        warning for line in told if line["source"] == "zoneless" for warning in line["warnings"]
+    ]
     assert any("without an offset" in text and "Europe/Brussels" in text for text in warnings)
 
 

@@ -109,12 +109,24 @@ def test_what_is_published_after_a_kill_is_what_a_quiet_run_would_have_published
     """One answer was delivered before the kills, with score 9: all else is as before."""
     before = e2e.tables_of(crooked_run.root)
     after = e2e.tables_of(killed_run.root)
-    answers = [row for row in after["marts.fct_nps_responses"] if row not in before["marts.fct_nps_responses"]]
+    answers = [
+        row
+        for row in after["marts.fct_nps_responses"]
+        if row not in before["marts.fct_nps_responses"]
+    ]
     assert len(answers) == 1
     assert "R90" in answers[0]
-    files = [row for row in after["marts.ingest_reconciliation"] if row not in before["marts.ingest_reconciliation"]]
+    files = [
+        row
+        for row in after["marts.ingest_reconciliation"]
+        if row not in before["marts.ingest_reconciliation"]
+    ]
     assert [row[3:5] for row in files] == [("survey_responses_3.csv", "loaded")]
-    for name in ("restricted.quarantined_rows", "restricted.customer_identities", "marts.dim_customers"):
+    for name in (
+        "restricted.quarantined_rows",
+        "restricted.customer_identities",
+        "marts.dim_customers",
+    ):
         assert after[name] == before[name]
     last = e2e.ledger(killed_run.root)[-1]
     rebuilt = e2e.build(killed_run.root, full_refresh=True)

@@ -34,7 +34,10 @@ def test_the_report_fetches_nothing(sample_run):
     [
         ("import socket; socket.create_connection(('192.0.2.1', 9), 1)", True),
         ("import socket; socket.getaddrinfo('telemetry.example', 443)", True),
-        ("import socket; socket.socket(type=socket.SOCK_DGRAM).sendto(b'x', ('192.0.2.1', 9))", True),
+        (
+            "import socket; socket.socket(type=socket.SOCK_DGRAM).sendto(b'x', ('192.0.2.1', 9))",
+            True,
+        ),
         ("import urllib.request as u; u.urlopen('http://telemetry.example/')", True),
         ("import socket; socket.getaddrinfo('127.0.0.1', 80)", False),
         ("import socket; a, b = socket.socketpair(); a.send(b'x'); b.recv(1)", False),

@@ -138,7 +138,10 @@ def deliveries(seed: int = 7) -> Deliveries:
             rows[rng.choice(names)].append(version)
     rows[LATE] = [Version("L1", "C1", "0", "2025-02-03T10:00:00")]
     files = {
-        f"shop/{name}": (e2e.csv_text(HEADER, [row.cells for row in content]), "2026-01-02T06:00:00")
+        f"shop/{name}": (
+            e2e.csv_text(HEADER, [row.cells for row in content]),
+            "2026-01-02T06:00:00",
+        )
         for name, content in rows.items()
     }
     regions = {}
@@ -155,7 +158,12 @@ def deliveries(seed: int = 7) -> Deliveries:
         text = e2e.csv_text(["contract", "customer", "start", "end", "fee"], contracts)
         files[f"crm/subscriptions_{number}.csv"] = (text, modified)
         bills = [
-            [f"I{number}-{customer}", customer, f"2025-0{number + 3}-01", f"{rng.randrange(9999) / 100:.2f}"]
+            [
+                f"I{number}-{customer}",
+                customer,
+                f"2025-0{number + 3}-01",
+                f"{rng.randrange(9999) / 100:.2f}",
+            ]
             for customer in CUSTOMERS
         ]
         bills.append(["I0-C0", "C0", "2025-03-01", "1.11"])  # in both files

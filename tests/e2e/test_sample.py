@@ -314,7 +314,9 @@ def test_identity(tables, source):
 
 
 def test_customers(tables):
-    found = rows(tables, "select is_inferred, is_active, count(*) from marts.dim_customers group by all")
+    found = rows(
+        tables, "select is_inferred, is_active, count(*) from marts.dim_customers group by all"
+    )
     assert {(inferred, active): count for inferred, active, count in found} == {
         (False, True): truths.ACTIVE_CRM_CUSTOMERS,
         (False, False): truths.CHURNED_CUSTOMERS,
@@ -414,7 +416,10 @@ def test_a_quarantined_row_is_kept_as_it_was_delivered(tables, root):
 def test_the_summary_says_what_came_in(sample_run, root):
     delivered = [path for path in (root / "landing").rglob("*") if path.is_file()]
     told = sample_run.run.shown("This run")
-    assert f"{len(delivered)} files found: {len(delivered) - 2} new, 1 known already, 1 quarantined" in told
+    assert (
+        f"{len(delivered)} files found: {len(delivered) - 2} new, 1 known already, 1 quarantined"
+        in told
+    )
     ((rows_delivered,),) = e2e.marts(
         root, "select sum(rows_delivered) from marts.ingest_reconciliation"
     )
@@ -503,7 +508,10 @@ def test_the_comments_are_all_in_the_restricted_file(tables):
             "join marts.fct_nps_responses using (response_key) where metric = 'nps' group by 1",
         )
     )
-    assert found == {"pulse": truths.RELATIONAL_COMMENTS, "intercept": truths.TRANSACTIONAL_COMMENTS}
+    assert found == {
+        "pulse": truths.RELATIONAL_COMMENTS,
+        "intercept": truths.TRANSACTIONAL_COMMENTS,
+    }
 
 
 @pytest.fixture(scope="module")
@@ -515,7 +523,9 @@ def addresses(root) -> set[bytes]:
     return found
 
 
-@pytest.mark.parametrize("place", ["published/report", "published/ledger.jsonl", "runs", "lake/manifest"])
+@pytest.mark.parametrize(
+    "place", ["published/report", "published/ledger.jsonl", "runs", "lake/manifest"]
+)
 def test_no_address_and_no_comment_is_in_the_report_or_the_logs(root, tables, addresses, place):
     comments = [
         comment.encode()
