@@ -29,13 +29,13 @@
 {%- endmacro %}
 
 {#- A row's columns as one JSON object of text, NULLs left out: how a quarantined row is kept. -#}
-{% macro row_as_json(columns) -%}
-    {{ return(adapter.dispatch('row_as_json', 'nps_warehouse')(columns)) }}
+{% macro row_as_json(columns, prefix='') -%}
+    {{ return(adapter.dispatch('row_as_json', 'nps_warehouse')(columns, prefix)) }}
 {%- endmacro %}
 
-{% macro duckdb__row_as_json(columns) -%}
+{% macro duckdb__row_as_json(columns, prefix) -%}
     cast(json_merge_patch('{}', json_object(
-        {%- for column in columns -%} '{{ column }}', {{ column }} {%- if not loop.last -%}, {% endif -%} {%- endfor -%}
+        {%- for column in columns -%} '{{ column }}', {{ prefix }}{{ column }} {%- if not loop.last -%}, {% endif -%} {%- endfor -%}
     )) as varchar)
 {%- endmacro %}
 

@@ -55,8 +55,9 @@
     contents, all rows of that version are quarantined, because nothing tells which one is true.
     Ties go by content, never by file order, so that any order of delivery gives the same tables.
 
-    key: list of columns, within the source; version: expression, or 'null' where rows carry none; deleted: expression. -#}
-{% macro judge_versions(relation, key, version, deleted='false') -%}
+    key: list of columns, within the source; version: expression, or 'null' where rows carry none; deleted: expression;
+    withdrawals: reject reasons that a versioned row may carry and still supersede older ones. -#}
+{% macro judge_versions(relation, key, version, deleted='false', withdrawals=[]) -%}
 valid as (
     select
         source,
@@ -67,7 +68,12 @@ valid as (
         {{ version }} as version_at,
         {{ deleted }} as is_tombstone
     from {{ relation }}
-    where reject_reason is null
+    where
+        reject_reason is null
+        {%- if withdrawals %}
+        -- a newer version that takes the answer back leaves no older one standing
+        or (reject_reason in ('{{ withdrawals | join("', '") }}') and {{ version }} is not null)
+        {%- endif %}
 ),
 
 -- Windows run over contested keys alone: most rows have a key of their own.

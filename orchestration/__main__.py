@@ -128,9 +128,11 @@ def _dev(port: int) -> int:
 
 def _docs() -> int:
     from orchestration.context import current_workspace
+    from orchestration.lock import hold_workspace
     from orchestration.transform import invoke_dbt, target_dir
 
     workspace = current_workspace()
+    hold_workspace(workspace.runs)
     if not workspace.warehouse_file.exists():
         raise UserError(f"{workspace.warehouse_file}: nothing is built yet; `make run` first")
     invoke_dbt(workspace, "docs", "generate", "--static")
@@ -144,8 +146,10 @@ def _docs() -> int:
 def _lint_sql() -> int:
     from orchestration.context import current_workspace
     from orchestration.ingest.lake import prepare_lake, write_files_table
+    from orchestration.lock import hold_workspace
 
     workspace = current_workspace()
+    hold_workspace(workspace.runs)
     prepare_lake(workspace)
     write_files_table(workspace)
     workspace.warehouse_dir.mkdir(parents=True, exist_ok=True)

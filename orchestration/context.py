@@ -6,6 +6,7 @@ import os
 from functools import lru_cache
 from pathlib import Path
 
+from orchestration.errors import UserError
 from orchestration.workspace import FILE_NAME, Workspace, load_workspace
 
 VARIABLE = "NPS_WORKSPACE"
@@ -21,9 +22,15 @@ def current_workspace() -> Workspace:
     edit at its next run.
 
     Raises:
-        UserError: ``workspace.yml`` is missing or has mistakes.
+        UserError: ``workspace.yml`` is missing or has mistakes, or the path cannot be used.
     """
     root = Path(os.environ.get(VARIABLE) or SAMPLE_WORKSPACE).expanduser().absolute()
+    if set("*?[") & set(str(root)):
+        # DuckDB and Dagster would take the path for a pattern, and find other files or none.
+        raise UserError(
+            f"{root}: the path of a workspace may not hold * ? or [; rename the folder, or point "
+            f"{VARIABLE} to another"
+        )
     if root == SAMPLE_WORKSPACE and not (root / FILE_NAME).exists():
         from sample.generate import generate
 

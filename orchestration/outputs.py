@@ -10,7 +10,7 @@ from orchestration.context import current_workspace
 from orchestration.inputs import VERSIONS_OF, inputs_hash
 from orchestration.lock import hold_workspace
 from orchestration.progress import announce, record, timed
-from orchestration.transform import prepare_manifest, published_tables
+from orchestration.transform import check_gated, prepare_manifest, published_tables
 from orchestration.workspace import Workspace
 
 
@@ -35,6 +35,7 @@ def output_assets(workspace: Workspace) -> list[dg.AssetsDefinition]:
         workspace = current_workspace()
         hold_workspace(workspace.runs)
         release_dbt()
+        check_gated(workspace)
         with timed("publish"):
             published = publish(
                 workspace,

@@ -33,6 +33,7 @@ from orchestration.context import current_workspace
 from orchestration.errors import UserError
 from orchestration.lock import hold_workspace
 from orchestration.progress import announce, timed
+from orchestration.transform import mark_gated, unmark_gated
 from orchestration.workspace import Workspace
 
 Suites = Mapping[str, Sequence[Check]]
@@ -131,6 +132,10 @@ def _results_file(workspace: Workspace, run_id: str, schema: str) -> Path:
     return workspace.runs / "gx" / f"{run_id}-{schema}.json"
 
 
+def _size(suites: Suites) -> int:
+    return sum(len(checks) for checks in suites.values())
+
+
 def _told(what: str, results: Sequence[CheckResult]) -> str:
     """One line on a boundary for whoever watches the run."""
     failed = [f"{result.table}.{result.name}" for result in results if not result.success]
@@ -166,6 +171,7 @@ def mart_checks(context: AssetCheckExecutionContext) -> Iterator[AssetCheckResul
     workspace = current_workspace()
     keys = set(context.selected_asset_check_keys)
     hold_workspace(workspace.runs)
+    outcomes: list[tuple[str, CheckResult]] = []
     for schema, suites in (("marts", MARTS), ("restricted", RESTRICTED)):
         chosen = _selected(schema, suites, keys)
         if chosen:
@@ -173,5 +179,11 @@ def mart_checks(context: AssetCheckExecutionContext) -> Iterator[AssetCheckResul
             with timed("checks"):
                 found = check_warehouse(workspace, schema, chosen, results)
             announce("checks", _told(schema, found))
-            for result in found:
-                yield as_asset_check_result(schema, result)
+            outcomes += [(schema, result) for result in found]
+    if len(outcomes) == _size(MARTS) + _size(RESTRICTED):
+        if any(result.blocks for _, result in outcomes):
+            unmark_gated(workspace)
+        else:
+            mark_gated(workspace)
+    for schema, result in outcomes:
+        yield as_asset_check_result(schema, result)

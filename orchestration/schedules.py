@@ -106,18 +106,19 @@ def landing(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReaso
 
 
 def landing_content(workspace: Workspace) -> str | None:
-    """One hash over the bytes of every delivered file that a source names; None without any."""
+    """One hash over the bytes of every delivered file that a source names; None without any.
+
+    Names and their order have no part in it: a renamed file, or the same one twice, is nothing new.
+    """
     from orchestration.ingest.lake import landing_files
 
-    digest = hashlib.sha256()
-    found = False
+    contents = set()
     for source in workspace.sources:
         for path in landing_files(workspace, source):
-            found = True
             with path.open("rb") as file:
                 content = hashlib.file_digest(file, "sha256").hexdigest()
-            digest.update(f"{source.label}\0{content}\n".encode())
-    return digest.hexdigest() if found else None
+            contents.add(f"{source.label}\0{content}\n")
+    return hashlib.sha256("".join(sorted(contents)).encode()).hexdigest() if contents else None
 
 
 # A fact older than this is stale: the daily run was missed.

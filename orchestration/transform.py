@@ -17,9 +17,10 @@ from orchestration.context import PROJECT_DIR, current_workspace
 from orchestration.errors import UserError
 from orchestration.inputs import inputs_hash, project_files
 from orchestration.lock import hold_workspace
-from orchestration.progress import announce, timed
+from orchestration.progress import announce, record, recorded, timed
 from orchestration.workspace import Workspace
 
+FAILED = ("error", "fail", "runtime error")
 FULL_REFRESH_TAG = "nps/full_refresh"
 # A model that fails for a passing reason (a reader holds the file) is worth a second try.
 RETRY = dg.RetryPolicy(max_retries=1, delay=5)
@@ -73,11 +74,18 @@ def invoke_dbt(
             *("--project-dir", str(PROJECT_DIR), "--profiles-dir", str(PROJECT_DIR)),
             *("--target-path", str(target_dir(workspace))),
             *("--log-path", str(workspace.runs / "logs")),
-            *("--quiet", "--no-use-colors", "--log-level-file", "info"),
+            # dbt's own lines quote the cells that an error is about: what is said of a failure
+            # is said below, without them
+            *("--log-level", "none", "--log-level-file", "none"),
         ]
     )
     if result.exception is not None:
         raise UserError(f"dbt {arguments[0]}: {_one_line(result.exception)}")
+    for node in getattr(result.result, "results", None) or ():
+        if node.status in FAILED:
+            name, reason = node.node.name, _one_line(node.message or "")
+            announce("failed", f"{name}: {reason}")
+            record("dbt_failures", f"{name}: {reason}")
     return bool(result.success)
 
 
@@ -94,6 +102,7 @@ def build_models(workspace: Workspace, *, full_refresh: bool = False) -> list[di
     from dbt_common.events.functions import msg_to_dict
 
     _record_file(workspace).unlink(missing_ok=True)
+    unmark_gated(workspace)
     inputs = inputs_hash(workspace)
     if full_refresh:
         for leftover in workspace.warehouse_dir.glob("nps.duckdb*"):
@@ -117,7 +126,8 @@ def build_models(workspace: Workspace, *, full_refresh: bool = False) -> list[di
         "unit_test",
         *(("--full-refresh",) if full_refresh else ()),
     )
-    if invoke_dbt(workspace, "build", *options, on_event=collect):
+    # run_results.json would keep the messages that quote cells
+    if invoke_dbt(workspace, "build", "--no-write-json", *options, on_event=collect):
         if inputs != inputs_hash(workspace):  # a model was edited meanwhile
             return events
         record = {"inputs": inputs, "file": _state_of_build(workspace), "events": events}
@@ -139,6 +149,39 @@ def unchanged_build(workspace: Workspace) -> list[dict[str, Any]] | None:
         workspace
     )
     return record["events"] if same else None
+
+
+def mark_gated(workspace: Workspace) -> None:
+    """Note that every critical check holds for the build as it lies there."""
+    _gate_file(workspace).write_text(json.dumps(_state_of_build(workspace)), encoding="utf-8")
+
+
+def unmark_gated(workspace: Workspace) -> None:
+    """Note that a critical check fails for the build: it is not to be published."""
+    _gate_file(workspace).unlink(missing_ok=True)
+
+
+def check_gated(workspace: Workspace) -> None:
+    """Refuse a build that did not pass the whole gate since it was built.
+
+    Blocking checks block within one run alone; publishing may be started by itself.
+
+    Raises:
+        UserError: the build is unfinished, was changed, or a critical check failed.
+    """
+    try:
+        gated = json.loads(_gate_file(workspace).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        gated = None
+    if gated is None or gated != _state_of_build(workspace):
+        raise UserError(
+            f"{workspace.warehouse_file}: this build has not passed the checks; run refresh, which "
+            "builds, checks and publishes in one run"
+        )
+
+
+def _gate_file(workspace: Workspace) -> Path:
+    return workspace.warehouse_dir / "gated.json"
 
 
 def _record_file(workspace: Workspace) -> Path:
@@ -185,13 +228,14 @@ def dbt_models(workspace: Workspace) -> dg.AssetsDefinition:
         for event in events:
             message = DbtCoreCliEventMessage(raw_event=event, event_history_metadata={})
             for result in message.to_default_asset_events(manifest=manifest, context=context):
-                yield _with_rows(result, event, rows)
+                if _is_asked_for(result, context):
+                    yield _with_rows(result, event, rows)
         nodes = [event["data"]["node_info"] for event in events]
-        failed = [node for node in nodes if node["node_status"] in ("error", "fail")]
+        failed = [node for node in nodes if node["node_status"] in FAILED]
         if failed:
-            names = ", ".join(node["node_name"] for node in failed)
+            reasons = "; ".join(recorded("dbt_failures")[-len(failed) :])
             raise dg.Failure(
-                f"dbt: {names} failed; {workspace.runs / 'logs' / 'dbt.log'} says why",
+                f"dbt: {reasons}",
                 allow_retries=any(node["node_status"] == "error" for node in failed),
             )
 
@@ -230,6 +274,13 @@ def _row_counts(workspace: Workspace) -> dict[str, int]:
         }
 
 
+def _is_asked_for(result: Any, context: dg.AssetExecutionContext) -> bool:
+    """Whether the run selected it: dbt builds all, so that no model is of another generation."""
+    if isinstance(result, dg.Output):
+        return result.output_name in context.op_execution_context.selected_output_names
+    return True
+
+
 def _with_rows(result: Any, event: dict[str, Any], rows: dict[str, int]) -> Any:
     relation = event["data"]["node_info"].get("node_relation") or {}
     count = rows.get(f"{relation.get('schema')}.{relation.get('alias')}")
@@ -238,7 +289,7 @@ def _with_rows(result: Any, event: dict[str, Any], rows: dict[str, int]) -> Any:
     return result
 
 
-def _one_line(error: BaseException) -> str:
+def _one_line(error: object) -> str:
     from expectations.validate import safe_reason
 
     return safe_reason(str(error))

@@ -64,7 +64,8 @@ _SEGMENT_RESERVED = frozenset(
     survey_type scale language responded_at responded_on score nps_class contribution has_comment
     customer_id signed_up_at churned_at is_active is_inferred has_churn_information
     valid_from valid_to churned_on days_to_churn was_active_at_answer mrr_at_answer revenue_before
-    dimension segment email name comment""".split()  # noqa: SIM905
+    dimension segment email name comment version_at
+    nps_class window_days customers observed churned active_mrr realised_ltv""".split()  # noqa: SIM905
 )
 
 
@@ -578,8 +579,17 @@ def _cross_mistakes(raw: Mapping[str, Any]) -> list[str]:
     if isinstance(sources, list) and not sources:
         lines.append("sources: the list is empty; declare at least one source")
     seen: dict[tuple[str, str], int] = {}
+    crm: dict[str, int] = {}
     for index, entry in enumerate(entries):
         label = _label(index, entry)
+        if entry.get("entity") == "customers" and "name" in entry:
+            owner = str(entry.get("customer_source") or entry["name"])
+            if owner in crm and (str(entry["name"]), "customers") not in seen:
+                lines.append(
+                    f"{label}: sources[{crm[owner]}] already delivers the customers of '{owner}'; "
+                    "give this entry a customer_source of its own, or deliver them through one"
+                )
+            crm.setdefault(owner, index)
         lines += [f"{label}: {line}" for line in _source_mistakes(entry, surveys)]
         key = (str(entry.get("name")), str(entry.get("entity")))
         if "name" in entry and "entity" in entry and key in seen:

@@ -182,7 +182,16 @@ def test_the_newest_undisputed_version_is_accepted(judging, rows: list[dict]):
     """Against the rule told again in Python."""
     expected = {}
     for key in "xyz":
-        valid = [r for r in rows if r["response_key"] == key and not r["reject_reason"]]
+        # a newer version that takes an answer back is refused itself, and leaves no older one
+        valid = [
+            row
+            for row in rows
+            if row["response_key"] == key
+            and (
+                not row["reject_reason"]
+                or (row["reject_reason"] in ("test_answer", "score_missing") and row["updated_at"])
+            )
+        ]
         if not valid:
             continue
         if any(row["is_deleted"] and row["updated_at"] is None for row in valid):
@@ -190,7 +199,8 @@ def test_the_newest_undisputed_version_is_accepted(judging, rows: list[dict]):
         newest = max(row["updated_at"] or datetime.min for row in valid)
         candidates = [row for row in valid if (row["updated_at"] or datetime.min) == newest]
         hashes = {row["row_hash"] for row in candidates}
-        if not any(row["is_deleted"] for row in candidates) and len(hashes) == 1:
+        gone = any(row["is_deleted"] or row["reject_reason"] for row in candidates)
+        if not gone and len(hashes) == 1:
             expected[key] = hashes.pop()
     accepted = {
         row["response_key"]: row["row_hash"]

@@ -2,9 +2,19 @@ with customers as (
     select * from {{ ref('int_customers_known') }}
 ),
 
+-- a subscription that waits in quarantine may well be running: it must not look like leaving
 subscriptions as (
-    select * from {{ ref('int_subscriptions_versioned') }}
-    where row_status = 'accepted'
+    select
+        delivered.customer_key,
+        delivered.ended_at
+    from {{ ref('int_subscriptions_versioned') }} as delivered
+    left join {{ ref('int_subscriptions_versioned') }} as accepted
+        on
+            delivered.subscription_key = accepted.subscription_key
+            and accepted.row_status = 'accepted'
+    where
+        delivered.row_status = 'accepted'
+        or (delivered.row_status = 'quarantined' and accepted.subscription_key is null)
 ),
 
 mapped_columns as (

@@ -1,8 +1,19 @@
 {%- set segments = segment_columns() -%}
 
-with invitations as (
-    select * from {{ ref('int_survey_invitations_versioned') }}
-    where row_status = 'accepted'
+-- a source that never tells which invitation was answered knows of no silence
+with telling as (
+    select distinct source
+    from {{ source('raw', 'mapped_columns') }}
+    where
+        (entity = 'survey_invitations' and column_name = 'responded_at')
+        or (entity = 'survey_responses' and column_name = 'invitation_id')
+),
+
+invitations as (
+    select invitations.*
+    from {{ ref('int_survey_invitations_versioned') }} as invitations
+    inner join telling on invitations.source = telling.source
+    where invitations.row_status = 'accepted'
 ),
 
 surveys as (

@@ -1,3 +1,3 @@
-with {{ judge_versions(ref('int_survey_responses_classified'), key=['response_key'], version='updated_at', deleted='is_deleted') }}
+with {{ judge_versions(ref('int_survey_responses_classified'), key=['response_key'], version='updated_at', deleted='is_deleted', withdrawals=['test_answer', 'score_missing']) }}
 
 select * from judged

@@ -20,7 +20,7 @@ responses as (
         lead(responses.score) over (
             partition by responses.customer_key
             order by {{ latest_first('responses') }}
-        ) as previous_score
+        ) as _previous_score
     from {{ ref('fct_nps_responses') }} as responses
     inner join workspace
         on responses.metric = workspace.headline_metric and responses.survey_type = workspace.headline_survey_type
@@ -69,7 +69,7 @@ answered as (
         row_number() over (
             partition by days.as_of_on, responses.customer_key
             order by {{ latest_first('responses') }}
-        ) as age
+        ) as _place
     from responses
     inner join days on responses.responded_on <= days.as_of_on
 ),
@@ -78,13 +78,13 @@ answer_features as (
     select
         customer_key,
         as_of_on,
-        max(case when age = 1 then score end) as last_score,
-        max(case when age = 1 then nps_class end) as last_class,
+        max(case when _place = 1 then score end) as last_score,
+        max(case when _place = 1 then nps_class end) as last_class,
         max(responded_on) as last_responded_on,
         sum(case when responded_on > {{ days_after('as_of_on', -90) }} then 1 else 0 end) as responses_90d,
         sum(case when responded_on > {{ days_after('as_of_on', -365) }} then 1 else 0 end) as responses_365d,
         avg(contribution) as mean_contribution,
-        max(case when age = 1 then score - previous_score end) as score_trend
+        max(case when _place = 1 then score - _previous_score end) as score_trend
     from answered
     group by customer_key, as_of_on
 ),
@@ -128,7 +128,8 @@ first_answers as (
     select
         customer_key,
         min(responded_on) as first_responded_on
-    from responses
+    from {{ ref('fct_nps_responses') }}
+    where customer_key is not null
     group by customer_key
 ),
 

@@ -9,7 +9,7 @@ newest as (
         row_number() over (
             partition by responses.customer_key
             order by {{ latest_first('responses') }}
-        ) as age
+        ) as _place
     from responses
 ),
 
@@ -60,7 +60,7 @@ final as (
     left join customer_values on newest.customer_key = customer_values.customer_key
     left join cases on newest.response_key = cases.response_key
     where
-        newest.age = 1
+        newest._place = 1
         and newest.nps_class = 'detractor'
         and newest.responded_on > {{ days_after('workspace.as_of_on', '-cast(' ~ assumption('action_days') ~ ' as int)') }}
         and cases.first_contact_at is null

@@ -11,25 +11,17 @@
 select
     refused.source,
     '{{ entity }}' as entity,
-    raw.file_sha256,
-    raw.file_name,
-    raw.row_number,
+    raw._file_sha256 as file_sha256,
+    raw._file_name as file_name,
+    raw._row_number as row_number,
     refused.reject_reason as reason,
-    raw.raw_text
-from {{ ref('int_' ~ entity ~ '_versioned') }} as refused
-inner join (
-    select
-        _source as source,
-        _file_sha256 as file_sha256,
-        _file_name as file_name,
-        _row_number as row_number,
-        {{ row_as_json(delivered or ['_extra']) }} as raw_text
-    from {{ source('raw', entity) }}
-) as raw
+    {{ row_as_json(delivered or ['_extra'], 'raw.') }} as raw_text
+from {{ source('raw', entity) }} as raw
+inner join {{ ref('int_' ~ entity ~ '_versioned') }} as refused
     on
-        refused.source = raw.source
-        and refused.file_sha256 = raw.file_sha256
-        and refused.row_number = raw.row_number
+        raw._source = refused.source
+        and raw._file_sha256 = refused.file_sha256
+        and raw._row_number = refused.row_number
 where refused.row_status = 'quarantined'
 
 union all

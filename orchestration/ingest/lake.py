@@ -170,8 +170,11 @@ def write_settings(workspace: Workspace) -> None:
     mapped = [
         (source.name, source.entity, source.customers_of, column)
         for source in workspace.sources
-        for column in ENTITIES[source.entity].column_names
-        if column in source.columns or column in source.constants
+        for column in (*ENTITIES[source.entity].column_names, "_snapshot_at")
+        if column in source.columns
+        or column in source.constants
+        # a declared snapshot may lie after as_of; a file's own time says nothing of its rows
+        or (column == "_snapshot_at" and mapping.snapshot_kind(source) != "file_modified")
     ]
     rows: dict[str, list[tuple[Any, ...]]] = {
         "workspace": [

@@ -10,16 +10,14 @@ there already is not run again: for working on these tests, not for trusting the
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import shutil
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -202,7 +200,7 @@ def blocked_run(jobs: Jobs) -> Blocked:
     root = shutil.copytree(jobs["crooked_run"].root, jobs.folder / "blocked", symlinks=True)
     e2e.deliver(root, "crm/customers_20250701.csv", crooked.LEAKING)
     posted: list[str] = []
-    with listening(posted) as address:
+    with e2e.listening(posted) as address:
         done = e2e.run(root, "refresh", NPS_WEBHOOK_URL=address)
     return Blocked(root, done, posted)
 
@@ -224,28 +222,6 @@ KILLS: dict[str, Callable[[str], bool]] = {
 }
 
 
-@contextmanager
-def listening(posted: list[str]) -> Iterator[str]:
-    """A web server on loopback that keeps the bodies posted to it; its address."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            length = int(self.headers["Content-Length"])
-            posted.append(self.rfile.read(length).decode("utf-8"))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/hook"
-        server.shutdown()
-        thread.join()
-
-
 @job
 def killed_run(jobs: Jobs) -> Killed:
     """The crooked workspace, with a further delivery and a bad day."""
@@ -257,3 +233,27 @@ def killed_run(jobs: Jobs) -> Killed:
         seen[name] = e2e.kill_at(e2e.start(root, "refresh"), is_time)
         after[name] = e2e.published_files(root)
     return Killed(root, before, seen, after, e2e.run(root, "refresh"))
+
+
+@dataclass(frozen=True)
+class Graph:
+    """What Dagster makes of the sample's workspace, and what it says of the definitions."""
+
+    root: Path
+    found: dict[str, Any]
+    validation: e2e.Run
+
+
+@job
+def sample_graph(jobs: Jobs) -> Graph:
+    """The graph of the sample's workspace: loading the definitions takes a process of its own."""
+    from sample.generate import generate
+
+    root = jobs.folder / "graph"
+    generate(root)
+    dumped = e2e.run(root, str(HERE / "graph_of.py"))
+    assert dumped.code == 0, dumped.err
+    (root / "runs/dagster").mkdir()
+    home = str(root / "runs/dagster")
+    validation = e2e.run(root, "-m", "dagster", "definitions", "validate", DAGSTER_HOME=home)
+    return Graph(root, json.loads(dumped.out.partition("GRAPH")[2]), validation)

@@ -66,7 +66,7 @@ class Table:
     def placed(self) -> Iterator[tuple[int, Row, dict[str, str]]]:
         """(record number as a spreadsheet shows it, row, its cells)."""
         for number, row in enumerate(self.rows, start=2):
-            cells = {column: "" for column in self.columns}
+            cells = dict.fromkeys(self.columns, "")
             cells |= {self.key: f"{self.source}-{number}"} | self.defaults | row.cells
             yield number, row, cells
 
@@ -216,6 +216,9 @@ CUSTOMERS = e2e.csv_text(
 )
 MOVED = e2e.csv_text(
     ["customer_id", "email", "region", "churned_at"], [["C6", "mover@example.com", "south", ""]]
+)
+FUTURE = e2e.csv_text(
+    ["customer_id", "email", "region", "churned_at"], [["C2", "joe+nps@example.com", "moon", ""]]
 )
 
 
@@ -614,6 +617,7 @@ def deliver(root: Path) -> None:
     e2e.deliver(root, "shop/surveys.json", SURVEYS)
     e2e.deliver(root, "crm/customers_20250101.csv", CUSTOMERS)
     e2e.deliver(root, "crm/customers_20250601.csv", MOVED)
+    e2e.deliver(root, "crm/customers_20260601.csv", FUTURE)
     e2e.deliver(root, ODD_FILE, ODD)
     for name, odd in FILES.items():
         e2e.deliver(root, f"files/{name}", odd.content)

@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -64,11 +65,12 @@ def start(
 
     Args:
         workspace: the folder that NPS_WORKSPACE names.
-        command: such as "refresh"; or, beginning with "-", other arguments of Python's.
+        command: such as "refresh"; or other arguments of Python's: "-m …", or a script.
         within: a program and its options to run it within.
         environment: further variables.
     """
-    arguments = command if command[0].startswith("-") else ("-m", "orchestration", *command)
+    is_other = command[0].startswith("-") or command[0].endswith(".py")
+    arguments = command if is_other else ("-m", "orchestration", *command)
     process = subprocess.Popen(
         [*within, sys.executable, *arguments],
         cwd=REPOSITORY,
@@ -141,6 +143,28 @@ def kill_at(process: subprocess.Popen[str], is_time: Callable[[str], bool]) -> s
         ended.cancel()
         process.kill()
     return "".join(seen)
+
+
+@contextmanager
+def listening(posted: list[str]) -> Iterator[str]:
+    """A web server on loopback that keeps the bodies posted to it; its address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            length = int(self.headers["Content-Length"])
+            posted.append(self.rfile.read(length).decode("utf-8"))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/hook"
+        server.shutdown()
+        thread.join()
 
 
 def take_in(root: Path) -> Any:

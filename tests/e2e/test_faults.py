@@ -102,6 +102,7 @@ def test_there_is_a_case_of_every_reason_that_a_row_may_have():
 def test_nothing_else_is_quarantined(quarantined):
     expected = {(param.values[0].name, param.values[1]) for param in REJECTED}
     expected |= {("files/32 rows.csv", number) for number, _, _ in crooked.BROKEN_ROWS}
+    expected |= {("crm/customers_20260601.csv", 2)}
     assert set(quarantined) == expected
 
 
@@ -131,7 +132,7 @@ def test_versions_duplicates_and_tombstones(answers, files):
 
 
 def test_an_answer_after_churn_is_in_nps_and_out_of_churn(crooked_run, answers):
-    (number, _, cells) = next(
+    (_number, _, cells) = next(
         placed for placed in crooked.SHOP.placed() if placed[1].case == "78 after churn"
     )
     key = answers["shop", cells["response_id"]]["response_key"]
@@ -149,6 +150,15 @@ def test_a_shared_address_multiplies_no_answer(crooked_run):
         "select count(*), count(distinct response_key) from marts.fct_nps_responses",
     )
     assert rows == keys
+
+
+def test_a_snapshot_of_the_future_is_not_known_yet(crooked_run, quarantined):
+    reason, raw_text = quarantined["crm/customers_20260601.csv", 2]
+    assert (reason, json.loads(raw_text)["customer_id"]) == ("future", "C2")
+    regions = e2e.marts(
+        crooked_run.root, "select region from marts.dim_customers where customer_id = 'C2'"
+    )
+    assert regions == [("south",)]
 
 
 def test_a_time_without_a_zone_is_said_so(crooked_run):
@@ -214,6 +224,7 @@ def test_a_run_over_bad_input_ends_well(crooked_run):
 def test_the_summary_lists_what_is_quarantined(crooked_run):
     rows = Counter(param.values[2].reason for param in REJECTED)
     rows += Counter(reason for _, reason, _ in crooked.BROKEN_ROWS)
+    rows["future"] += 1  # the customer's snapshot
     files = Counter(odd.reason for odd in crooked.FILES.values() if odd.reason)
     files["outside_landing"] = 1
     told = re.findall(r"^ {14}(\w+) +([\d,]+) rows?$", crooked_run.run.summary, re.MULTILINE)
@@ -374,3 +385,13 @@ def test_a_missing_workspace_is_one_clear_line(tmp_path):
     (line,) = run.err.splitlines()
     assert line.startswith("workspace.yml: not found in ")
     assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.mark.parametrize("name", ["a[b]", "a*", "what?"])
+def test_a_folder_that_programs_take_for_a_pattern_is_one_clear_line(tmp_path, name):
+    e2e.declare(tmp_path / name, crooked.settings())
+    run = e2e.run(tmp_path / name, "refresh")
+    assert run.code == 2
+    (line,) = run.err.splitlines()
+    assert "rename the folder" in line
+    assert sorted(path.name for path in (tmp_path / name).iterdir()) == ["workspace.yml"]

@@ -99,7 +99,7 @@ def test_the_run_after_a_kill_publishes(killed_run):
         if path.name.endswith((".tmp", ".wal", ".previous"))
     ]
     assert leftovers == []
-    temporary = [path for path in (killed_run.root / "lake").rglob(".tmp-*")]
+    temporary = list((killed_run.root / "lake").rglob(".tmp-*"))
     assert temporary == []
 
 

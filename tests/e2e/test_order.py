@@ -21,7 +21,8 @@ REGIONS = ("north", "south", "east")
 CUSTOMERS = [f"C{number}" for number in range(10)]
 HEADER = ["id", "customer", "score", "at", "changed", "gone", "text"]
 SNAPSHOTS = ("20250101", "20250501", "20250901")
-ROUNDS = 3
+# as_of of each round: what is later comes in by itself once as_of has passed it
+ROUNDS = ("2025-06-30", "2025-12-31", "2025-12-31")
 LATE = "answers_late.csv"
 SETTINGS = {
     "version": 1,
@@ -188,24 +189,35 @@ def counted(rows: list[Version]) -> Version | None:
     return newest[0]
 
 
+def _snapshot_at(name: str) -> str:
+    return datetime.strptime(name, "crm/customers_%Y%m%d.csv").isoformat()
+
+
 def region_at(row: Version, snapshots: dict[str, dict[str, str]]) -> str | None:
     """The region by the last snapshot before an answer; the first reaches back."""
     known = None
     for name in sorted(snapshots):
-        day = datetime.strptime(name, "crm/customers_%Y%m%d.csv").isoformat()
-        if known is None or day <= row.at:
+        if known is None or _snapshot_at(name) <= row.at:
             known = snapshots[name].get(row.customer)
     return known
 
 
-def truth(found: Deliveries, delivered: set[str]) -> dict[str, tuple[int, str, str | None]]:
-    """Of the delivered files: by answer its score, its time and its region."""
+def truth(
+    found: Deliveries, delivered: set[str], as_of: str = ROUNDS[-1]
+) -> dict[str, tuple[int, str, str | None]]:
+    """Of the delivered files as of the end of a day: by answer its score, its time, its region."""
+    end = (datetime.fromisoformat(as_of) + timedelta(days=1)).isoformat()
     by_answer: dict[str, list[Version]] = defaultdict(list)
     for name, rows in found.rows.items():
         if f"shop/{name}" in delivered:
             for row in rows:
-                by_answer[row.answer].append(row)
-    snapshots = {name: regions for name, regions in found.regions.items() if name in delivered}
+                if max(row.at, row.changed) < end:
+                    by_answer[row.answer].append(row)
+    snapshots = {
+        name: regions
+        for name, regions in found.regions.items()
+        if name in delivered and _snapshot_at(name) < end
+    }
     winners = {answer: counted(rows) for answer, rows in by_answer.items()}
     return {
         answer: (int(row.score), row.at, region_at(row, snapshots))
@@ -278,8 +290,10 @@ def by_rounds(found, tmp_path_factory):
     random.Random(11).shuffle(names)
     delivered: set[str] = set()
     rounds = []
-    for number in range(ROUNDS):
-        some = names[number::ROUNDS] + ([f"shop/{LATE}"] if number == ROUNDS - 1 else [])
+    for number, as_of in enumerate(ROUNDS):
+        last = number == len(ROUNDS) - 1
+        some = names[number :: len(ROUNDS)] + ([f"shop/{LATE}"] if last else [])
+        e2e.redeclare(root, as_of=as_of)
         hand_over(root, found, some)
         delivered |= set(some)
         generation = e2e.build(root)
@@ -296,10 +310,10 @@ def test_what_was_delivered_at_once_is_judged_by_the_rules(found, at_once):
     assert published.quarters == pytest.approx(nps_by_quarter(expected))
 
 
-@pytest.mark.parametrize("number", range(ROUNDS))
+@pytest.mark.parametrize("number", range(len(ROUNDS)))
 def test_every_round_is_judged_by_what_was_there(found, by_rounds, number):
     _, _, rounds = by_rounds
-    expected = truth(found, rounds[number].delivered)
+    expected = truth(found, rounds[number].delivered, ROUNDS[number])
     assert rounds[number].answers == expected
     assert rounds[number].quarters == pytest.approx(nps_by_quarter(expected))
 
