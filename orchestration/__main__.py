@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from orchestration.errors import UserError
@@ -29,6 +30,10 @@ run_monitoring:
   enabled: true
 run_retries:
   enabled: true
+# Capturing each step's output would start two processes a step; the run's own lines are enough.
+compute_logs:
+  module: dagster._core.storage.noop_compute_log_manager
+  class: NoOpComputeLogManager
 """
 
 
@@ -73,7 +78,9 @@ def _refresh(*, full: bool) -> int:
     started = time.monotonic()
 
     def show(stage: str, text: str) -> None:
-        print(f"{time.monotonic() - started:6.1f} s  {stage:<10} {text}", flush=True)
+        # one write a line: dbt's threads speak at once
+        sys.stdout.write(f"{time.monotonic() - started:6.1f} s  {stage:<10} {text}\n")
+        sys.stdout.flush()
 
     with listening(_only_new_lines(show)):
         workspace = current_workspace()
@@ -90,8 +97,15 @@ def _refresh(*, full: bool) -> int:
 
     from orchestration.summary import build_summary
 
+    seconds = dict(facts.seconds)
+    seconds["other"] = max(0.0, time.monotonic() - started - sum(seconds.values()))
     print()
-    print(build_summary(workspace, facts))
+    print(build_summary(workspace, replace(facts, seconds=seconds)))
+    if not facts.ingest.files_found:
+        print(
+            f"\nNo file was found: put files into {workspace.landing}/<source>/ under the names "
+            "that workspace.yml's files: patterns give"
+        )
     return 0 if success else 1
 
 

@@ -40,7 +40,7 @@ def output_assets(workspace: Workspace) -> list[dg.AssetsDefinition]:
             published = publish(
                 workspace,
                 inputs_hash=inputs_hash(workspace),
-                versions={name: version(name) for name in VERSIONS_OF},
+                versions={name.removesuffix("-core"): version(name) for name in VERSIONS_OF},
                 tables=tables,
             )
         record("generation", published)

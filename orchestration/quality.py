@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import duckdb
 from dagster import (
     AssetCheckExecutionContext,
     AssetCheckKey,
@@ -132,6 +133,22 @@ def _results_file(workspace: Workspace, run_id: str, schema: str) -> Path:
     return workspace.runs / "gx" / f"{run_id}-{schema}.json"
 
 
+def _tell_why(workspace: Workspace, outcomes: Sequence[tuple[str, CheckResult]]) -> None:
+    """A line for each check that blocks, and what is quarantined where that is the reason."""
+    for _, result in outcomes:
+        if result.blocks:
+            observed = ", ".join(f"{name} {value}" for name, value in result.observed.items())
+            announce("blocked", f"{result.table}.{result.name} ({observed}): {result.check.why}")
+    if any(result.blocks and result.name == "quarantine_rate" for _, result in outcomes):
+        with duckdb.connect(str(workspace.warehouse_file), read_only=True) as connection:
+            rows = connection.execute(
+                "select source, entity, reason, count(*) as n from restricted.quarantined_rows "
+                "group by all order by n desc, all limit 10"
+            ).fetchall()
+        for source, entity, reason, count in rows:
+            announce("blocked", f"{source}/{entity}: {reason}: {count:,} rows")
+
+
 def _size(suites: Suites) -> int:
     return sum(len(checks) for checks in suites.values())
 
@@ -183,6 +200,7 @@ def mart_checks(context: AssetCheckExecutionContext) -> Iterator[AssetCheckResul
     if len(outcomes) == _size(MARTS) + _size(RESTRICTED):
         if any(result.blocks for _, result in outcomes):
             unmark_gated(workspace)
+            _tell_why(workspace, outcomes)
         else:
             mark_gated(workspace)
     for schema, result in outcomes:

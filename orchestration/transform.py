@@ -20,10 +20,9 @@ from orchestration.lock import hold_workspace
 from orchestration.progress import announce, record, recorded, timed
 from orchestration.workspace import Workspace
 
+INTERRUPTS = ("KeyboardInterrupt", "DagsterExecutionInterruptedError")
 FAILED = ("error", "fail", "runtime error")
 FULL_REFRESH_TAG = "nps/full_refresh"
-# A model that fails for a passing reason (a reader holds the file) is worth a second try.
-RETRY = dg.RetryPolicy(max_retries=1, delay=5)
 
 
 def target_dir(workspace: Workspace) -> Path:
@@ -79,11 +78,15 @@ def invoke_dbt(
             *("--log-level", "none", "--log-level-file", "none"),
         ]
     )
+    if type(result.exception).__name__ in INTERRUPTS:
+        raise KeyboardInterrupt
     if result.exception is not None:
         raise UserError(f"dbt {arguments[0]}: {_one_line(result.exception)}")
     for node in getattr(result.result, "results", None) or ():
         if node.status in FAILED:
             name, reason = node.node.name, _one_line(node.message or "")
+            if any(interrupt in (node.message or "") for interrupt in INTERRUPTS):
+                raise KeyboardInterrupt
             announce("failed", f"{name}: {reason}")
             record("dbt_failures", f"{name}: {reason}")
     return bool(result.success)
@@ -206,7 +209,8 @@ def dbt_models(workspace: Workspace) -> dg.AssetsDefinition:
 
     manifest = prepare_manifest(workspace)
 
-    @dbt_assets(manifest=manifest, name="dbt_models", retry_policy=RETRY)
+    # no retry of the step: a model that fails fails again, and an interrupt must not start it anew
+    @dbt_assets(manifest=manifest, name="dbt_models")
     def models(context: dg.AssetExecutionContext) -> Iterator[Any]:
         """Build every model and run its data tests; a failed one stops what depends on it."""
         from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
@@ -234,10 +238,7 @@ def dbt_models(workspace: Workspace) -> dg.AssetsDefinition:
         failed = [node for node in nodes if node["node_status"] in FAILED]
         if failed:
             reasons = "; ".join(recorded("dbt_failures")[-len(failed) :])
-            raise dg.Failure(
-                f"dbt: {reasons}",
-                allow_retries=any(node["node_status"] == "error" for node in failed),
-            )
+            raise dg.Failure(f"dbt: {reasons}")
 
     return models
 

@@ -195,7 +195,9 @@ NUMBERS = {
         "12": "months a year",
         "6": "digits that a sum of doubles is good for",
     },
-    "int_feature_days_listed": {"242": "month ends to choose from: 20 years, this month's and the one before"},
+    "int_feature_days_listed": {
+        "242": "month ends to choose from: 20 years, this month's and the one before"
+    },
 }
 # The formulas' own: 100 points, two tails, four in Wilson's root, twelve months.
 NUMBERS_OF_MACROS = {"0", "0.0", "1", "1.0", "2", "2.0", "4.0", "12", "12.0", "100.0"}

@@ -143,6 +143,10 @@ def prepare_lake(workspace: Workspace) -> None:
     with _clear_errors(f"lake below {workspace.root}"):
         for folder in (workspace.landing, workspace.archive, workspace.manifest_dir):
             folder.mkdir(parents=True, exist_ok=True)
+        # what holds people is for whoever runs this, and nobody else
+        for folder in (workspace.lake, workspace.warehouse_dir, workspace.runs):
+            folder.mkdir(parents=True, exist_ok=True)
+            folder.chmod(0o700)
         for entity in ENTITIES:
             schema = pa.schema(
                 [(name, _ARROW_TYPES[kind]) for name, kind in mapping.lake_columns(entity)]

@@ -95,6 +95,17 @@ def test_one_reviewer_one_voice(shop, latest):
     assert found == [(2_997, pytest.approx(latest["contribution"].mean()))]
 
 
+def test_the_latest_review_of_each_reviewer(shop):
+    """n 2,997, NPS -16.2162: the latest per order is the one with the highest review id."""
+    (row,) = e2e.marts(
+        shop,
+        "select responses, nps from marts.fct_nps_by_period "
+        "where time_grain = 'all' and basis = 'customers'",
+    )
+    assert row[0] == 2997
+    assert row[1] == pytest.approx(-16.2162, abs=5e-5)
+
+
 def test_every_reviewer_is_found_by_address(shop, reviews):
     found = e2e.marts(
         shop,
