@@ -2,7 +2,8 @@
 
 A run of the command line costs half a minute, most of it importing dbt, Dagster and Great
 Expectations, so that tests share runs. Those that the selected tests need start with the first
-test, beside it; a test waits for its own.
+test of this folder, beside it, and what needs none of them is tested first; a test waits for its
+own.
 
 With NPS_E2E_FOLDER the workspaces and what the runs printed are kept in that folder, and what is
 there already is not run again: for working on these tests, not for trusting them.
@@ -30,11 +31,15 @@ AT_ONCE = 2
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if HERE in item.path.parents:
-            item.add_marker(pytest.mark.e2e)
-            # a test may have to wait for all the runs before its own
-            item.add_marker(pytest.mark.timeout(4 * e2e.PATIENCE))
+    """Mark what lies here, and let what needs none of the long runs go first, beside them."""
+    places = [place for place, item in enumerate(items) if HERE in item.path.parents]
+    ours = [items[place] for place in places]
+    ours.sort(key=lambda item: not JOBS.keys().isdisjoint(getattr(item, "fixturenames", ())))
+    for place, item in zip(places, ours, strict=True):
+        items[place] = item
+        item.add_marker(pytest.mark.e2e)
+        # a test may have to wait for all the runs before its own
+        item.add_marker(pytest.mark.timeout(4 * e2e.PATIENCE))
 
 
 # --- sharing ------------------------------------------------------------------------------------
@@ -70,7 +75,7 @@ class Jobs:
         e2e.end_all()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="session", autouse=True)
 def jobs(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Jobs]:

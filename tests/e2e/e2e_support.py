@@ -36,6 +36,8 @@ PATIENCE = 900
 # --- starting runs ------------------------------------------------------------------------------
 
 _started: list[subprocess.Popen[str]] = []
+# As it was when the session began: tests and dbt change this process's own while runs are started.
+_ENVIRONMENT = dict(os.environ)
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,12 @@ def start(
     process = subprocess.Popen(
         [*within, sys.executable, *arguments],
         cwd=REPOSITORY,
-        env={**os.environ, **environment, "NPS_WORKSPACE": str(workspace), "PYTHONUNBUFFERED": "1"},
+        env={
+            **_ENVIRONMENT,
+            **environment,
+            "NPS_WORKSPACE": str(workspace),
+            "PYTHONUNBUFFERED": "1",
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -208,7 +215,8 @@ def build(root: Path, *, full_refresh: bool = False) -> Any:
         return publish(workspace, inputs_hash="inputs", versions={}, tables=tables)
     finally:
         release_dbt()
-        os.environ.clear()
+        for name in os.environ.keys() - before.keys():
+            del os.environ[name]
         os.environ.update(before)
 
 
