@@ -66,8 +66,10 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("stopped; what was published before is untouched", file=sys.stderr)
-        return 130
+        print("stopped; what was published before is untouched", file=sys.stderr, flush=True)
+        sys.stdout.flush()
+        # dbt's threads may still be inside DuckDB: an orderly end of Python would abort in them
+        os._exit(130)
 
 
 def _refresh(*, full: bool) -> int:

@@ -42,6 +42,8 @@ def run_job(workspace: Workspace, job_name: str) -> tuple[RunFacts, bool]:
     ]
     for event in result.all_events:
         if event.event_type_value == "STEP_FAILURE":
+            if event.step_failure_data.error.cls_name == "KeyboardInterrupt":
+                raise KeyboardInterrupt
             announce("failed", f"{event.step_key}: {_reason(event.step_failure_data.error)}")
 
     def named(passed: bool, severity: str | None = None) -> tuple[str, ...]:
