@@ -69,8 +69,14 @@ def reviews():
 
 @pytest.fixture(scope="module")
 def latest(reviews):
-    """Each reviewer's latest review: by time, then by the id, which is text."""
-    return reviews.sort_values(["order_datetime", "id"]).groupby("address").tail(1)
+    """Each reviewer's latest review: by time, then by the id, of which 1000 follows 999."""
+    number = reviews["id"].astype(int)
+    return (
+        reviews.assign(number=number)
+        .sort_values(["order_datetime", "number"])
+        .groupby("address")
+        .tail(1)
+    )
 
 
 ALL = "time_grain = 'all' and metric = 'nps' and survey_type = 'transactional'"
