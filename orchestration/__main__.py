@@ -160,15 +160,19 @@ def _docs() -> int:
 
 
 def _lint_sql() -> int:
+    from expectations.validate import release_dbt
     from orchestration.context import current_workspace
     from orchestration.ingest.lake import prepare_lake, write_files_table
     from orchestration.lock import hold_workspace
+    from orchestration.transform import invoke_dbt
 
     workspace = current_workspace()
     hold_workspace(workspace.runs)
     prepare_lake(workspace)
     write_files_table(workspace)
-    workspace.warehouse_dir.mkdir(parents=True, exist_ok=True)
+    # compiling a model asks the lake for the segments: one small model makes the lake's views
+    invoke_dbt(workspace, "run", "--select", "stg_surveys")
+    release_dbt()
     os.environ["NPS_WORKSPACE"] = str(workspace.root)
     command = ["-m", "sqlfluff", "lint", "models", "tests/dbt"]
     return _python(*command)
