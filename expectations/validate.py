@@ -80,14 +80,11 @@ def lake_views(lake: Path) -> list[str]:
     Returns:
         DDL for ``validate(None, …, setup=…)``.
     """
-    from orchestration.entities import ENTITIES
+    from orchestration.entities import ENTITIES, SETTINGS_TABLES
 
     globs = {name: f"raw/{name}/*.parquet" for name in ENTITIES}
     globs |= {"files": "manifest/files.parquet", "rejected_rows": "rejected/**/*.parquet"}
-    globs |= {
-        name: f"settings/{name}.parquet"
-        for name in ("workspace", "churn_windows", "segments", "mapped_columns")
-    }
+    globs |= {name: f"settings/{name}.parquet" for name in SETTINGS_TABLES}
     folder = str(lake).replace("'", "''")
     return ["create schema raw"] + [
         f"create view raw.{name} as select * from read_parquet('{folder}/{glob}')"

@@ -123,3 +123,6 @@ ENTITIES: dict[str, Entity] = {
         ),
     )
 }
+
+# The tables of lake/settings: what models know of workspace.yml.
+SETTINGS_TABLES = ("workspace", "churn_windows", "rolling_windows", "segments", "mapped_columns")

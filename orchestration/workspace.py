@@ -344,6 +344,7 @@ class _Settings(_Model):
     segments: Annotated[tuple[StrictStr, ...], AfterValidator(_segments)] = ()
     min_group_size: Positive = 5
     churn_windows: Annotated[tuple[StrictInt, ...], AfterValidator(_windows)] = (30, 90, 180, 365)
+    rolling_windows: Annotated[tuple[StrictInt, ...], AfterValidator(_windows)] = (30, 90, 365)
     feature_months: Annotated[StrictInt, Field(ge=0, le=240)] = 12
     survey_rules: SurveyRules = SurveyRules()
     headline: Headline = Headline()

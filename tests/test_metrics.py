@@ -38,6 +38,18 @@ select
 from shares
 cross join (select {{ assumption('confidence_z') }} as z) as assumed
 """
+TAILS = "select tails.*, {{ normal_tail('z') }} as tail, {{ two_sided_p('z') }} as p from tails"
+DIFFERENCES = """
+{%- set first, second = ['a', 'b', 'c'], ['d', 'e', 'f'] %}
+{%- set priors = ['top_prior_of_two', 'middle_prior_of_two', 'bottom_prior_of_two'] %}
+select
+    pairs.*,
+    {{ difference_z(first, second, priors) }} as z,
+    {{ difference_z(first, second, ['0', '0', '0']) }} as wald_z,
+    {{ difference_standard_error(first, second, ['0', '0', '0']) }} as wald_error
+from pairs
+inner join {{ ref('metrics') }} as metrics on pairs.metric = metrics.metric
+"""
 ANNUITIES = "select annuities.*, {{ annuity('years', 'rate') }} as value from annuities"
 ANSWERS = """
 select
@@ -63,6 +75,8 @@ from ({{ test_unique_combination('rows_tested', ['a', 'b']) }})
 QUERIES = {
     "scores": SCORES,
     "shares": SHARES,
+    "tails": TAILS,
+    "differences": DIFFERENCES,
     "annuities": ANNUITIES,
     "answers": ANSWERS,
     "generic tests": GENERIC_TESTS,
@@ -176,14 +190,66 @@ def test_variances_of_answers():
     assert figures["[0, 7, 7, 9, 9, 9]"]["standard_error"] == pytest.approx(30.4290, abs=5e-5)
 
 
+def differences(*pairs: tuple) -> list[dict]:
+    """z of (metric, top, middle, bottom of one group, the same of the other)."""
+    counts = ", ".join(f"{name} bigint" for name in "abcdef")
+    return run("differences", "pairs", f"metric varchar, {counts}", list(pairs))
+
+
+def p_values(*z: float | None) -> list[dict]:
+    """Tail and two-sided p of some z."""
+    return run("tails", "tails", "z double", [(each,) for each in z])
+
+
 def test_difference_of_two_groups():
     """42/23/74 against 99/50/110 (detractors, passives, promoters), by the groups' own errors."""
     first, second = scores((74, 23, 42), (110, 50, 99))
-    difference = first["nps"] - second["nps"]
-    error = math.hypot(first["standard_error"], second["standard_error"])
-    assert difference == pytest.approx(18.77448, abs=5e-6)
-    assert error == pytest.approx(9.34410, abs=5e-6)
-    assert 2 * stats.norm.sf(difference / error) == pytest.approx(0.04451, abs=5e-6)
+    assert first["nps"] - second["nps"] == pytest.approx(18.77448, abs=5e-6)
+    (row,) = differences(("nps", 74, 23, 42, 110, 50, 99))
+    assert row["wald_error"] == pytest.approx(9.34410, abs=5e-6)
+    assert p_values(row["wald_z"])[0]["p"] == pytest.approx(0.04451, abs=5e-6)
+
+
+def test_random_differences_agree_with_the_formula_and_scipy():
+    draw = random.Random(20250103)
+    pairs = [
+        (draw.choice(["nps", "enps", "csat"]), *(draw.randint(0, 10**size) for _ in range(6)))
+        for size in (1, 2, 4, 6)
+        for _ in range(50)
+    ]
+    pairs = [pair for pair in pairs if sum(pair[1:4]) and sum(pair[4:])]
+    rows = differences(*pairs)
+    tails = p_values(*(row["z"] for row in rows))
+    for (metric, *counts), row, tail in zip(pairs, rows, tails, strict=True):
+        # Rocks 2016 adds three answers to each group, Agresti and Caffo two
+        prior = (1, 1, 0) if metric == "csat" else PRIOR
+        means, variances = [], []
+        for group in (counts[:3], counts[3:]):
+            top, middle, bottom = (count + more for count, more in zip(group, prior, strict=True))
+            n = top + middle + bottom
+            mean = (top - bottom) / n
+            means.append(mean)
+            variances.append(
+                (top * (1 - mean) ** 2 + middle * mean**2 + bottom * (1 + mean) ** 2) / n / n
+            )
+        z = (means[0] - means[1]) / math.sqrt(sum(variances))
+        assert row["z"] == pytest.approx(z, rel=1e-9, abs=1e-9)
+        assert tail["p"] == pytest.approx(2 * stats.norm.sf(abs(z)), abs=1e-9)
+
+
+def test_nobody_differs_from_nobody():
+    rows = differences(("nps", 0, 0, 0, 3, 2, 1), ("nps", 3, 2, 1, 0, 0, 0))
+    assert [row["z"] for row in rows] == [None, None]
+
+
+def test_the_normal_tail_agrees_with_scipy():
+    """Within 1e-12 everywhere; where its two parts meet, in both tails and at nothing."""
+    z = [i / 64 for i in range(-600, 601)] + [7.07106781186547, 7.0710678, 37.9, 38.0, 50.0, -50.0]
+    for each, row in zip(z, p_values(*z), strict=True):
+        assert row["tail"] == pytest.approx(stats.norm.sf(abs(each)), abs=1e-12), each
+        assert row["p"] == pytest.approx(2 * stats.norm.sf(abs(each)), abs=1e-12), each
+    assert p_values(0.0)[0]["p"] == 1
+    assert p_values(None)[0]["p"] is None
 
 
 def test_no_answers_have_no_figures():

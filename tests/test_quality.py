@@ -19,6 +19,7 @@ from expectations.suites.marts import MARTS, RESTRICTED
 from expectations.suites.raw import RAW
 from orchestration import quality
 from orchestration.context import current_workspace
+from orchestration.entities import SETTINGS_TABLES
 from orchestration.errors import UserError
 
 _SPEC = importlib.util.spec_from_file_location(
@@ -54,7 +55,7 @@ def small(tmp_path_factory):
             "select table_name from duckdb_tables() where schema_name = 'raw'"
         ).fetchall():
             path = f"raw/{table}/x.parquet"
-            if table in ("workspace", "segments", "churn_windows", "mapped_columns"):
+            if table in SETTINGS_TABLES:
                 path = f"settings/{table}.parquet"
             path = {
                 "files": "manifest/files.parquet",

@@ -65,6 +65,7 @@ def test_defaults(tmp_path):
     assert workspace.segments == ()
     assert workspace.min_group_size == 5
     assert workspace.churn_windows == (30, 90, 180, 365)
+    assert workspace.rolling_windows == (30, 90, 365)
     assert workspace.feature_months == 12
     assert workspace.survey_rules.quarantine_days == 90
     assert (workspace.headline.metric, workspace.headline.survey_type) == ("nps", "relational")
@@ -182,6 +183,7 @@ def test_as_of_is_the_end_of_the_local_day(tmp_path, zone, as_of, end):
         ("churn_windows", [], "churn_windows: must be a list of whole numbers of days"),
         ("churn_windows", [30, 30], "churn_windows: names a window twice; remove one"),
         ("churn_windows", [30, 4.5], "churn_windows.1: 4.5 must be a whole number"),
+        ("rolling_windows", [7, 7], "rolling_windows: names a window twice; remove one"),
         ("feature_months", -1, "feature_months: -1 must be at least 0"),
         (
             "survey_rules.quarantine_day",

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 import dagster as dg
 
 from orchestration.context import current_workspace
-from orchestration.entities import ENTITIES
+from orchestration.entities import ENTITIES, SETTINGS_TABLES
 from orchestration.lock import hold_workspace
 from orchestration.progress import announce, record, timed
 from orchestration.workspace import Source, Workspace
 
 # The views that are no entity: what became of files, and how the business counts.
-LAKE_TABLES = ("files", "rejected_rows", "workspace", "churn_windows", "segments", "mapped_columns")
+LAKE_TABLES = ("files", "rejected_rows", *SETTINGS_TABLES)
 RETRY = dg.RetryPolicy(max_retries=1, delay=2)
 
 

@@ -81,6 +81,7 @@ _SETTINGS = {
         ]
     ),
     "churn_windows": pa.schema([("window_days", pa.int32())]),
+    "rolling_windows": pa.schema([("window_days", pa.int32())]),
     "segments": pa.schema([("position", pa.int32()), ("segment", pa.string())]),
     "mapped_columns": pa.schema(
         [
@@ -196,6 +197,7 @@ def write_settings(workspace: Workspace) -> None:
             )
         ],
         "churn_windows": [(days,) for days in workspace.churn_windows],
+        "rolling_windows": [(days,) for days in workspace.rolling_windows],
         "segments": list(enumerate(workspace.segments, start=1)),
         "mapped_columns": mapped,
     }

@@ -66,14 +66,7 @@ def test_data_moves_one_way(graph):
 
 def test_only_staging_reads_what_was_delivered(graph):
     """But for the settings, and for comments and raw texts, which go to the restricted zone."""
-    settings = {
-        "files",
-        "rejected_rows",
-        "workspace",
-        "churn_windows",
-        "segments",
-        "mapped_columns",
-    }
+    settings = {"files", "rejected_rows", *SETTINGS_TABLES}
     readers = {
         node["group"]
         for node in graph["assets"].values()

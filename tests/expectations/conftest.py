@@ -24,6 +24,7 @@ SETTINGS = [
         0.25::double as max_quarantine_rate
     """,
     "create table raw.churn_windows as select 30 as window_days",
+    "create table raw.rolling_windows as select 30 as window_days",
     "create table raw.segments as select 1 as position, 'region' as segment",
     """
     create table raw.mapped_columns as

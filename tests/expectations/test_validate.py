@@ -14,6 +14,7 @@ import pytest
 
 from expectations import Check, no_rows
 from expectations.validate import lake_views, release_dbt, safe_reason, spill_settings, validate
+from orchestration.entities import SETTINGS_TABLES
 
 SECRET = "ann@mail.example"
 
@@ -233,7 +234,7 @@ def test_views_over_a_lake(tmp_path, folder, good_raw):
             "select table_name from duckdb_tables() where schema_name = 'raw'"
         ).fetchall():
             path = {"files": f"manifest/{table}.parquet"}.get(table, f"raw/{table}/x.parquet")
-            if table in ("workspace", "segments", "churn_windows", "mapped_columns"):
+            if table in SETTINGS_TABLES:
                 path = f"settings/{table}.parquet"
             (lake / path).parent.mkdir(parents=True, exist_ok=True)
             connection.table(f"raw.{table}").write_parquet(str(lake / path))

@@ -440,6 +440,7 @@ def test_settings(lake: Lake):
         }
     ]
     assert settings(lake, "churn_windows") == [{"window_days": 30}, {"window_days": 90}]
+    assert [row["window_days"] for row in settings(lake, "rolling_windows")] == [30, 90, 365]
     assert settings(lake, "segments") == [
         {"position": 1, "segment": "region"},
         {"position": 2, "segment": "plan"},
