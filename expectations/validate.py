@@ -84,6 +84,7 @@ def lake_views(lake: Path) -> list[str]:
 
     globs = {name: f"raw/{name}/*.parquet" for name in ENTITIES}
     globs |= {"files": "manifest/files.parquet", "rejected_rows": "rejected/**/*.parquet"}
+    globs |= {"published_figures": "ledger/published_figures.parquet"}
     globs |= {name: f"settings/{name}.parquet" for name in SETTINGS_TABLES}
     folder = str(lake).replace("'", "''")
     return ["create schema raw"] + [

@@ -30,13 +30,14 @@ import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from orchestration.errors import UserError
+from orchestration.ledger import new_figures, read_ledger
 
 if TYPE_CHECKING:
     from orchestration.workspace import Workspace
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
 # BI drivers carry older DuckDBs; a file of this version opens from DuckDB 1.4 on.
 STORAGE_VERSION = "v1.4.0"
 GENERATION_TABLE = "_generation"
+# Tables that tell what was published before: no function of the deliveries.
+HISTORIES = frozenset({"nps_restatements"})
 UNTOUCHED = "the generation published before is untouched"
 
 Progress = Callable[[str], None]
@@ -92,6 +95,8 @@ class Generation:
         rows: rows of every published table, by `<schema>.<table>`.
         headline: metric, survey_type, responses, nps, ci_low, ci_high of the headline figure
             over all time; None where the build has no such row.
+        figures: the headline figures that no earlier generation published so, see
+            `orchestration.ledger`.
         bytes: sizes of nps.duckdb, restricted.duckdb and the Parquet folder.
         versions: versions of what built it, by name.
     """
@@ -104,6 +109,7 @@ class Generation:
     inputs_hash: str
     rows: dict[str, int]
     headline: dict[str, Any] | None
+    figures: list[list[Any]]
     bytes: dict[str, int]
     versions: dict[str, str]
 
@@ -159,7 +165,7 @@ def publish(
                 with _step(f"copying {part.schema}", progress):
                     names = _tables_to_copy(connection, part, tables)
                     contents[part.schema] = table_contents(connection, "build", part.schema, names)
-                    row = stamp | {"content_hash": combined_hash(contents[part.schema])}
+                    row = stamp | {"content_hash": content_hash(contents[part.schema])}
                     _write_candidate(connection, part, candidate, names, row)
                     _refuse_wal(candidate)
         for part in PARTS:
@@ -265,19 +271,6 @@ def reconcile_ledger(workspace: Workspace) -> bool:
     return True
 
 
-def read_ledger(workspace: Workspace) -> list[dict[str, Any]]:
-    """Every generation published so far, oldest first; a torn line (a crash) is left out."""
-    path = workspace.published / "ledger.jsonl"
-    lines = []
-    if path.exists():
-        for line in path.read_bytes().split(b"\n"):
-            with suppress(ValueError):
-                record = json.loads(line)
-                if isinstance(record, dict):
-                    lines.append(record)
-    return lines
-
-
 @contextmanager
 def open_published(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open a published file as readers should: read-only, and unable to touch other files.
@@ -344,6 +337,16 @@ def combined_hash(contents: Mapping[str, TableContent]) -> str:
     ]
     text = json.dumps(canonical, ensure_ascii=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def content_hash(contents: Mapping[str, TableContent]) -> str:
+    """The hash of what was built: `combined_hash` without the tables that tell of publications.
+
+    These depend on what was published before; all else follows from the deliveries alone, so
+    that equal deliveries have equal hashes, in whatever order and however often they were built.
+    """
+    built = {name: content for name, content in contents.items() if name not in HISTORIES}
+    return combined_hash(built)
 
 
 def _content(
@@ -795,6 +798,7 @@ def _ledger_record(workspace: Workspace) -> dict[str, Any]:
     with open_published(path) as connection:
         rows = _row_counts(connection, MARTS.schema)
         headline = _headline(connection, workspace)
+        figures = _new_figures(connection, workspace, row["as_of_on"])
     restricted_hash = None
     sizes = {MARTS.file_name: path.stat().st_size}
     restricted = published / RESTRICTED.file_name
@@ -816,6 +820,7 @@ def _ledger_record(workspace: Workspace) -> dict[str, Any]:
         "inputs_hash": row["inputs_hash"],
         "rows": rows,
         "headline": headline,
+        "figures": figures,
         "bytes": sizes,
         "versions": row["versions"],
     }
@@ -843,6 +848,15 @@ def _headline(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> di
         f"and survey_type = {literal(workspace.headline.survey_type)}"
     ).fetchone()
     return None if row is None else dict(zip(names, row, strict=True))
+
+
+def _new_figures(
+    connection: duckdb.DuckDBPyConnection, workspace: Workspace, as_of_on: date
+) -> list[list[Any]]:
+    """The headline figures that the ledger lacks; none where the build has no such table."""
+    if "fct_nps_by_period" not in _table_names(connection, "published", MARTS.schema):
+        return []
+    return new_figures(connection, workspace, as_of_on, read_ledger(workspace))
 
 
 def _read_generation(path: Path, schema: str) -> dict[str, Any]:

@@ -423,6 +423,11 @@ class Workspace(_Settings):
         return self.lake / "settings"
 
     @property
+    def published_figures(self) -> Path:
+        """Each headline figure as it was first published, for dbt."""
+        return self.lake / "ledger" / "published_figures.parquet"
+
+    @property
     def warehouse_dir(self) -> Path:
         """The folder of the private build database."""
         return self.root / "warehouse"

@@ -41,6 +41,7 @@ from orchestration.ingest.storage import (
     temporary,
     write_if_changed,
 )
+from orchestration.ledger import write_published_figures
 from orchestration.workspace import Source, Workspace
 
 Progress = Callable[[str], None]
@@ -161,6 +162,7 @@ def prepare_lake(workspace: Workspace) -> None:
         _sweep(workspace, manifest)
         write_settings(workspace)
         write_files_table(workspace)
+        write_published_figures(workspace)
 
 
 def write_files_table(workspace: Workspace) -> None:
