@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pyarrow as pa
 
+from orchestration.sql import literal
+
 if TYPE_CHECKING:
     from orchestration.workspace import Workspace
 
@@ -75,15 +77,11 @@ def new_figures(
     rows = connection.execute(
         f"""
         select {", ".join(KEY)}, {", ".join(COUNTS)} from marts.fct_nps_by_period
-        where time_grain in {GRAINS} and period_end <= $as_of
-            and metric = $metric and survey_type = $survey_type
+        where time_grain in {GRAINS} and period_end <= {literal(as_of_on)}
+            and metric = {literal(workspace.headline.metric)}
+            and survey_type = {literal(workspace.headline.survey_type)}
         order by all
-        """,
-        {
-            "as_of": as_of_on,
-            "metric": workspace.headline.metric,
-            "survey_type": workspace.headline.survey_type,
-        },
+        """
     ).fetchall()
     current = {
         tuple(str(value) for value in row[: len(KEY)]): tuple(row[len(KEY) :]) for row in rows

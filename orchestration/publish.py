@@ -38,6 +38,7 @@ import duckdb
 
 from orchestration.errors import UserError
 from orchestration.ledger import new_figures, read_ledger
+from orchestration.sql import identifier, literal
 
 if TYPE_CHECKING:
     from orchestration.workspace import Workspace
@@ -988,17 +989,3 @@ def _one(result: duckdb.DuckDBPyConnection) -> tuple[Any, ...]:
     if row is None:
         raise duckdb.InvalidInputException("no row where one is needed")
     return row
-
-
-def identifier(name: str) -> str:
-    """An identifier, quoted for SQL."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(value: object) -> str:
-    """A text literal, quoted for SQL; None is null.
-
-    Used where a bound parameter would do, because binding any makes DuckDB's Python client
-    import pandas, which costs seconds.
-    """
-    return "null" if value is None else "'" + str(value).replace("'", "''") + "'"

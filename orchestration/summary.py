@@ -25,10 +25,10 @@ from orchestration.publish import (
     MARTS,
     RESTRICTED,
     Generation,
-    literal,
     open_published,
     published_generation,
 )
+from orchestration.sql import literal
 
 if TYPE_CHECKING:
     from orchestration.workspace import Workspace

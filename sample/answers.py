@@ -84,11 +84,12 @@ def daytime(rng: random.Random, day: int) -> int:
 
 
 def _survey_day(rng: random.Random, quarter: int) -> int:
-    """A day in the survey's weeks: from the quarter's 8th day to the 4th before its end.
+    """A day in the survey's weeks: from the quarter's 13th day to the 4th before its end.
 
-    The pause around a quarter's beginning keeps every 180-day window clear of as_of by days.
+    The pause around a quarter's beginning keeps every 180-day window clear of as_of by days,
+    whether it runs from the answer or from the invitation up to five days before.
     """
-    return rng.randrange(QUARTER_STARTS[quarter] + 7, QUARTER_ENDS[quarter] - 3)
+    return rng.randrange(QUARTER_STARTS[quarter] + 12, QUARTER_ENDS[quarter] - 3)
 
 
 # --- relational: the plan ---------------------------------------------------------------------

@@ -38,7 +38,7 @@ def _deliveries(seed: int) -> dict[str, dict[str, bytes]]:
             "subscriptions_20251231.csv": crm.subscriptions(rng, terms),
             "mrr_movements.csv": crm.movements(rng, moves),
             **crm.invoices(rng, money.invoices(rng, terms)),
-            "usage_2025h2.csv": crm.usage(rng, customers),
+            **crm.usage(rng, customers),
             "referrals.csv": crm.referrals(rng, customers, answers),
             "leads.csv": crm.leads(rng),
             "employees.csv": crm.employees(rng),

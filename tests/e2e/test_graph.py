@@ -16,6 +16,8 @@ import e2e_support as e2e
 import pytest
 import yaml
 
+from orchestration.entities import SETTINGS_TABLES
+
 PICTURE = Path(__file__).parent / "graph.json"
 LAYERS = ("ingest", "raw", "seeds", "staging", "intermediate", "marts", "restricted", "published")
 
@@ -66,7 +68,7 @@ def test_data_moves_one_way(graph):
 
 def test_only_staging_reads_what_was_delivered(graph):
     """But for the settings, and for comments and raw texts, which go to the restricted zone."""
-    settings = {"files", "rejected_rows", *SETTINGS_TABLES}
+    settings = {"files", "rejected_rows", "published_figures", *SETTINGS_TABLES}
     readers = {
         node["group"]
         for node in graph["assets"].values()

@@ -396,7 +396,48 @@ def test_silent_customers_pay_less_and_referrals_convert(landing, relational):
     assert not referrals.loc[:, ["day"]].gt("2025-12-31").any().any()
 
 
-# --- 7. and 8. rows that are not accepted -------------------------------------------------------
+# --- 7. whether it is real and what it is worth --------------------------------------------------
+
+
+def test_rate_and_mix_of_the_touchpoints(transactional):
+    """From the answers: sums over touchpoints of mean share x change of score, and the reverse."""
+    points = transactional["nps_class"].map({"promoter": 100, "passive": 0, "detractor": -100})
+    answers = transactional.assign(contribution=points)
+    cells = answers.groupby(["year", "touchpoint"])["contribution"].agg(["size", "mean"])
+    before, after = cells.loc[2024], cells.loc[2025]
+    shares = [cell["size"] / cell["size"].sum() for cell in (before, after)]
+    rate = ((shares[0] + shares[1]) / 2 * (after["mean"] - before["mean"])).sum()
+    mix = ((before["mean"] + after["mean"]) / 2 * (shares[1] - shares[0])).sum()
+    assert (rate, mix) == pytest.approx((truths.TRANSACTIONAL_RATE, truths.TRANSACTIONAL_MIX))
+    means = answers.groupby("year")["contribution"].mean()
+    assert rate + mix == pytest.approx(means[2025] - means[2024])
+
+
+def test_everybody_but_the_north(relational):
+    assert counted(relational[relational["region"] != "north"]) == truths.RELATIONAL_BUT_NORTH
+    promoters, converted, lacking = truths.NORTH_TO_50
+    north = truths.RELATIONAL_BY_REGION["north"]
+    gain = north.promoters - north.detractors
+    assert 2 * (gain + promoters) == north.responses + promoters
+    assert 2 * (gain + 2 * converted) == north.responses
+    assert north.promoters + lacking == 5 * north.detractors
+
+
+def test_churn_of_those_who_were_asked(landing, relational, snapshots):
+    """By sending: neither who had left before nor who was asked after mid 2025 is observed."""
+    frame = landing_of.invitations(landing)
+    answered = frame[frame["invitation_id"].isin(relational["invitation"])]
+    sent = answered["sent_at"].dt.tz_convert(landing_of.BRUSSELS).dt.tz_localize(None)
+    sent_on = sent.dt.normalize()
+    left = answered["customer"].map(landing_of.churned_at(snapshots)).dt.tz_localize(None)
+    days = (left - sent_on).dt.days
+    is_over = sent_on + pd.Timedelta(days=180) <= landing_of.AS_OF_ON
+    assert not (days <= 0).any()
+    found = (int(is_over.sum()), int((days[is_over] <= 180).sum()))
+    assert found == truths.ASKED_CHURN_180["answered"][:2]
+
+
+# --- 8. and 9. rows that are not accepted -------------------------------------------------------
 
 ANSWER_FILES = [key for key in truths.FILES if key[1] == "survey_responses"]
 
