@@ -30,8 +30,7 @@ from orchestration.errors import UserError
 from orchestration.publish import MARTS, open_published, published_generation
 from orchestration.summary import (
     Cell,
-    Change,
-    Contrast,
+    Comparison,
     contrasts,
     display_text,
     headline_cell,
@@ -42,7 +41,6 @@ from orchestration.summary import (
     p_words,
     quarantined_files,
     quarter_name,
-    verdict,
 )
 
 if TYPE_CHECKING:
@@ -113,10 +111,10 @@ class Facts:
 
     generation: dict[str, Any]
     headline: Cell | None = None
-    change: Change | None = None
+    change: Comparison | None = None
     months: list[Figure] = field(default_factory=list)
     segments: dict[str, list[Figure]] = field(default_factory=dict)
-    contrasts: list[Contrast] = field(default_factory=list)
+    contrasts: list[Comparison] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     described: dict[str, str] = field(default_factory=dict)
     others: list[tuple[str, str, int, float | None, float | None, float | None]] = field(
@@ -542,7 +540,7 @@ def _headline_section(workspace: Workspace, facts: Facts) -> str:
     cell = facts.headline
     if cell is None:
         return _intro(name, when, "No answers yet", "Deliver survey answers, then refresh.")
-    c = cell.counts
+    c = cell
     if cell.nps is None:
         return _intro(
             name,
@@ -577,26 +575,23 @@ def _intro(name: str, when: str, heading: str, text: str) -> str:
     )
 
 
-def _change_card(change: Change | None) -> str:
+def _change_card(change: Comparison | None) -> str:
     """The last two complete quarters, in words a reader without statistics understands."""
     if change is None:
         text = "There are no two complete quarters to compare yet."
         return f'<div class="card"><h2>Change</h2><p>{text}</p></div>'
-    before, now = change.before, change.now
-    names = quarter_name(before.period_start), quarter_name(now.period_start)
-    d = change.difference
-    if d is None:
+    names = quarter_name(change.compared_start), quarter_name(change.period_start)
+    if change.change is None or change.p_adjusted is None:
         text = f"{names[0]} and {names[1]}: too few answers in one of them to compare."
         return f'<div class="card"><h2>Change</h2><p>{text}</p></div>'
-    real = verdict(d.p_value, 0.05) == "real"
-    tone = ("up" if d.points > 0 else "down") if real else "flat"
-    words = "A real change" if real else "Could be chance"
+    tone = ("up" if change.change > 0 else "down") if change.is_significant else "flat"
+    words = "A real change" if change.is_significant else "Could be chance"
     return f"""<div class="card {tone}">
 <h2>Change, {names[0]} to {names[1]}</h2>
-<p class="big">{_signed(d.points)} <span class="unit">points</span></p>
-<p>From {_number(before.nps)} ({_many(before.counts.responses, "answer")}) to
-{_number(now.nps)} ({_many(now.counts.responses, "answer")}).
-<b>{words}</b> ({html.escape(p_words(d.p_value))}).</p>
+<p class="big">{_signed(change.change)} <span class="unit">points</span></p>
+<p>From {_number(change.compared_nps)} ({_many(change.compared_responses, "answer")}) to
+{_number(change.nps)} ({_many(change.responses, "answer")}).
+<b>{words}</b> ({html.escape(p_words(change.p_adjusted))}).</p>
 </div>"""
 
 
@@ -622,7 +617,7 @@ def _shares(promoters: int, passives: int, detractors: int) -> str:
 def _standouts(facts: Facts) -> str:
     """The segments that differ most from the rest, as sentences; only differences that are real."""
     found = facts.contrasts
-    real = [c for c in found if verdict(c.difference.p_value, 0.05, len(found)) == "real"][:3]
+    real = [c for c in found if c.is_significant][:3]
     if not found:
         return ""
     if not real:
@@ -630,11 +625,11 @@ def _standouts(facts: Facts) -> str:
     else:
         items = "".join(
             f"<li><b>{_told(c.segment)}</b> ({_told(c.dimension)}) scores "
-            f"{_number(abs(c.difference.points))} points "
-            f'<b class="{"good" if c.difference.points > 0 else "bad"}">'
-            f"{'above' if c.difference.points > 0 else 'below'}</b> the rest: "
-            f"{_number(c.counts.nps)} against {_number(c.rest.nps)}, from "
-            f"{_many(c.counts.responses, 'answer')}.</li>"
+            f"{_number(abs(c.change or 0.0))} points "
+            f'<b class="{"good" if (c.change or 0.0) > 0 else "bad"}">'
+            f"{'above' if (c.change or 0.0) > 0 else 'below'}</b> the rest: "
+            f"{_number(c.nps)} against {_number(c.compared_nps)}, from "
+            f"{_many(c.responses, 'answer')}.</li>"
             for c in real
         )
         text = (

@@ -1,13 +1,12 @@
 """What a run did, in plain text of 100 columns: the last thing `make run` prints.
 
-Counts and scores come by SQL from the published file; the only arithmetic here is the test of
-two groups' difference. Of users' texts only the names of segments, sources and checks are shown,
-and those without control characters, so that no cell can forge a line.
+Every figure comes by SQL from the published file: nothing is computed here. Of users' texts only
+the names of segments, sources and checks are shown, and those without control characters, so that
+no cell can forge a line.
 """
 
 from __future__ import annotations
 
-import math
 import re
 import textwrap
 import unicodedata
@@ -82,172 +81,162 @@ class RunFacts:
     generation: Generation | None = None
 
 
-# --- comparing two groups ---------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Counts:
-    """Answers of a group by class."""
-
-    promoters: int
-    passives: int
-    detractors: int
-
-    @property
-    def responses(self) -> int:
-        """All answers: passives count."""
-        return self.promoters + self.passives + self.detractors
-
-    @property
-    def nps(self) -> float:
-        """100 (P - D) / n; n must not be 0."""
-        return 100 * (self.promoters - self.detractors) / self.responses
-
-
-@dataclass(frozen=True)
-class Difference:
-    """How two groups differ: points of NPS (raw, first minus second), and the test of it."""
-
-    points: float
-    standard_error: float
-    z: float
-    p_value: float
-
-
-def compare(first: Counts, second: Counts, adjustment: float = 3) -> Difference:
-    """Test whether two independent groups' NPS differ (METRICS, "Difference").
-
-    The adjusted Wald test of Rocks (2016, arXiv 1601.07235): to each group `adjustment` answers
-    are added, a quarter of them promoters and a quarter detractors; with the variance of one
-    answer v = p + d - (p - d)^2, z = (nps'1 - nps'2) / sqrt(v'1 / n'1 + v'2 / n'2) and p is
-    two-sided. An adjustment of 0 is the plain Wald test.
-
-    Args:
-        first: at least one answer.
-        second: at least one answer, none of them in the first group.
-        adjustment: answers added to each group.
-
-    Returns:
-        The difference in points of the scores as reported, its standard error in points, z and
-        p. Where neither group varies (plain Wald only) z is 0 or infinite, and p 1 or 0.
-    """
-    scores, variances = [], []
-    for group in (first, second):
-        n = group.responses + adjustment
-        p = (group.promoters + adjustment / 4) / n
-        d = (group.detractors + adjustment / 4) / n
-        scores.append(100 * (p - d))
-        variances.append(1e4 * (p + d - (p - d) ** 2) / n)
-    gap = scores[0] - scores[1]
-    standard_error = math.sqrt(max(0.0, sum(variances)))
-    z = 0.0
-    if gap:
-        z = gap / standard_error if standard_error > 0 else math.copysign(math.inf, gap)
-    return Difference(
-        points=first.nps - second.nps,
-        standard_error=standard_error,
-        z=z,
-        p_value=math.erfc(abs(z) / math.sqrt(2)),
-    )
+# --- what the published tables say --------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One published figure; nps and interval are None where suppressed or without answers."""
+    """The headline figure over all time; nps and interval are None where suppressed."""
 
-    period_start: date
-    counts: Counts
+    responses: int
+    promoters: int
+    passives: int
+    detractors: int
     nps: float | None
     ci_low: float | None
     ci_high: float | None
 
-    @property
-    def comparable(self) -> bool:
-        """Whether the figure is shown, and is the +100/0/-100 score that `compare` tests."""
-        return (
-            self.nps is not None
-            and self.counts.responses > 0
-            and abs(self.nps - self.counts.nps) < 1e-6
-        )
-
 
 @dataclass(frozen=True)
-class Change:
-    """The headline figure of two quarters; `difference` is None if one of them isn't shown."""
+class Comparison:
+    """A row of nps_change_significance: a score beside the one it is compared with.
 
-    before: Cell
-    now: Cell
-    difference: Difference | None
-
-
-@dataclass(frozen=True)
-class Contrast:
-    """A segment against the rest of its dimension; names are as published, not yet made safe."""
+    Attributes:
+        dimension: as published, not yet made safe; `all` for the headline itself.
+        segment: as published, not yet made safe.
+        period_start: first day of the period.
+        compared_start: first day of the period compared with.
+        responses: answers.
+        nps: None where there are too few.
+        compared_responses: answers that it is compared with.
+        compared_nps: None where there are too few.
+        change: points; None where either side has too few answers, like all that follows.
+        p_adjusted: corrected for all comparisons of the family.
+        is_significant: at the declared level.
+    """
 
     dimension: str
     segment: str
-    counts: Counts
-    rest: Counts
-    difference: Difference
+    period_start: date
+    compared_start: date
+    responses: int
+    nps: float | None
+    compared_responses: int
+    compared_nps: float | None
+    change: float | None
+    p_adjusted: float | None
+    is_significant: bool | None
+
+
+@dataclass(frozen=True)
+class Split:
+    """What of the headline's change each segment's score made, and what their weights did."""
+
+    dimension: str
+    rate: float
+    mix: float
+
+
+@dataclass(frozen=True)
+class Risk:
+    """A figure of nps_revenue_at_risk for the whole business; amounts are None where unknown."""
+
+    figure: str
+    nps_class: str
+    horizon_days: int
+    customers: int
+    assumed_rate: float
+    assumed_amount: float | None
+    observed_rate: float | None
+    evidence_amount: float | None
+
+
+_COMPARISON = (
+    "dimension, segment, period_start, compared_period_start, responses, nps, "
+    "compared_responses, compared_nps, change, p_adjusted, is_significant"
+)
 
 
 def headline_cell(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> Cell | None:
     """The headline figure over all time, or None without any answer."""
-    cells = _headline_cells(connection, workspace, "all", "true", 1)
-    return cells[0] if cells else None
+    row = connection.execute(
+        "select responses, promoters, passives, detractors, nps, ci_low, ci_high "
+        "from marts.fct_nps_by_period where basis = 'responses' and responses > 0 "
+        f"and time_grain = 'all' and {is_headline(workspace)}"
+    ).fetchone()
+    return Cell(*row) if row else None
 
 
-def headline_change(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> Change | None:
-    """The headline figure of the last two complete quarters that have answers, or None.
+def headline_change(
+    connection: duckdb.DuckDBPyConnection, workspace: Workspace
+) -> Comparison | None:
+    """The last complete quarter with answers against the one before, or None without two."""
+    row = connection.execute(
+        f"select {_COMPARISON} from marts.nps_change_significance "
+        f"where {_latest_quarter(workspace)} and dimension = 'all'"
+    ).fetchone()
+    return Comparison(*row) if row else None
 
-    A quarter is complete when its last day is not after the generation's `as_of_on`.
+
+def change_splits(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> list[Split]:
+    """That change split into rate and mix by each dimension, the largest mix first.
+
+    A dimension whose weights did not move tells nothing, and is left out.
     """
-    complete = "period_end <= (select as_of_on from marts._generation)"
-    cells = _headline_cells(connection, workspace, "quarter", complete, 2)
-    if len(cells) < 2:
-        return None
-    now, before = cells
-    shown = now.comparable and before.comparable
-    return Change(before, now, compare(now.counts, before.counts) if shown else None)
+    rows = connection.execute(
+        "select dimension, sum(rate_effect), sum(mix_effect) from marts.nps_change_significance "
+        f"where {_latest_quarter(workspace)} and dimension <> 'all' group by dimension "
+        # what rounds to nothing on the screen is nothing
+        "having round(abs(sum(mix_effect)), 1) > 0 order by abs(sum(mix_effect)) desc, dimension"
+    ).fetchall()
+    return [Split(*row) for row in rows]
 
 
-def contrasts(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> list[Contrast]:
-    """Every segment against the rest of its dimension, the most different (|z|) first.
+def _latest_quarter(workspace: Workspace) -> str:
+    """The SQL condition of the headline's last complete quarter that has one before it."""
+    condition = (
+        "comparison = 'previous_period' and time_grain = 'quarter' and basis = 'responses' "
+        f"and is_complete and {is_headline(workspace)}"
+    )
+    return (
+        f"{condition} and period_start = (select max(period_start) "
+        f"from marts.nps_change_significance where {condition})"
+    )
 
-    Suppressed segments are left out, and so are those whose rest is as small as a suppressed
-    cell: the difference would tell it. Of a dimension with two segments one is kept, since the
-    other is its mirror.
+
+def contrasts(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> list[Comparison]:
+    """Every segment against the rest of its dimension over all time, the most different first.
+
+    Left out are those too small to compare, on either side: the difference would tell the
+    smaller. Of a dimension with two segments one is kept, since the other is its mirror.
     """
     rows = connection.execute(
         f"""
         with cells as (
             select
-                dimension, segment, promoters, passives, detractors, responses, nps,
-                is_suppressed,
-                count(*) over dim as segments,
-                sum(promoters) over dim - promoters as rest_promoters,
-                sum(passives) over dim - passives as rest_passives,
-                sum(detractors) over dim - detractors as rest_detractors,
-                sum(responses) over dim - responses as rest_responses,
+                *,
+                count(*) over (partition by dimension) as segments,
                 row_number() over (partition by dimension order by segment) as place
-            from marts.fct_nps_by_segment_period
-            where time_grain = 'all' and basis = 'responses' and {is_headline(workspace)}
-            window dim as (partition by dimension)
+            from marts.nps_change_significance
+            where comparison = 'rest_of_dimension' and time_grain = 'all'
+                and basis = 'responses' and {is_headline(workspace)}
         )
-        select
-            dimension, segment, promoters, passives, detractors,
-            rest_promoters, rest_passives, rest_detractors
-        from cells
-        where not is_suppressed and rest_responses >= {max(1, workspace.min_group_size)}
-            and (segments > 2 or place = 1)
-            and abs(nps - 100.0 * (promoters - detractors) / nullif(responses, 0)) < 1e-6
+        select {_COMPARISON} from cells
+        where z is not null and (segments > 2 or place = 1)
+        order by abs(z) desc, dimension, segment
         """
     ).fetchall()
-    found = []
-    for dimension, segment, *numbers in rows:
-        own, rest = Counts(*map(int, numbers[:3])), Counts(*map(int, numbers[3:]))
-        found.append(Contrast(dimension, segment, own, rest, compare(own, rest)))
-    return sorted(found, key=lambda c: (-abs(c.difference.z), c.dimension, c.segment))
+    return [Comparison(*row) for row in rows]
+
+
+def revenue_at_risk(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> list[Risk]:
+    """The headline's figures of revenue at risk and upside, the nearest horizon first."""
+    rows = connection.execute(
+        "select figure, nps_class, horizon_days, customers, assumed_rate, assumed_amount, "
+        "observed_rate, evidence_amount from marts.nps_revenue_at_risk "
+        f"where dimension = 'all' and {is_headline(workspace)} order by horizon_days, figure"
+    ).fetchall()
+    return [Risk(*row) for row in rows]
 
 
 def is_headline(workspace: Workspace) -> str:
@@ -256,23 +245,6 @@ def is_headline(workspace: Workspace) -> str:
         f"metric = {literal(workspace.headline.metric)} "
         f"and survey_type = {literal(workspace.headline.survey_type)}"
     )
-
-
-def _headline_cells(
-    connection: duckdb.DuckDBPyConnection,
-    workspace: Workspace,
-    time_grain: str,
-    condition: str,
-    most: int,
-) -> list[Cell]:
-    """The latest cells of the headline figure, newest first."""
-    rows = connection.execute(
-        "select period_start, promoters, passives, detractors, nps, ci_low, ci_high "
-        "from marts.fct_nps_by_period where basis = 'responses' and responses > 0 "
-        f"and time_grain = {literal(time_grain)} and {is_headline(workspace)} and {condition} "
-        f"order by period_start desc limit {most}"
-    ).fetchall()
-    return [Cell(start, Counts(int(p), int(a), int(d)), *rest) for start, p, a, d, *rest in rows]
 
 
 # --- words ------------------------------------------------------------------------------------
@@ -304,15 +276,9 @@ def p_words(p_value: float) -> str:
     return "p < 0.001" if p_value < 0.001 else f"p {p_value:.3f}"
 
 
-def verdict(p_value: float, alpha: float, compared: int = 1) -> str:
-    """`real` or `could be chance`, at significance `alpha`.
-
-    Where the largest of several differences were picked, Bonferroni's bound for that many
-    comparisons is used: of 20 equal groups one differs at 0.05 by chance alone.
-    """
-    if p_value * compared < alpha:
-        return "real"
-    return f"could be chance, with {compared:,} compared" if p_value < alpha else "could be chance"
+def verdict(comparison: Comparison) -> str:
+    """`real` or `could be chance`, as the table judged it with all its comparisons counted."""
+    return "real" if comparison.is_significant else "could be chance"
 
 
 def age_words(seconds: float) -> str:
@@ -327,14 +293,13 @@ def age_words(seconds: float) -> str:
 # --- the page of text -------------------------------------------------------------------------
 
 
-def build_summary(workspace: Workspace, run: RunFacts, alpha: float = 0.05) -> str:
+def build_summary(workspace: Workspace, run: RunFacts) -> str:
     """Tell what a run did, as plain text of at most 100 columns (but for long paths).
 
     Args:
         workspace: its published files are read; the figures are those of the generation that
             is published, which after a failed gate is the one before.
         run: what the run itself knows.
-        alpha: the significance below which a difference is called real.
 
     Returns:
         The text, ending without a newline.
@@ -349,8 +314,10 @@ def build_summary(workspace: Workspace, run: RunFacts, alpha: float = 0.05) -> s
     with suppress(duckdb.Error), open_published(workspace.published / MARTS.file_name) as marts:
         lines += _guarded(_row_lines, marts)
         lines += _quarantine_lines(workspace, marts)
-        lines += _guarded(_headline_lines, marts, workspace, alpha)
-        lines += _guarded(_segment_lines, marts, workspace, alpha)
+        lines += _guarded(_headline_lines, marts, workspace)
+        lines += _guarded(_change_lines, marts, workspace)
+        lines += _guarded(_segment_lines, marts, workspace)
+        lines += _guarded(_risk_lines, marts, workspace)
     lines += _place_lines(workspace)
     if run.seconds:
         stages = ", ".join(f"{display_text(name)} {s:.1f} s" for name, s in run.seconds.items())
@@ -487,26 +454,40 @@ def _quarantine_lines(workspace: Workspace, marts: duckdb.DuckDBPyConnection) ->
     )
 
 
-def _headline_lines(
-    marts: duckdb.DuckDBPyConnection, workspace: Workspace, alpha: float
-) -> list[str]:
+def _headline_lines(marts: duckdb.DuckDBPyConnection, workspace: Workspace) -> list[str]:
     cell = headline_cell(marts, workspace)
     what = headline_name(workspace)
     if cell is None:
         return _said("Headline", f"{what}: no answers yet, so no score")
-    c = cell.counts
     if cell.nps is None:
-        return _said("Headline", f"{what}: too few answers to show a score ({c.responses:,})")
+        return _said("Headline", f"{what}: too few answers to show a score ({cell.responses:,})")
     interval = (
         f" (95 % interval {cell.ci_low:.1f} to {cell.ci_high:.1f})"
         if cell.ci_low is not None and cell.ci_high is not None
         else ""
     )
-    score = (
-        f"{what} {cell.nps:.1f}{interval} from {_many(c.responses, 'answer')}: {c.promoters:,} "
-        f"promoters, {c.passives:,} passives, {c.detractors:,} detractors"
+    return _said(
+        "Headline",
+        f"{what} {cell.nps:.1f}{interval} from {_many(cell.responses, 'answer')}: "
+        f"{cell.promoters:,} promoters, {cell.passives:,} passives, {cell.detractors:,} detractors",
     )
-    return [*_said("Headline", score), *_said("Change", change_words(marts, workspace, alpha))]
+
+
+def _change_lines(marts: duckdb.DuckDBPyConnection, workspace: Workspace) -> list[str]:
+    """The change in one sentence, and how much of it is people answering otherwise."""
+    change = headline_change(marts, workspace)
+    if change is None:
+        return _said("Change", "no two complete quarters with answers to compare yet")
+    lines = _said("Change", change_words(change))
+    splits = change_splits(marts, workspace) if change.change is not None else []
+    if splits:
+        parts = "; ".join(
+            f"by {display_text(split.dimension, 24)} {split.rate:+.1f} because scores changed and "
+            f"{split.mix:+.1f} because the mix did"
+            for split in splits[:2]
+        )
+        lines += _said("", f"of it, {parts}")
+    return lines
 
 
 def metric_name(metric: str) -> str:
@@ -521,28 +502,19 @@ def headline_name(workspace: Workspace) -> str:
     return f"{metric_name(headline.metric)} ({display_text(headline.survey_type)})"
 
 
-def change_words(
-    marts: duckdb.DuckDBPyConnection, workspace: Workspace, alpha: float = 0.05
-) -> str:
-    """The headline's last two complete quarters in one sentence, with the test's verdict."""
-    change = headline_change(marts, workspace)
-    if change is None:
-        return "no two complete quarters with answers to compare yet"
-    before, now = quarter_name(change.before.period_start), quarter_name(change.now.period_start)
-    d = change.difference
-    if d is None:
+def change_words(change: Comparison) -> str:
+    """A change of two quarters in one sentence, with its verdict."""
+    before, now = quarter_name(change.compared_start), quarter_name(change.period_start)
+    if change.change is None or change.p_adjusted is None:
         return f"{before} and {now} can't be compared: too few answers in one of them"
     return (
-        f"{d.points:+.1f} points from {before} ({change.before.nps:.1f}, "
-        f"{_many(change.before.counts.responses, 'answer')}) to {now} ({change.now.nps:.1f}, "
-        f"{_many(change.now.counts.responses, 'answer')}); {p_words(d.p_value)}: "
-        f"{verdict(d.p_value, alpha)}"
+        f"{change.change:+.1f} points from {before} ({change.compared_nps:.1f}, "
+        f"{_many(change.compared_responses, 'answer')}) to {now} ({change.nps:.1f}, "
+        f"{_many(change.responses, 'answer')}); {p_words(change.p_adjusted)}: {verdict(change)}"
     )
 
 
-def _segment_lines(
-    marts: duckdb.DuckDBPyConnection, workspace: Workspace, alpha: float
-) -> list[str]:
+def _segment_lines(marts: duckdb.DuckDBPyConnection, workspace: Workspace) -> list[str]:
     found = contrasts(marts, workspace)
     if not found:
         return _said("Segments", "none with enough answers to compare with the rest")
@@ -552,10 +524,33 @@ def _segment_lines(
     )
     for c in found[:3]:
         name = f"{display_text(c.dimension, 24)} = {display_text(c.segment, 32)}"
-        d = c.difference
         text = (
-            f"{name}: {c.counts.nps:.1f} against {c.rest.nps:.1f}, {d.points:+.1f} points, "
-            f"{p_words(d.p_value)}: {verdict(d.p_value, alpha, len(found))}"
+            f"{name}: {c.nps:.1f} against {c.compared_nps:.1f}, {c.change:+.1f} points, "
+            f"{p_words(c.p_adjusted or 0.0)}: {verdict(c)}"
+        )
+        lines += textwrap.wrap(
+            text, WIDTH, initial_indent=" " * (LABEL + 2), subsequent_indent=" " * (LABEL + 4)
+        )
+    return lines
+
+
+def _risk_lines(marts: duckdb.DuckDBPyConnection, workspace: Workspace) -> list[str]:
+    """Revenue at risk by rule of thumb and by what was seen; nothing where no MRR is delivered."""
+    found = [r for r in revenue_at_risk(marts, workspace) if r.assumed_amount is not None]
+    if not found:
+        return []
+    lines = _said("Revenue", f"a year, in {workspace.currency}, by rule of thumb and as observed:")
+    for risk in found:
+        what = display_text(risk.figure).replace("_", " ")
+        seen = (
+            f"{risk.evidence_amount:,.0f} seen ({risk.observed_rate:.1%})"
+            if risk.evidence_amount is not None and risk.observed_rate is not None
+            else "nothing seen yet to tell"
+        )
+        text = (
+            f"{what}, {_many(risk.customers, display_text(risk.nps_class))} in "
+            f"{risk.horizon_days:,} days: {risk.assumed_amount:,.0f} by rule "
+            f"({risk.assumed_rate:.0%}), {seen}"
         )
         lines += textwrap.wrap(
             text, WIDTH, initial_indent=" " * (LABEL + 2), subsequent_indent=" " * (LABEL + 4)

@@ -7,6 +7,7 @@ test reads was not made by it.
 from __future__ import annotations
 
 import calendar
+import itertools
 import math
 import random
 from collections import defaultdict
@@ -15,6 +16,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
+from scipy.stats import false_discovery_control, norm
 
 from orchestration.workspace import Workspace, load_workspace
 
@@ -56,6 +58,16 @@ create table marts.nps_outcomes_by_class (
     dimension varchar, segment varchar, customers bigint, observed bigint, churned bigint,
     churn_rate double, standard_error double, ci_low double, ci_high double,
     active_mrr double, realised_ltv double, projected_ltv double, is_suppressed boolean);
+create table marts.nps_change_significance (
+    comparison varchar, time_grain varchar, period_start date, compared_period_start date,
+    is_complete boolean, basis varchar, metric varchar, survey_type varchar, dimension varchar,
+    segment varchar, responses bigint, nps double, compared_responses bigint, compared_nps double,
+    change double, standard_error double, z double, p_value double, comparisons bigint,
+    p_adjusted double, is_significant boolean, rate_effect double, mix_effect double);
+create table marts.nps_revenue_at_risk (
+    metric varchar, survey_type varchar, figure varchar, nps_class varchar, horizon_days integer,
+    dimension varchar, segment varchar, customers bigint, assumed_rate double,
+    assumed_amount double, observed_rate double, evidence_amount double);
 create table marts.ingest_reconciliation (
     source varchar, entity varchar, file_sha256 varchar, file_name varchar, file_status varchar,
     file_reason varchar, rows_delivered bigint, rows_accepted bigint, rows_quarantined bigint,
@@ -93,6 +105,9 @@ class Facts:
     files: list[tuple] = field(default_factory=list)
     quarantined: list[tuple[str, str]] = field(default_factory=list)  # (reason, raw text)
     min_group_size: int = 5
+    as_of: date = AS_OF
+    level: float = 0.05  # of significance
+    risks: list[tuple] = field(default_factory=list)  # figure, class, days, n, rate, …
 
 
 def make_workspace(root: Path, text: str = WORKSPACE_YML) -> Workspace:
@@ -149,7 +164,11 @@ def sample_facts(seed: int = 7, months: int = 14, per_month: int = 60) -> Facts:
          12, 0, 12, 0, 0, 0),
     ]  # fmt: skip
     quarantined = [("score_out_of_range", "a,11")] * 13 + [("missing_id", ",9")] * 7
-    return Facts(answers, outcomes, files, quarantined)
+    risks = [
+        ("short_term_revenue_at_risk", "detractor", 90, 280, 0.5, 168000.0, 0.14, 20328.0),
+        ("long_term_revenue_at_risk", "passive", 180, 240, 0.3, 86400.0, None, None),
+    ]
+    return Facts(answers, outcomes, files, quarantined, risks=risks)
 
 
 def write_build(path: Path, facts: Facts, threads: int = 2) -> None:
@@ -183,6 +202,12 @@ def write_build(path: Path, facts: Facts, threads: int = 2) -> None:
                     projected in facts.outcomes
             ],
         )  # fmt: skip
+        _insert(connection, "marts.nps_change_significance", _comparisons(facts))
+        _insert(
+            connection,
+            "marts.nps_revenue_at_risk",
+            [("nps", "relational", *risk[:3], "all", "all", *risk[3:]) for risk in facts.risks],
+        )
         _insert(connection, "marts.ingest_reconciliation", facts.files)
         _insert(
             connection,
@@ -202,6 +227,96 @@ def interval(promoters: int, passives: int, detractors: int) -> tuple[float, flo
     p, d = (promoters + 0.75) / n, (detractors + 0.75) / n
     half = 1.959963984540054 * math.sqrt((p + d - (p - d) ** 2) / n)
     return max(-100.0, 100 * (p - d - half)), min(100.0, 100 * (p - d + half))
+
+
+def comparison(own: list[Answer], other: list[Answer], least: int) -> tuple[float | None, ...]:
+    """Change in points, standard error, z and p of two groups, by the formulas of METRICS."""
+    if min(len(own), len(other)) < max(1, least):
+        return None, None, None, None
+    raw, adjusted, variances = [], [], []
+    for group in (own, other):
+        names = [a.nps_class for a in group]
+        n, p, d = len(group), names.count("promoter"), names.count("detractor")
+        raw.append(100 * (p - d) / n)
+        p, d = (p + 0.75) / (n + 3), (d + 0.75) / (n + 3)
+        adjusted.append(100 * (p - d))
+        variances.append(1e4 * (p + d - (p - d) ** 2) / (n + 3))
+    error = math.sqrt(sum(variances))
+    z = (adjusted[0] - adjusted[1]) / error
+    return raw[0] - raw[1], error, z, 2 * norm.sf(abs(z))
+
+
+def _comparisons(facts: Facts) -> list[tuple]:
+    """Rows of nps_change_significance: quarters against those before, segments against the rest."""
+    rows = []
+    quarters: dict[date, list[Answer]] = defaultdict(list)
+    for answer in facts.answers:
+        quarters[date(answer.day.year, 3 * ((answer.day.month - 1) // 3) + 1, 1)].append(answer)
+    starts = sorted(quarters)
+    for before, now in itertools.pairwise(starts):
+        end = (now + timedelta(days=100)).replace(day=1) - timedelta(days=1)
+        rows += _family(
+            facts,
+            ("previous_period", "quarter", now, before, end <= facts.as_of),
+            [("all", "all", quarters[now], quarters[before])],
+        )
+        for dimension in ("region", "plan", "channel"):
+            names = {getattr(a, dimension) for a in quarters[now] + quarters[before]}
+            groups = [
+                (dimension, name, *([a for a in quarters[day] if getattr(a, dimension) == name]
+                                    for day in (now, before)))
+                for name in sorted(names)
+            ]  # fmt: skip
+            rows += _family(
+                facts, ("previous_period", "quarter", now, before, end <= facts.as_of), groups
+            )
+    if facts.answers:
+        first = min(a.day for a in facts.answers)
+        for dimension in ("region", "plan", "channel"):
+            names = {getattr(a, dimension) for a in facts.answers}
+            groups = [
+                (dimension, name,
+                 [a for a in facts.answers if getattr(a, dimension) == name],
+                 [a for a in facts.answers if getattr(a, dimension) != name])
+                for name in sorted(names)
+            ]  # fmt: skip
+            rows += _family(facts, ("rest_of_dimension", "all", first, first, True), groups)
+    return rows
+
+
+def _family(facts: Facts, head: tuple, groups: list[tuple]) -> list[tuple]:
+    tested = [comparison(own, other, facts.min_group_size) for *_, own, other in groups]
+    p_values = [row[3] for row in tested if row[3] is not None]
+    adjusted = iter(false_discovery_control(p_values) if p_values else ())
+    sizes = [sum(len(group[place]) for group in groups) for place in (2, 3)]
+    rows = []
+    for (dimension, segment, own, other), row in zip(groups, tested, strict=True):
+        p = None if row[3] is None else float(next(adjusted))
+        scores = [
+            _nps(group) if len(group) >= facts.min_group_size else None for group in (own, other)
+        ]
+        effects: tuple[float | None, ...] = (None, None)
+        if head[0] == "previous_period":
+            now, before = _nps(own), _nps(other)
+            now, before = (before if now is None else now), (now if before is None else before)
+            shares = [len(group) / size for group, size in zip((own, other), sizes, strict=True)]
+            effects = (
+                sum(shares) / 2 * (now - before),
+                (now + before) / 2 * (shares[0] - shares[1]),
+            )
+        rows.append(
+            (*head[:5], "responses", "nps", "relational", dimension, segment,
+             len(own), scores[0], len(other), scores[1], *row, len(p_values), p,
+             None if p is None else p <= facts.level, *effects)
+        )  # fmt: skip
+    return rows
+
+
+def _nps(answers: list[Answer]) -> float | None:
+    names = [a.nps_class for a in answers]
+    if not names:
+        return None
+    return 100 * (names.count("promoter") - names.count("detractor")) / len(names)
 
 
 def _measures(answers: list[Answer], least: int) -> tuple:
