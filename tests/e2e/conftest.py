@@ -129,7 +129,7 @@ def sample_run(jobs: Jobs) -> SampleRun:
         PYTHONPATH=str(HERE / "guard"),
         NPS_E2E_NETWORK_LOG=str(log),
     )
-    return SampleRun(root, done, log.read_text().splitlines(), e2e.hashes_below(root / "lake"))
+    return SampleRun(root, done, log.read_text().splitlines(), e2e.lake_of(root))
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,7 @@ def sample_again(jobs: Jobs) -> Together:
     with ThreadPoolExecutor(len(started)) as pool:
         waiting = {name: pool.submit(e2e.finish, process) for name, process in started.items()}
         runs = {name: future.result() for name, future in waiting.items()}
-    return Together(runs, e2e.hashes_below(root / "lake"), e2e.ledger(root))
+    return Together(runs, e2e.lake_of(root), e2e.ledger(root))
 
 
 @dataclass(frozen=True)

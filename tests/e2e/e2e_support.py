@@ -290,6 +290,12 @@ def hashes_below(folder: Path) -> dict[str, str]:
     }
 
 
+def lake_of(root: Path) -> dict[str, str]:
+    """The lake's files and their hashes, but for its copy of the ledger: what was delivered."""
+    found = hashes_below(root / "lake")
+    return {name: digest for name, digest in found.items() if not name.startswith("ledger/")}
+
+
 # --- making a workspace -------------------------------------------------------------------------
 
 
