@@ -14,9 +14,7 @@ from __future__ import annotations
 
 import html
 import itertools
-import math
 import os
-import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -26,11 +24,32 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from orchestration.charts import (
+    CLASSES,
+    COLOURS,
+    NARROW,
+    WIDE,
+    Curve,
+    Figure,
+    Outcome,
+    churn_spec,
+    curves_spec,
+    domain_of,
+    dots_spec,
+    light,
+    plain,
+    svg,
+    trend_spec,
+    words_spec,
+)
 from orchestration.errors import UserError
 from orchestration.publish import MARTS, open_published, published_generation
 from orchestration.summary import (
     Cell,
     Comparison,
+    Risk,
+    Split,
+    change_splits,
     contrasts,
     display_text,
     headline_cell,
@@ -41,6 +60,7 @@ from orchestration.summary import (
     p_words,
     quarantined_files,
     quarter_name,
+    revenue_at_risk,
 )
 
 if TYPE_CHECKING:
@@ -49,60 +69,7 @@ if TYPE_CHECKING:
 TREND_MONTHS = 36  # the most recent; older ones stay in the published tables
 MOST_SEGMENTS = 14  # of one dimension, those with the most answers
 MOST_FILES = 20
-WIDE, NARROW = 820, 350  # pixels of the drawing, axes included
-
-# role: (light, dark). Each light colour is used for one role only: the page's style finds the
-# parts of a chart by it.
-COLOURS = {
-    "ink": ("#1d2733", "#e8edf3"),
-    "muted": ("#5c6875", "#9fadbb"),
-    "rule": ("#d9dfe6", "#33404e"),
-    "accent": ("#1f5fbf", "#7fb2ff"),
-    "band": ("#c9dbf5", "#24466f"),
-    "paper": ("#fefefe", "#17202a"),
-    "promoter": ("#1b7f5c", "#4cc79a"),
-    "passive": ("#8a93a0", "#a9b3c0"),
-    "detractor": ("#c0452c", "#ff8f75"),
-    "no_response": ("#8b6fb8", "#c3a9ef"),
-}
-CLASSES = {
-    "promoter": "Promoters",
-    "passive": "Passives",
-    "detractor": "Detractors",
-    "no_response": "No response",
-}
-
-
 # --- what the page tells ------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A value with its interval, as drawn; all three are None where it is suppressed."""
-
-    label: str
-    value: float | None
-    low: float | None
-    high: float | None
-    answers: int
-    complete: bool = True
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """One row of nps_outcomes_by_class over all segments; money in the workspace's currency."""
-
-    nps_class: str
-    window_days: int
-    customers: int
-    observed: int
-    churned: int
-    churn_rate: float | None
-    ci_low: float | None
-    ci_high: float | None
-    active_mrr: float | None
-    realised_ltv: float | None
-    projected_ltv: float | None
 
 
 @dataclass(frozen=True)
@@ -115,7 +82,10 @@ class Facts:
     months: list[Figure] = field(default_factory=list)
     segments: dict[str, list[Figure]] = field(default_factory=dict)
     contrasts: list[Comparison] = field(default_factory=list)
+    splits: list[Split] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
+    curves: list[Curve] = field(default_factory=list)
+    risks: list[Risk] = field(default_factory=list)
     described: dict[str, str] = field(default_factory=dict)
     others: list[tuple[str, str, int, float | None, float | None, float | None]] = field(
         default_factory=list
@@ -167,15 +137,15 @@ def trend_png(workspace: Workspace) -> bytes:
 
     facts = _facts(workspace)
     if facts.months:
-        spec = _trend_spec(facts.months, 640, 260)
+        spec = trend_spec(facts.months, 640, 260)
         spec["title"] = {
             "text": f"{headline_name(workspace)} by month, with its 95 % interval",
             "anchor": "start",
-            "color": _light("ink"),
+            "color": light("ink"),
             "fontSize": 14,
         }
     else:
-        spec = _words_spec("No answers yet", 560, 80)
+        spec = words_spec("No answers yet", 560, 80)
     spec["background"] = "#ffffff"
     return vl_convert.vegalite_to_png(spec, scale=1.5, allowed_base_urls=[])
 
@@ -198,7 +168,8 @@ def _facts(workspace: Workspace) -> Facts:
                 return {}
 
             found = read(_read_headline) | read(_read_months) | read(_read_segments)
-            found |= read(_read_outcomes) | read(_read_quality)
+            found |= read(_read_outcomes) | read(_read_curves) | read(_read_risks)
+            found |= read(_read_quality)
     except duckdb.Error as error:
         raise UserError(f"{path}: can't be read for the report; run refresh again") from error
     return Facts(generation=generation, **found)
@@ -213,6 +184,7 @@ def _read_headline(marts: duckdb.DuckDBPyConnection, workspace: Workspace) -> di
     return {
         "headline": headline_cell(marts, workspace),
         "change": headline_change(marts, workspace),
+        "splits": change_splits(marts, workspace),
         "others": others,
     }
 
@@ -280,6 +252,37 @@ def _read_outcomes(marts: duckdb.DuckDBPyConnection, workspace: Workspace) -> di
     }
 
 
+def _read_curves(marts: duckdb.DuckDBPyConnection, workspace: Workspace) -> dict[str, Any]:
+    """Curves of the headline, each customer once, down to the last day that enough are left."""
+    rows = marts.execute(
+        "select nps_class, days, at_risk, retention, ci_low, ci_high "
+        "from marts.nps_retention_curves "
+        "where basis = 'customers' and dimension = 'all' and retention is not null "
+        f"and at_risk >= {workspace.min_group_size} and {is_headline(workspace)} "
+        "order by nps_class, days"
+    ).fetchall()
+    grouped = {
+        name: list(members)
+        for name, members in itertools.groupby(rows, lambda row: row[0])
+        if name in CLASSES
+    }
+    return {
+        "curves": [
+            Curve(
+                name,
+                tuple((days, kept, low, high) for _, days, _, kept, low, high in grouped[name]),
+                records=grouped[name][0][2],
+            )
+            for name in CLASSES
+            if name in grouped
+        ]
+    }
+
+
+def _read_risks(marts: duckdb.DuckDBPyConnection, workspace: Workspace) -> dict[str, Any]:
+    return {"risks": revenue_at_risk(marts, workspace)}
+
+
 def _read_quality(marts: duckdb.DuckDBPyConnection, workspace: Workspace) -> dict[str, Any]:
     names = ("delivered", "accepted", "quarantined", "duplicate", "superseded", "deleted")
     sums = ", ".join(f"coalesce(sum(rows_{name}), 0)::bigint" for name in names)
@@ -293,207 +296,6 @@ def _read_quality(marts: duckdb.DuckDBPyConnection, workspace: Workspace) -> dic
         f"order by source, entity, file_name limit {MOST_FILES}"
     ).fetchall()
     return {"sources": sources, "files": files, "quarantined": quarantined_files(marts)}
-
-
-# --- charts -------------------------------------------------------------------------------------
-
-
-def _light(role: str) -> str:
-    return COLOURS[role][0]
-
-
-def _spec(chart: Any, width: int, height: Any, fit: str) -> dict[str, Any]:
-    """An Altair chart as a Vega-Lite spec, with what all charts share."""
-    chart = chart.properties(
-        width=width, height=height, autosize={"type": fit, "contains": "padding"}
-    )
-    chart = chart.configure(
-        aria=False,  # the figure has words of its own; nobody wants every point read out
-        background=_light("paper"),
-        font="system-ui, -apple-system, Segoe UI, Roboto, Liberation Sans, sans-serif",
-        view={"stroke": None},
-        axis={
-            "labelColor": _light("muted"),
-            "gridColor": _light("rule"),
-            "labelFontSize": 12,
-            "title": None,
-            "domain": False,
-            "ticks": False,
-            "labelPadding": 6,
-        },
-    )
-    return chart.to_dict()
-
-
-def _words_spec(text: str, width: int, height: int) -> dict[str, Any]:
-    import altair as alt
-
-    chart = alt.Chart(alt.Data(values=[{}])).mark_text(
-        text=text, fontSize=18, color=_light("muted")
-    )
-    return _spec(chart, width, height, "fit")
-
-
-def _domain(figures: Iterable[Figure], step: float = 10) -> list[float]:
-    """A scale of round numbers around all intervals, within the range a score can have."""
-    ends = [end for f in figures for end in (f.low, f.value, f.high) if end is not None]
-    if not ends:
-        return [-100, 100]
-    low, high = step * math.floor(min(ends) / step), step * math.ceil(max(ends) / step)
-    return [max(-100.0, low), min(100.0, max(high, low + step))]
-
-
-def _trend_spec(months: Sequence[Figure], width: int, height: int) -> dict[str, Any]:
-    """The score by month with its interval as a band; the month still running is hollow."""
-    import altair as alt
-
-    rows = [
-        {"month": f.label, "nps": f.value, "low": f.low, "high": f.high, "running": not f.complete}
-        for f in months
-    ]
-    wide = width > 500
-    every = next(
-        step for step in (1, 2, 3, 6, 12) if len(rows) / step <= (12 if wide else 5) or step == 12
-    )
-    base = alt.Chart(alt.Data(values=rows)).encode(
-        x=alt.X(
-            "month:T",
-            scale=alt.Scale(type="utc"),
-            axis=alt.Axis(
-                grid=False,
-                format="%b %Y" if every > 1 and wide else "%b %y",
-                tickCount={"interval": "month", "step": every},
-                labelOverlap=True,
-                labelFlush=True,
-            ),
-        )
-    )
-
-    def at(name: str) -> Any:
-        scale = alt.Scale(domain=_domain(months), nice=False)
-        return alt.Y(f"{name}:Q", scale=scale, axis=alt.Axis(tickCount=6))
-
-    band, accent, paper = _light("band"), _light("accent"), _light("paper")
-    last = [row for row in rows if row["nps"] is not None][-1:]
-    told = alt.Chart(alt.Data(values=[r | {"text": _number(r["nps"], 0)} for r in last])).encode(
-        x=alt.X("month:T", scale=alt.Scale(type="utc")), y=at("nps"), text="text:N"
-    )
-    low, high = _domain(months)
-    nought = alt.Chart(alt.Data(values=[{"nps": 0}] if low < 0 < high else []))
-    chart = alt.layer(
-        base.mark_area(color=band, opacity=1).encode(y=at("low"), y2="high:Q"),
-        # A month alone between two gaps has no area: its interval is this short line.
-        base.mark_rule(color=band, strokeWidth=3).encode(y=at("low"), y2="high:Q"),
-        nought.mark_rule(color=_light("muted"), strokeWidth=1).encode(y=at("nps")),
-        base.mark_line(color=accent, strokeWidth=2.5).encode(y=at("nps")),
-        base.mark_point(filled=True, opacity=1, size=42, fill=accent).encode(y=at("nps")),
-        base.transform_filter("datum.running && isValid(datum.nps)")
-        .mark_point(filled=True, opacity=1, size=60, fill=paper, stroke=accent, strokeWidth=2)
-        .encode(y=at("nps")),
-        told.mark_text(dy=-14, dx=-8, fontSize=14, fontWeight=700, color=_light("ink")),
-    )
-    return _spec(chart, width, height, "fit")
-
-
-def _dots_spec(
-    figures: Sequence[Figure], width: int, domain: list[float], total: float | None
-) -> dict[str, Any]:
-    """Dots and whiskers, one row for each figure shown, and a dashed line at the total."""
-    import altair as alt
-
-    rows = [
-        {"name": name, "value": f.value, "low": f.low, "high": f.high, "text": _number(f.value, 0)}
-        for name, f in zip(_distinct(f.label for f in figures), figures, strict=True)
-    ]
-    base = alt.Chart(alt.Data(values=rows)).encode(
-        y=alt.Y(
-            "name:N",
-            sort=[row["name"] for row in rows],
-            axis=alt.Axis(
-                labelColor=_light("ink"),
-                labelFontSize=13,
-                # The same room for names in every chart, so that their scales line up.
-                minExtent=170 if width > 500 else 96,
-                maxExtent=170 if width > 500 else 96,
-                labelLimit=160 if width > 500 else 90,
-            ),
-        )
-    )
-
-    def at(name: str) -> Any:
-        scale = alt.Scale(domain=domain, nice=False)
-        return alt.X(f"{name}:Q", scale=scale, axis=alt.Axis(tickCount=6 if width > 500 else 4))
-
-    accent, ink = _light("accent"), _light("ink")
-    layers = [
-        base.mark_rule(color=accent, strokeWidth=2).encode(x=at("low"), x2="high:Q"),
-        base.mark_point(filled=True, opacity=1, size=90, fill=accent).encode(x=at("value")),
-        base.mark_text(dy=-12, color=ink, fontSize=12, fontWeight=600).encode(
-            x=at("value"), text="text:N"
-        ),
-    ]
-    if total is not None:
-        line = alt.Chart(alt.Data(values=[{"total": total}])).mark_rule(
-            color=_light("muted"), strokeDash=[3, 4], strokeWidth=1.5
-        )
-        layers.insert(0, line.encode(x=at("total")))
-    return _spec(alt.layer(*layers), width, alt.Step(36), "fit-x")
-
-
-def _churn_spec(outcomes: Sequence[Outcome], width: int) -> dict[str, Any]:
-    """Churn in percent by window and class, with intervals."""
-    import altair as alt
-
-    rows = [
-        {
-            "window": f"{o.window_days} days",
-            "class": o.nps_class,
-            "rate": 100 * o.churn_rate,
-            "low": 100 * (o.churn_rate if o.ci_low is None else o.ci_low),
-            "high": 100 * (o.churn_rate if o.ci_high is None else o.ci_high),
-        }
-        for o in outcomes
-        if o.churn_rate is not None
-    ]
-    classes = [name for name in CLASSES if any(row["class"] == name for row in rows)]
-    windows = sorted({o.window_days for o in outcomes if o.churn_rate is not None})
-    colours = alt.Scale(domain=classes, range=[_light(name) for name in classes])
-    base = alt.Chart(alt.Data(values=rows)).encode(
-        y=alt.Y(
-            "window:N",
-            sort=[f"{days} days" for days in windows],
-            scale=alt.Scale(paddingInner=0.25),
-            axis=alt.Axis(labelColor=_light("ink"), labelFontSize=13),
-        ),
-        yOffset=alt.YOffset("class:N", sort=classes, scale=alt.Scale(paddingOuter=0.2)),
-        color=alt.Color("class:N", scale=colours, legend=None),
-    )
-
-    def at(name: str) -> Any:
-        high = max(row["high"] for row in rows)
-        scale = alt.Scale(domain=[0, min(100, max(5, 5 * math.ceil(high / 5)))], nice=False)
-        axis = alt.Axis(tickCount=6 if width > 500 else 4, labelExpr="datum.label + ' %'")
-        return alt.X(f"{name}:Q", scale=scale, axis=axis)
-
-    chart = alt.layer(
-        base.mark_rule(strokeWidth=2).encode(x=at("low"), x2="high:Q"),
-        base.mark_point(filled=True, opacity=1, size=90).encode(x=at("rate")),
-    )
-    return _spec(chart, width, (24 * len(classes) + 16) * len(windows) + 30, "fit")
-
-
-def _svg(spec: dict[str, Any], name: str) -> str:
-    """Draw a spec as SVG to be put into the page.
-
-    Names of XML's spaces, which look like addresses, go: HTML needs none. Ids get the chart's
-    name, since two charts of one page would clip each other by the same id.
-    """
-    import vl_convert
-
-    svg = vl_convert.vegalite_to_svg(spec, allowed_base_urls=[])
-    svg = re.sub(r' xmlns(:\w+)?="[^"]*"', "", svg, count=2)
-    svg = re.sub(r'(id="|url\(#)(\w+)', rf"\g<1>{name}-\g<2>", svg)
-    return svg.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1)
 
 
 # --- the page -----------------------------------------------------------------------------------
@@ -550,7 +352,7 @@ def _headline_section(workspace: Workspace, facts: Facts) -> str:
             f"{workspace.min_group_size} on.",
         )
     interval = (
-        f"95 % interval <b>{_number(cell.ci_low)} to {_number(cell.ci_high)}</b>, from "
+        f"95 % interval <b>{plain(cell.ci_low)} to {plain(cell.ci_high)}</b>, from "
         if cell.ci_low is not None and cell.ci_high is not None
         else "From "
     )
@@ -558,10 +360,10 @@ def _headline_section(workspace: Workspace, facts: Facts) -> str:
 <p class="over"><b>{name}</b> · all answers {when}</p>
 <div class="hero">
 <div>
-<h1 aria-label="{name} {_number(cell.nps)}"><span class="score">{_number(cell.nps)}</span></h1>
+<h1 aria-label="{name} {plain(cell.nps)}"><span class="score">{plain(cell.nps)}</span></h1>
 <p class="lead">{interval}{_many(c.responses, "answer")}</p>
 </div>
-{_change_card(facts.change)}
+{_change_card(facts.change, facts.splits)}
 </div>
 {_shares(c.promoters, c.passives, c.detractors)}
 </header>
@@ -575,7 +377,7 @@ def _intro(name: str, when: str, heading: str, text: str) -> str:
     )
 
 
-def _change_card(change: Comparison | None) -> str:
+def _change_card(change: Comparison | None, splits: Sequence[Split]) -> str:
     """The last two complete quarters, in words a reader without statistics understands."""
     if change is None:
         text = "There are no two complete quarters to compare yet."
@@ -589,10 +391,21 @@ def _change_card(change: Comparison | None) -> str:
     return f"""<div class="card {tone}">
 <h2>Change, {names[0]} to {names[1]}</h2>
 <p class="big">{_signed(change.change)} <span class="unit">points</span></p>
-<p>From {_number(change.compared_nps)} ({_many(change.compared_responses, "answer")}) to
-{_number(change.nps)} ({_many(change.responses, "answer")}).
-<b>{words}</b> ({html.escape(p_words(change.p_adjusted))}).</p>
+<p>From {plain(change.compared_nps)} ({_many(change.compared_responses, "answer")}) to
+{plain(change.nps)} ({_many(change.responses, "answer")}).
+<b>{words}</b> ({html.escape(p_words(change.p_adjusted))}).{_split_words(splits)}</p>
 </div>"""
+
+
+def _split_words(splits: Sequence[Split]) -> str:
+    """What of the change is people answering otherwise, and what is other people answering."""
+    if not splits:
+        return ""
+    split = splits[0]
+    return (
+        f" By {_told(split.dimension.replace('_', ' '))}, scores made {_signed(split.rate)} of it "
+        f"and the mix {_signed(split.mix)}."
+    )
 
 
 def _shares(promoters: int, passives: int, detractors: int) -> str:
@@ -625,10 +438,10 @@ def _standouts(facts: Facts) -> str:
     else:
         items = "".join(
             f"<li><b>{_told(c.segment)}</b> ({_told(c.dimension)}) scores "
-            f"{_number(abs(c.change or 0.0))} points "
+            f"{plain(abs(c.change or 0.0))} points "
             f'<b class="{"good" if (c.change or 0.0) > 0 else "bad"}">'
             f"{'above' if (c.change or 0.0) > 0 else 'below'}</b> the rest: "
-            f"{_number(c.nps)} against {_number(c.compared_nps)}, from "
+            f"{plain(c.nps)} against {plain(c.compared_nps)}, from "
             f"{_many(c.responses, 'answer')}.</li>"
             for c in real
         )
@@ -647,14 +460,14 @@ def _trend_section(facts: Facts) -> str:
     if not shown:
         return _empty("Trend by month", "Every month has too few answers to show a score.")
     alt = (
-        f"Score by month from {_month(shown[0].label)} ({_number(shown[0].value)}) to "
-        f"{_month(shown[-1].label)} ({_number(shown[-1].value)}); lowest "
-        f"{_number(min(f.value for f in shown if f.value is not None))}, highest "
-        f"{_number(max(f.value for f in shown if f.value is not None))}."
+        f"Score by month from {_month(shown[0].label)} ({plain(shown[0].value)}) to "
+        f"{_month(shown[-1].label)} ({plain(shown[-1].value)}); lowest "
+        f"{plain(min(f.value for f in shown if f.value is not None))}, highest "
+        f"{plain(max(f.value for f in shown if f.value is not None))}."
     )
     charts = {
-        "wide": _svg(_trend_spec(months, WIDE, 300), "trend-wide"),
-        "narrow": _svg(_trend_spec(months, NARROW, 240), "trend-narrow"),
+        "wide": svg(trend_spec(months, WIDE, 300), "trend-wide"),
+        "narrow": svg(trend_spec(months, NARROW, 240), "trend-narrow"),
     }
     notes = ["The band is the 95 % interval: the fewer answers, the wider."]
     if any(not f.complete for f in shown):
@@ -666,7 +479,7 @@ def _trend_section(facts: Facts) -> str:
     table = _table(
         ["Month", "Score", "95 % interval", "Answers"],
         [
-            [_month(f.label), _number(f.value), _interval(f.low, f.high), f"{f.answers:,}"]
+            [_month(f.label), plain(f.value), _interval(f.low, f.high), f"{f.answers:,}"]
             for f in reversed(months)
         ],
     )
@@ -684,7 +497,7 @@ def _segment_section(workspace: Workspace, facts: Facts) -> str:
         )
         for dimension, figures in facts.segments.items()
     }
-    domain = _domain(itertools.chain.from_iterable(drawn.values()))
+    domain = domain_of(itertools.chain.from_iterable(drawn.values()))
     total = facts.headline.nps if facts.headline else None
     parts = []
     for number, (dimension, figures) in enumerate(facts.segments.items()):
@@ -701,17 +514,17 @@ def _segment_section(workspace: Workspace, facts: Facts) -> str:
         if not shown:
             parts.append(f"{heading}<p class='quiet'>{' '.join(notes)}</p>")
             continue
-        alt = "; ".join(f"{f.label} {_number(f.value)} ({_interval(f.low, f.high)})" for f in shown)
+        alt = "; ".join(f"{f.label} {plain(f.value)} ({_interval(f.low, f.high)})" for f in shown)
         charts = {
-            "wide": _svg(_dots_spec(shown, WIDE, domain, total), f"s{number}-wide"),
-            "narrow": _svg(_dots_spec(shown, NARROW, domain, total), f"s{number}-narrow"),
+            "wide": svg(dots_spec(shown, WIDE, domain, total), f"s{number}-wide"),
+            "narrow": svg(dots_spec(shown, NARROW, domain, total), f"s{number}-narrow"),
         }
         table = _table(
             ["Segment", "Score", "95 % interval", "Answers"],
             [
                 [
                     html.escape(f.label),
-                    _number(f.value),
+                    plain(f.value),
                     _interval(f.low, f.high),
                     f"{f.answers:,}",
                 ]
@@ -739,8 +552,8 @@ def _churn_section(workspace: Workspace, facts: Facts) -> str:
         for o in rated
     )
     charts = {
-        "wide": _svg(_churn_spec(rated, WIDE), "churn-wide"),
-        "narrow": _svg(_churn_spec(rated, NARROW), "churn-narrow"),
+        "wide": svg(churn_spec(rated, WIDE), "churn-wide"),
+        "narrow": svg(churn_spec(rated, NARROW), "churn-narrow"),
     }
     present = [name for name in CLASSES if any(o.nps_class == name for o in rated)]
     legend = "".join(f'<li><i class="{name}"></i>{CLASSES[name]}</li>' for name in present)
@@ -770,8 +583,81 @@ def _churn_section(workspace: Workspace, facts: Facts) -> str:
         f'<ul class="legend">{legend}</ul>'
         + _figure(charts, alt, note)
         + _details(table)
-        + _money(workspace, facts),
+        + _curves(facts)
+        + _money(workspace, facts)
+        + _risks(workspace, facts),
     )
+
+
+def _curves(facts: Facts) -> str:
+    """How long customers stay, by the class of their first answer."""
+    curves = [curve for curve in facts.curves if len(curve.points) > 1]
+    if not curves:
+        return ""
+    ends = [(c, *c.points[-1]) for c in curves]
+    alt = "; ".join(
+        f"{CLASSES[c.nps_class]}: {_percent(kept)} after {days} days" for c, days, kept, *_ in ends
+    )
+    charts = {
+        "wide": svg(curves_spec(curves, WIDE, 320), "curves-wide"),
+        "narrow": svg(curves_spec(curves, NARROW, 260), "curves-narrow"),
+    }
+    legend = "".join(
+        f'<li><i class="{c.nps_class}"></i>{CLASSES[c.nps_class]}</li>' for c in curves
+    )
+    note = (
+        "Share of customers who are still there so many days after their first answer (or "
+        "unanswered invitation), Kaplan-Meier: who is still being watched counts as long as that "
+        "lasts. Bands are 95 % intervals."
+    )
+    table = _table(
+        ["Class", "Customers", "Followed for", "Still there", "95 % interval"],
+        [
+            [
+                CLASSES[c.nps_class],
+                f"{c.records:,}",
+                f"{days} days",
+                _percent(kept),
+                "–" if low is None or high is None else f"{_percent(low)} to {_percent(high)}",
+            ]
+            for c, days, kept, low, high in ends
+        ],
+    )
+    return (
+        f'<h3>How long they stay</h3><ul class="legend">{legend}</ul>'
+        + _figure(charts, alt, note)
+        + _details(table)
+    )
+
+
+def _risks(workspace: Workspace, facts: Facts) -> str:
+    """Revenue at risk and upside: the calculator's rule of thumb beside what was seen."""
+    known = [risk for risk in facts.risks if risk.assumed_amount is not None]
+    if not known:
+        return ""
+    table = _table(
+        ["Figure", "Customers", "By rule", "Rate", "As observed", "Rate"],
+        [
+            [
+                html.escape(
+                    f"{display_text(r.figure).replace('_', ' ').capitalize()}, "
+                    f"{CLASSES.get(r.nps_class, r.nps_class).lower()} in {r.horizon_days} days"
+                ),
+                f"{r.customers:,}",
+                _amount(r.assumed_amount),
+                _percent(r.assumed_rate),
+                _amount(r.evidence_amount),
+                _percent(r.observed_rate),
+            ]
+            for r in known
+        ],
+    )
+    note = (
+        f"A year's revenue in {html.escape(workspace.currency)}. By rule: customers × rate × what "
+        "a customer pays on average. As observed: what these customers really pay × the rate "
+        "seen in their class."
+    )
+    return f"<h3>Revenue at risk</h3>{table}<p class='quiet'>{note}</p>"
 
 
 def _money(workspace: Workspace, facts: Facts) -> str:
@@ -812,7 +698,7 @@ def _others_section(facts: Facts) -> str:
             [
                 html.escape(metric_name(metric)),
                 _told(kind),
-                _number(value),
+                plain(value),
                 _interval(low, high),
                 f"{answers:,}",
             ]
@@ -938,41 +824,21 @@ def _told(text: object, most: int = 60) -> str:
     return html.escape(display_text(text, most))
 
 
-def _distinct(names: Iterable[str]) -> list[str]:
-    """Names as rows of a chart: two that look the same once made visible stay two rows."""
-    seen: dict[str, int] = {}
-    found = []
-    for name in names:
-        seen[name] = seen.get(name, 0) + 1
-        found.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
-    return found
-
-
-def _number(value: float | None, digits: int = 1) -> str:
-    """A number with a true minus sign; – where there is none."""
-    if value is None:
-        return "–"
-    text = f"{value:,.{digits}f}"
-    if float(text.replace(",", "")) == 0:
-        text = text.lstrip("-")  # no minus before a nought
-    return text.replace("-", "−")
-
-
 def _signed(value: float) -> str:
-    text = _number(value)
+    text = plain(value)
     return text if text.startswith("−") else f"+{text}"
 
 
 def _amount(value: float | None) -> str:
-    return _number(None if value is None else float(value), 0)
+    return plain(None if value is None else float(value), 0)
 
 
 def _percent(share: float | None) -> str:
-    return "–" if share is None else f"{_number(100 * share)} %"
+    return "–" if share is None else f"{plain(100 * share)} %"
 
 
 def _interval(low: float | None, high: float | None) -> str:
-    return "–" if low is None or high is None else f"{_number(low)} to {_number(high)}"
+    return "–" if low is None or high is None else f"{plain(low)} to {plain(high)}"
 
 
 def _many(count: int, noun: str) -> str:

@@ -12,6 +12,7 @@ from html.parser import HTMLParser
 import duckdb
 import pytest
 
+from orchestration import charts
 from orchestration import report as module
 from orchestration.errors import UserError
 from orchestration.publish import publish
@@ -127,16 +128,16 @@ def test_both_themes_reach_into_the_charts(sample):
     _, _, text, _ = sample
     assert "prefers-color-scheme:dark" in text
     for role in ("ink", "muted", "rule", "accent", "band", "paper"):
-        light = module.COLOURS[role][0]
+        light = charts.COLOURS[role][0]
         assert f'"{light}"' in text, f"no chart uses {role}"
         assert f'[fill="{light}"]{{fill:var(--{role})}}' in text
     drawn = set(re.findall(r'(?:fill|stroke)="(#[0-9a-fA-F]+|white|black)"', text))
-    known = {light for light, _ in module.COLOURS.values()}
+    known = {light for light, _ in charts.COLOURS.values()}
     assert drawn <= known, "a colour that the dark theme would not change"
 
 
 def test_light_colours_tell_roles_apart():
-    lights = [light for light, _ in module.COLOURS.values()]
+    lights = [light for light, _ in charts.COLOURS.values()]
     assert len(lights) == len(set(lights))
 
 
@@ -150,7 +151,7 @@ def test_text_and_marks_have_contrast_on_paper(theme, role):
         linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
         return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
-    pair = sorted((luminance(module.COLOURS[r][theme]) for r in (role, "paper")), reverse=True)
+    pair = sorted((luminance(charts.COLOURS[r][theme]) for r in (role, "paper")), reverse=True)
     assert (pair[0] + 0.05) / (pair[1] + 0.05) >= (4.5 if role in {"ink", "muted"} else 3)
 
 
@@ -162,7 +163,7 @@ def test_the_page_is_the_same_when_written_again(sample):
 # --- what it says ---------------------------------------------------------------------------------
 
 
-def number(value: float) -> str:
+def plain(value: float) -> str:
     return f"{value:.1f}".replace("-", "−")
 
 
@@ -171,10 +172,10 @@ def test_the_headline_is_the_arithmetic_of_the_answers(sample):
     names = [a.nps_class for a in facts.answers]
     p, a, d = (names.count(c) for c in ("promoter", "passive", "detractor"))
     low, high = interval(p, a, d)
-    assert f"{number(100 * (p - d) / (p + a + d))} 95 % interval" in page.text
-    assert f"{number(low)} to {number(high)} , from {len(names)} answers" in page.text
-    assert f"{number(100 * p / len(names))} % promoters ({p})" in page.text
-    assert f"{number(100 * d / len(names))} % detractors ({d})" in page.text
+    assert f"{plain(100 * (p - d) / (p + a + d))} 95 % interval" in page.text
+    assert f"{plain(low)} to {plain(high)} , from {len(names)} answers" in page.text
+    assert f"{plain(100 * p / len(names))} % promoters ({p})" in page.text
+    assert f"{plain(100 * d / len(names))} % detractors ({d})" in page.text
 
 
 def test_the_change_is_between_the_last_two_complete_quarters(sample):
@@ -186,8 +187,8 @@ def test_the_change_is_between_the_last_two_complete_quarters(sample):
 
     before, now = nps((7, 8, 9)), nps((10, 11, 12))
     assert "Change, 2025 Q3 to 2025 Q4" in page.text
-    assert f"+{number(now - before)} points" in page.text
-    assert f"From {number(before)} (" in page.text
+    assert f"+{plain(now - before)} points" in page.text
+    assert f"From {plain(before)} (" in page.text
     assert "Could be chance" in page.text
 
 
@@ -374,8 +375,8 @@ def test_texts_of_users_are_shown_and_never_act(workspace):
 
 
 def test_two_names_that_look_alike_stay_two_rows():
-    figures = [module.Figure("north", v, v - 5, v + 5, 9) for v in (10.0, 20.0)]
-    spec = module._dots_spec(figures, module.WIDE, [0, 30], None)
+    figures = [charts.Figure("north", v, v - 5, v + 5, 9) for v in (10.0, 20.0)]
+    spec = charts.dots_spec(figures, charts.WIDE, [0, 30], None)
     (rows,) = spec["datasets"].values() if "datasets" in spec else [spec["data"]["values"]]
     assert [row["name"] for row in rows] == ["north", "north (2)"]
 
@@ -385,7 +386,7 @@ def test_two_names_that_look_alike_stay_two_rows():
     [(-0.04, "0.0"), (-0.06, "−0.1"), (1234.56, "1,234.6"), (0.0, "0.0"), (None, "–")],
 )
 def test_numbers_are_written_plainly(value, shown):
-    assert module._number(value) == shown
+    assert charts.plain(value) == shown
 
 
 @pytest.mark.parametrize("value, shown", [(1.74, "+1.7"), (-1.74, "−1.7"), (-0.01, "+0.0")])
@@ -404,8 +405,8 @@ def test_changes_carry_their_sign(value, shown):
     ],
 )
 def test_scales_hold_every_interval(ends, domain):
-    figures = [module.Figure("x", low, low, high, 9) for low, high in ends]
-    assert module._domain(figures) == domain
+    figures = [charts.Figure("x", low, low, high, 9) for low, high in ends]
+    assert charts.domain_of(figures) == domain
 
 
 # --- writing --------------------------------------------------------------------------------------
@@ -458,5 +459,5 @@ def test_the_trend_holds_every_month_and_its_interval(sample):
     p, a, d = (december.count(c) for c in ("promoter", "passive", "detractor"))
     assert months[-1].value == pytest.approx(100 * (p - d) / len(december))
     assert (months[-1].low, months[-1].high) == pytest.approx(interval(p, a, d))
-    spec = json.dumps(module._trend_spec(months, module.WIDE, 300))
+    spec = json.dumps(charts.trend_spec(months, charts.WIDE, 300))
     assert spec.count('"month": "2025-12-01"') >= 1
