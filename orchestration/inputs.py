@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from orchestration.context import PROJECT_DIR
+from orchestration.sql import literal
 from orchestration.workspace import Workspace
 
 SOURCES_OF_DBT = ("dbt_project.yml", "profiles.yml", "models", "macros", "seeds", "tests/dbt")
@@ -32,8 +33,7 @@ def inputs_hash(workspace: Workspace) -> str:
     digest = hashlib.sha256()
     files = duckdb.sql(
         "select source, entity, file_sha256, mapping_version, status, reason, rows_delivered, "
-        "rows_rejected from read_parquet($file) order by all",
-        params={"file": str(workspace.manifest_dir / "files.parquet")},
+        f"rows_rejected from {literal(workspace.manifest_dir / 'files.parquet')} order by all"
     ).fetchall()
     digest.update(repr(files).encode())
     for path in sorted(workspace.settings_dir.glob("*.parquet")):

@@ -133,7 +133,7 @@ def build_models(workspace: Workspace, *, full_refresh: bool = False) -> list[di
     if invoke_dbt(workspace, "build", "--no-write-json", *options, on_event=collect):
         if inputs != inputs_hash(workspace):  # a model was edited meanwhile
             return events
-        record = {"inputs": inputs, "file": _state_of_build(workspace), "events": events}
+        record = {"inputs": inputs, "file": state_of_build(workspace), "events": events}
         _record_file(workspace).write_text(json.dumps(record), encoding="utf-8")
     return events
 
@@ -148,7 +148,7 @@ def unchanged_build(workspace: Workspace) -> list[dict[str, Any]] | None:
         record = json.loads(_record_file(workspace).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    same = record["file"] == _state_of_build(workspace) and record["inputs"] == inputs_hash(
+    same = record["file"] == state_of_build(workspace) and record["inputs"] == inputs_hash(
         workspace
     )
     return record["events"] if same else None
@@ -156,7 +156,7 @@ def unchanged_build(workspace: Workspace) -> list[dict[str, Any]] | None:
 
 def mark_gated(workspace: Workspace) -> None:
     """Note that every critical check holds for the build as it lies there."""
-    _gate_file(workspace).write_text(json.dumps(_state_of_build(workspace)), encoding="utf-8")
+    _gate_file(workspace).write_text(json.dumps(state_of_build(workspace)), encoding="utf-8")
 
 
 def unmark_gated(workspace: Workspace) -> None:
@@ -176,7 +176,7 @@ def check_gated(workspace: Workspace) -> None:
         gated = json.loads(_gate_file(workspace).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         gated = None
-    if gated is None or gated != _state_of_build(workspace):
+    if gated is None or gated != state_of_build(workspace):
         raise UserError(
             f"{workspace.warehouse_file}: this build has not passed the checks; run refresh, which "
             "builds, checks and publishes in one run"
@@ -191,7 +191,7 @@ def _record_file(workspace: Workspace) -> Path:
     return workspace.warehouse_dir / "built.json"
 
 
-def _state_of_build(workspace: Workspace) -> list[int]:
+def state_of_build(workspace: Workspace) -> list[int]:
     """Size and time of the build's file: whoever writes to it changes them."""
     from expectations.validate import release_dbt
 

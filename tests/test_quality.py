@@ -60,6 +60,7 @@ def small(tmp_path_factory):
             path = {
                 "files": "manifest/files.parquet",
                 "rejected_rows": "rejected/_schema.parquet",
+                "published_figures": "ledger/published_figures.parquet",
             }.get(table, path)
             (lake / path).parent.mkdir(parents=True, exist_ok=True)
             connection.table(f"raw.{table}").write_parquet(str(lake / path))
@@ -87,7 +88,7 @@ def _alter(root: Path, statement: str) -> None:
         connection.execute(statement)
 
 
-def _run(selection=None):
+def _run(selection=None, tags=None):
     """Run a graph shaped like the project's in this process: what ran, in order, and the run."""
     ran: list[str] = []
 
@@ -117,7 +118,7 @@ def _run(selection=None):
     )
     job = definitions.resolve_job_def("refresh")
     with dg.DagsterInstance.ephemeral() as instance:
-        result = job.execute_in_process(raise_on_error=False, instance=instance)
+        result = job.execute_in_process(raise_on_error=False, instance=instance, tags=tags)
     outcome = {
         f"{'/'.join(each.asset_key.path)} {each.check_name}": each
         for each in result.get_asset_check_evaluations()
@@ -189,6 +190,73 @@ def test_a_check_that_cannot_be_evaluated_stops_publishing(root):
     assert run.failed == {"marts/dim_surveys keys"}
     error = run.outcome["marts/dim_surveys keys"].metadata["error"].value
     assert error.startswith("could not be evaluated (Binder Error: ")
+
+
+@pytest.fixture
+def evaluated(monkeypatch) -> list[str]:
+    """The schemas whose checks were evaluated, in order."""
+    found: list[str] = []
+    raw, warehouse = quality.check_raw, quality.check_warehouse
+
+    def check_raw(*arguments):
+        found.append("raw")
+        return raw(*arguments)
+
+    def check_warehouse(workspace, schema, *arguments):
+        found.append(schema)
+        return warehouse(workspace, schema, *arguments)
+
+    monkeypatch.setattr(quality, "check_raw", check_raw)
+    monkeypatch.setattr(quality, "check_warehouse", check_warehouse)
+    return found
+
+
+def test_what_did_not_change_is_not_checked_again(root, evaluated):
+    first = _run()
+    assert evaluated == ["raw", "marts", "restricted"]
+    again = _run()
+    assert evaluated == ["raw", "marts", "restricted"]
+    assert again.success
+    told = [
+        {name: (each.passed, each.severity, each.metadata) for name, each in run.outcome.items()}
+        for run in (first, again)
+    ]
+    assert told[0] == told[1]
+
+
+def test_a_full_refresh_checks_everything_again(root, evaluated):
+    _run()
+    _run(tags={quality.FULL_REFRESH_TAG: "true"})
+    assert evaluated == ["raw", "marts", "restricted"] * 2
+
+
+def test_a_changed_build_is_checked_and_the_lake_is_not(root, evaluated):
+    _run()
+    _alter(root, "update marts.fct_nps_by_period set nps = nps + 1")
+    assert _run().failed == {"marts/fct_nps_by_period scores"}
+    assert evaluated == ["raw", "marts", "restricted", "marts", "restricted"]
+
+
+def test_a_changed_lake_is_checked(root, evaluated):
+    _run()
+    _rewrite(root, "files", "select * replace (9 as rows_blank, 1 as rows_rejected) from {}")
+    assert "raw/files accounted" in _run().failed
+    assert evaluated == ["raw", "marts", "restricted", "raw"]
+
+
+def test_what_failed_is_checked_again(root, evaluated):
+    """A failure may have been of the moment; what it blocks is worth looking at once more."""
+    _alter(root, "update marts.fct_nps_by_period set nps = nps + 1")
+    for _ in range(2):
+        assert _run().failed == {"marts/fct_nps_by_period scores"}
+    assert evaluated.count("marts") == 2
+
+
+def test_a_changed_check_is_evaluated(root, evaluated, monkeypatch):
+    _run()
+    monkeypatch.setattr(quality, "_code_of_checks", lambda: "other code")
+    _run()
+    assert evaluated == ["raw", "marts", "restricted"] * 2
 
 
 def test_a_warehouse_that_is_not_there(root):

@@ -10,6 +10,7 @@ from orchestration.context import current_workspace
 from orchestration.entities import ENTITIES, SETTINGS_TABLES
 from orchestration.lock import hold_workspace
 from orchestration.progress import announce, record, timed
+from orchestration.sql import literal
 from orchestration.workspace import Source, Workspace
 
 # The views that are no entity: what became of files, and how the business counts.
@@ -150,9 +151,8 @@ def _rows_of_entities(workspace: Workspace) -> dict[str, int]:
 
     return dict(
         duckdb.sql(
-            "select entity, cast(sum(rows_loaded) as bigint) from read_parquet($file) "
-            "group by entity",
-            params={"file": str(workspace.manifest_dir / "files.parquet")},
+            "select entity, cast(sum(rows_loaded) as bigint) "
+            f"from {literal(workspace.manifest_dir / 'files.parquet')} group by entity"
         ).fetchall()
     )
 

@@ -23,6 +23,12 @@ SETTINGS = [
         90 as quarantine_days, 'nps' as headline_metric, 'relational' as headline_survey_type,
         0.25::double as max_quarantine_rate
     """,
+    """
+    create table raw.published_figures (
+        metric varchar, survey_type varchar, time_grain varchar, period_start date,
+        period_end date, basis varchar, promoters bigint, passives bigint, detractors bigint,
+        as_of_on date)
+    """,
     "create table raw.churn_windows as select 30 as window_days",
     "create table raw.rolling_windows as select 30 as window_days",
     "create table raw.segments as select 1 as position, 'region' as segment",

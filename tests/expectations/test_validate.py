@@ -233,7 +233,10 @@ def test_views_over_a_lake(tmp_path, folder, good_raw):
         for (table,) in connection.sql(
             "select table_name from duckdb_tables() where schema_name = 'raw'"
         ).fetchall():
-            path = {"files": f"manifest/{table}.parquet"}.get(table, f"raw/{table}/x.parquet")
+            path = {
+                "files": "manifest/files.parquet",
+                "published_figures": "ledger/published_figures.parquet",
+            }.get(table, f"raw/{table}/x.parquet")
             if table in SETTINGS_TABLES:
                 path = f"settings/{table}.parquet"
             (lake / path).parent.mkdir(parents=True, exist_ok=True)
