@@ -46,11 +46,12 @@
 {%- endmacro %}
 
 {#- One bound of Wilson's score interval of a share k / n (Wilson 1927): holds near 0 and 1, where
-    churn lives. side is -1 or 1. NULL where n = 0. The bounds are 0 at k = 0 and 1 at k = n
+    churn lives. side is -1 or 1. NULL where n = 0 or k is unknown. The bounds are 0 at k = 0 and 1 at k = n
     exactly; greatest and least take off what rounding leaves. -#}
 {% macro share_bound(side, k, n, z) -%}
     case
-        when {{ n }} > 0
+        -- greatest and least pass over NULL: a bound of an unknown share would be 1
+        when {{ n }} > 0 and {{ k }} is not null
             then greatest(0.0, least(
                 1.0,
                 (

@@ -102,7 +102,7 @@ def test_every_entity_has_its_models():
 PREFIXES = {
     "staging": ("stg_",),
     "intermediate": ("int_",),
-    "marts": ("dim_", "fct_", "nps_", "customer_", "ingest_"),
+    "marts": ("dim_", "fct_", "nps_", "customer_", "survey_", "earned_", "ingest_"),
     "restricted": ("quarantined_rows", "response_comments", "customer_identities", "nps_actions"),
 }
 # What a layer's models may be made of.
@@ -198,9 +198,27 @@ NUMBERS = {
     "int_feature_days_listed": {
         "242": "month ends to choose from: 20 years, this month's and the one before"
     },
+    "int_days_listed": {"32768": "days to choose from: 89 years"},
+    "int_mrr_periods_placed": {"6": "digits that a sum of doubles is good for"},
+    "nps_change_significance": {"2": "of two periods the mean"},
+    "survey_fatigue": {"365": "days, as the column's name says"},
+    "nps_nonresponse_bias": {"6": "digits that a sum of doubles is good for"},
+    "nps_lift_by_class": {
+        "2": "a square, in Welch's error",
+        "6": "digits that a sum of doubles is good for",
+    },
+    "nps_revenue_at_risk": {
+        "12": "months a year",
+        "6": "digits that a sum of doubles is good for",
+    },
+    "earned_growth": {
+        "1200": "months to choose from: a century",
+        "6": "digits that a sum of doubles is good for",
+    },
 }
-# The formulas' own: 100 points, two tails, four in Wilson's root, twelve months.
-NUMBERS_OF_MACROS = {"0", "0.0", "1", "1.0", "2", "2.0", "3.0", "4.0", "12", "12.0", "100.0"}
+# The formulas' own: 100 points, two tails, four in Wilson's root, twelve months; and the 6 digits
+# that a sum of doubles is good for.
+NUMBERS_OF_MACROS = {"0", "0.0", "1", "1.0", "2", "2.0", "4.0", "6", "12", "12.0", "100.0"}
 # Coefficients of an approximation, held to scipy within 1e-12 by tests/test_metrics.py.
 COEFFICIENTS_OF = {"normal_tail"}
 NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?![\w.])")

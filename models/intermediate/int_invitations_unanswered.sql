@@ -1,43 +1,16 @@
-{%- set segments = segment_columns() -%}
-
--- a source that never tells which invitation was answered knows of no silence
-with telling as (
-    select distinct source
-    from {{ source('raw', 'mapped_columns') }}
-    where
-        (entity = 'survey_invitations' and column_name = 'responded_at')
-        or (entity = 'survey_responses' and column_name = 'invitation_id')
+with invitations as (
+    select * from {{ ref('int_invitations_identified') }}
+    where metric is not null
 ),
 
-invitations as (
-    select invitations.*
-    from {{ ref('int_survey_invitations_versioned') }} as invitations
-    inner join telling on invitations.source = telling.source
-    where invitations.row_status = 'accepted'
-),
-
-surveys as (
-    select * from {{ ref('int_surveys_known') }}
-),
-
--- who answered, if only by something that cannot be read, was not silent
-answers as (
-    select distinct responses.invitation_key
-    from {{ ref('int_survey_responses_versioned') }} as responses
-    left join {{ ref('reject_reasons') }} as reasons on responses.reject_reason = reasons.reason
-    where responses.invitation_key is not null and (responses.row_status = 'accepted' or reasons.is_mistake)
-),
-
-customers as (
-    select customer_key from {{ ref('int_customers_known') }}
-),
-
-emails as (
-    select * from {{ ref('int_customer_emails_resolved') }}
-),
-
+-- open ends are closed far away: an OR in an outer join would compare everybody with everybody
 history as (
-    select * from {{ ref('int_customer_history_built') }}
+    select
+        customer_key,
+        {{ segment_list() }}
+        valid_from,
+        coalesce(valid_to, cast('9999-12-31' as timestamp)) as valid_to
+    from {{ ref('int_customer_history_built') }}
 ),
 
 lifecycles as (
@@ -48,25 +21,11 @@ workspace as (
     select timezone from {{ source('raw', 'workspace') }}
 ),
 
--- a bounced invitation reached nobody: its silence says nothing
+-- a bounced invitation reached nobody: its silence says nothing; where nobody tells which invitation
+-- was answered, silence is unknown
 unanswered as (
-    select
-        invitations.invitation_key,
-        surveys.metric,
-        surveys.survey_type,
-        coalesce(customers.customer_key, emails.customer_key) as customer_key,
-        invitations.sent_at
-    from invitations
-    left join answers on invitations.invitation_key = answers.invitation_key
-    left join surveys
-        on {{ surrogate_key('invitations.source', 'invitations.survey_id') }} = surveys.survey_key
-    left join customers on invitations.customer_key = customers.customer_key
-    left join emails on invitations.email_key = emails.email_key
-    where
-        answers.invitation_key is null
-        and invitations.responded_at is null
-        and invitations.bounced_at is null
-        and surveys.metric is not null
+    select * from invitations
+    where not is_responded and not coalesce(is_bounced, false)
 ),
 
 final as (
@@ -76,10 +35,10 @@ final as (
         unanswered.metric,
         unanswered.survey_type,
         {{ segment_list('history.') }}
-        {{ business_date('unanswered.sent_at', 'workspace.timezone') }} as sent_on,
+        unanswered.sent_on,
         case
             when lifecycles.churned_at > unanswered.sent_at
-                then cast({{ dbt.datediff(business_date('unanswered.sent_at', 'workspace.timezone'), business_date('lifecycles.churned_at', 'workspace.timezone'), 'day') }} as int)
+                then cast({{ dbt.datediff('unanswered.sent_on', business_date('lifecycles.churned_at', 'workspace.timezone'), 'day') }} as int)
         end as days_to_churn,
         lifecycles.has_churn_information,
         lifecycles.churned_at is null or lifecycles.churned_at > unanswered.sent_at as was_active_when_sent
@@ -89,7 +48,7 @@ final as (
         on
             unanswered.customer_key = history.customer_key
             and unanswered.sent_at >= history.valid_from
-            and (history.valid_to is null or unanswered.sent_at < history.valid_to)
+            and unanswered.sent_at < history.valid_to
     cross join workspace
 )
 

@@ -2,36 +2,7 @@
 {%- set grains = ['day', 'week', 'month', 'quarter', 'year'] -%}
 
 -- One pass over the answers. Every count of every period, basis and dimension is a sum of these days.
-with responses as (
-    select
-        source,
-        response_id,
-        voice_key,
-        metric,
-        survey_type,
-        responded_at,
-        responded_on,
-        version_at,
-        contribution,
-        {%- for segment in segment_columns() %}
-        coalesce({{ segment }}, '(unknown)') as {{ segment }},
-        {%- endfor %}
-        coalesce(channel, '(unknown)') as channel,
-        coalesce(touchpoint, '(unknown)') as touchpoint,
-        coalesce(survey_id, '(unknown)') as survey
-    from {{ ref('int_responses_identified') }}
-),
-
--- a voice's answer is its latest of a period when its next answer lies in a later one
-followed as (
-    select
-        responses.*,
-        lag(responses.responded_on) over (
-            partition by responses.voice_key, responses.metric, responses.survey_type
-            order by {{ latest_first('responses') }}
-        ) as next_on
-    from responses
-),
+with {{ follow_voices() }},
 
 flagged as (
     select

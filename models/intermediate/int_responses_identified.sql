@@ -16,8 +16,14 @@ emails as (
     select * from {{ ref('int_customer_emails_resolved') }}
 ),
 
+-- open ends are closed far away: an OR in an outer join would compare everybody with everybody
 history as (
-    select * from {{ ref('int_customer_history_built') }}
+    select
+        customer_key,
+        {{ segment_list() }}
+        valid_from,
+        coalesce(valid_to, cast('9999-12-31' as timestamp)) as valid_to
+    from {{ ref('int_customer_history_built') }}
 ),
 
 workspace as (
@@ -55,7 +61,7 @@ segmented as (
         on
             identified.customer_key = history.customer_key
             and identified.submitted_at >= history.valid_from
-            and (history.valid_to is null or identified.submitted_at < history.valid_to)
+            and identified.submitted_at < history.valid_to
 ),
 
 final as (

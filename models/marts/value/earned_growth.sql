@@ -101,7 +101,7 @@ rated as (
     select
         *,
         {{ net_revenue_retention('opening_mrr', retained_change) }} as nrr,
-        (closing_mrr - opening_mrr) / nullif(greatest(opening_mrr, 0.0), 0.0) as growth,
+        (closing_mrr - opening_mrr) / nullif(greatest(opening_mrr, 0), 0) as growth,
         case
             when tells_of_referrals then {{ earned_growth_rate('opening_mrr', retained_change, 'earned_new_mrr') }}
         end as earned_growth_rate

@@ -1,0 +1,365 @@
+"""Of asking: response rates, non-response, weighting and fatigue, as a reader would see them.
+
+Whatever the facts can tell once more is recomputed from them; bounds are the business's and come
+from the settings and the seeds.
+"""
+
+from __future__ import annotations
+
+from expectations import Check, no_rows
+from expectations.suites.marts import TOLERANCE, _keys, _no_emails
+
+_EVENTS = ("bounced", "opted_out", "delivered", "opened", "responded", "scored")
+_COHORT = "survey_key, survey_id, metric, survey_type, channel"
+_PERIOD = "time_grain, period_start, basis, metric, survey_type, dimension"
+_OF_CUSTOMERS = "select metric from seeds.metrics where population = 'customers'"
+_GRAINS = "('day', 'week', 'month', 'quarter', 'year', 'all')"
+
+_sums = ", ".join(f"sum({event}) as {event}" for event in ("sent", *_EVENTS))
+_differ = " or ".join(f"a.{event} is distinct from b.{event}" for event in ("sent", *_EVENTS))
+_out_of_place = " or ".join(f"t.{event} not between 0 and t.sent" for event in _EVENTS)
+
+
+def _assumed(name: str) -> str:
+    """A value of the seed assumptions, as a scalar."""
+    return f"(select value from seeds.assumptions where name = '{name}')"
+
+
+ASKING: dict[str, tuple[Check, ...]] = {
+    "fct_response_rates": (
+        _keys(
+            "keys",
+            f"time_grain, cohort_start, {_COHORT}",
+            also=f"""
+                t.cohort_end is null or t.cohort_end < t.cohort_start
+                or t.time_grain not in {_GRAINS}""",
+            why="A cohort of a survey and channel has one row; what is unknown is named.",
+        ),
+        no_rows(
+            "rates",
+            f"""
+            select 1
+            from {{batch}} as t
+            cross join raw.workspace as w
+            cross join (select {_assumed("confidence_z")} as z) as assumed
+            where t.sent is null or t.sent <= 0 or {_out_of_place}
+                or t.scored > t.responded or t.responded > t.opened or t.opened > t.delivered
+                or t.is_suppressed is distinct from (t.sent < w.min_group_size)
+                or t.is_settled is distinct from (
+                    t.cohort_end + cast({_assumed("response_days")} as int) <= w.as_of_on
+                )
+                or (t.delivery_rate is null) <> (t.is_suppressed or t.delivered is null)
+                or (t.open_rate is null)
+                    <> (t.is_suppressed or t.opened is null or coalesce(t.delivered, 0) = 0)
+                or (t.response_rate is null)
+                    <> (t.is_suppressed or t.scored is null or coalesce(t.delivered, 0) = 0)
+                or (t.response_rate is null) <> (t.standard_error is null)
+                or (t.response_rate is null) <> (t.ci_low is null)
+                or (t.response_rate is null) <> (t.ci_high is null)
+                or abs(t.delivery_rate * t.sent - t.delivered) > {TOLERANCE} * t.sent
+                or abs(t.open_rate * t.delivered - t.opened) > {TOLERANCE} * t.sent
+                or abs(t.response_rate * t.delivered - t.scored) > {TOLERANCE} * t.sent
+                or abs(
+                    t.standard_error * t.standard_error * t.delivered
+                    - t.response_rate * (1 - t.response_rate)
+                ) > {TOLERANCE}
+                -- the bounds are where the score test is as far off as z: the roots of a parabola
+                or not (0 <= t.ci_low and t.ci_low <= t.response_rate + {TOLERANCE})
+                or not (t.response_rate <= t.ci_high + {TOLERANCE} and t.ci_high <= 1)
+                or abs(
+                    (t.response_rate - t.ci_low) * (t.response_rate - t.ci_low)
+                    - assumed.z * assumed.z * t.ci_low * (1 - t.ci_low) / t.delivered
+                ) > {TOLERANCE}
+                or abs(
+                    (t.response_rate - t.ci_high) * (t.response_rate - t.ci_high)
+                    - assumed.z * assumed.z * t.ci_high * (1 - t.ci_high) / t.delivered
+                ) > {TOLERANCE}
+            """,
+            why="Whoever answered had opened, and what was opened had arrived; the rates follow "
+            "from the counts and lie in Wilson's interval, and are NULL exactly where a count is "
+            "unknown, nothing arrived or the cell is suppressed.",
+        ),
+        no_rows(
+            "adds_up",
+            f"""
+            with totals as (
+                select {_COHORT}, time_grain, {_sums} from {{batch}} group by all
+            ),
+
+            everywhere as (
+                select totals.* exclude (time_grain), grains.time_grain
+                from totals cross join (
+                    select unnest([{_GRAINS.strip("()")}]) as time_grain
+                ) as grains
+                where totals.time_grain = 'all'
+            )
+
+            select 1
+            from everywhere as a full join totals as b using ({_COHORT}, time_grain)
+            where {_differ}
+            union all
+            select 1
+            where (select coalesce(sum(sent), 0) from {{batch}} where time_grain = 'all')
+                <> (
+                    select coalesce(sum(rows_accepted), 0) from marts.ingest_reconciliation
+                    where entity = 'survey_invitations'
+                )
+                or (select sum(scored) from {{batch}} where time_grain = 'all')
+                    > (select count(*) from marts.fct_nps_responses)
+            """,
+            why="Every accepted invitation is counted once at every grain, and no more answers "
+            "than there are.",
+        ),
+        _no_emails("cohort_start", "cohort_end"),
+    ),
+    "nps_nonresponse_bias": (
+        no_rows(
+            "keys",
+            """
+            select 1 from {batch} as t
+            where t.metric is null or t.survey_type is null or t.measure is null
+                or t.measure not in ('mrr', 'tenure_days', 'churn_rate')
+                or (t.window_days is not null) <> (t.measure = 'churn_rate')
+                or t.window_days not in (select window_days from raw.churn_windows)
+            union all
+            select 1 from {batch}
+            group by metric, survey_type, measure, window_days having count(*) > 1
+            """,
+            why="A measure has one row, and churn one for each declared window.",
+        ),
+        no_rows(
+            "tested",
+            f"""
+            select 1
+            from {{batch}} as t
+            cross join raw.workspace as w
+            where t.responders is null or t.silent is null or least(t.responders, t.silent) < 0
+                or t.is_suppressed
+                    is distinct from (least(t.responders, t.silent) < w.min_group_size)
+                or (t.is_suppressed and t.unknown_because is null)
+                or (t.unknown_because is null) <> (t.responder_mean is not null)
+                or (t.unknown_because is null) <> (t.silent_mean is not null)
+                or (t.unknown_because is null) <> (t.difference is not null)
+                or (t.unknown_because is null) <> (t.standard_error is not null)
+                or (t.z is not null) <> coalesce(t.standard_error > 0, false)
+                or (t.z is null) <> (t.p_value is null)
+                or t.is_significant is distinct from (t.p_value <= {_assumed("significance_level")})
+                or t.standard_error < 0
+                or abs(t.difference - (t.responder_mean - t.silent_mean))
+                    > {TOLERANCE} * (1 + abs(t.responder_mean) + abs(t.silent_mean))
+                or abs(t.z * t.standard_error - t.difference)
+                    > {TOLERANCE} * (1 + abs(t.difference))
+                -- the normal tail lies between two elementary bounds (Chernoff; Gordon)
+                or not (
+                    t.p_value <= exp(-t.z * t.z / (1 + 1)) + {TOLERANCE}
+                    and t.p_value >= sqrt((1 + 1) / pi()) * exp(-t.z * t.z / (1 + 1))
+                        * abs(t.z) / (1 + t.z * t.z) - {TOLERANCE}
+                )
+                or (t.measure = 'churn_rate' and (
+                    not t.responder_mean between 0 and 1 or not t.silent_mean between 0 and 1
+                    or abs(
+                        t.standard_error * t.standard_error
+                        - t.responder_mean * (1 - t.responder_mean) / t.responders
+                        - t.silent_mean * (1 - t.silent_mean) / t.silent
+                    ) > {TOLERANCE}
+                ))
+            """,
+            why="Difference, z and significance follow from the means, p is the normal "
+            "distribution's, and what is unknown says why and shows no figure.",
+        ),
+        no_rows(
+            "silence",
+            f"""
+            select 1
+            from (select * from {{batch}} where measure = 'churn_rate') as t
+            full join (
+                select metric, survey_type, window_days, observed, churned
+                from marts.nps_outcomes_by_class
+                where nps_class = 'no_response' and dimension = 'all'
+            ) as o using (metric, survey_type, window_days)
+            where coalesce(t.silent, 0) <> coalesce(o.observed, 0)
+                or abs(t.silent_mean * t.silent - o.churned) > {TOLERANCE} * (1 + o.churned)
+            """,
+            why="The silent are those of class no_response, and leave as often.",
+        ),
+    ),
+    "nps_weighted_by_period": (
+        _keys(
+            "keys",
+            _PERIOD,
+            also=f"""
+                t.period_end is null or t.period_end < t.period_start
+                or t.time_grain not in {_GRAINS} or t.basis not in ('responses', 'customers')
+                or t.dimension not in (select segment from raw.segments)
+                or t.metric not in ({_OF_CUSTOMERS})""",
+            why="A period has one row for each segment dimension, of what customers are asked.",
+        ),
+        no_rows(
+            "weights",
+            f"""
+            with parts as (
+                select
+                    {_PERIOD},
+                    sum(responses) as responses,
+                    sum(promoters) as promoters,
+                    sum(detractors) as detractors,
+                    min(100.0 * (promoters - detractors) / responses) as lowest,
+                    max(100.0 * (promoters - detractors) / responses) as highest
+                from marts.fct_nps_by_segment_period
+                group by all
+            )
+
+            select 1
+            from {{batch}} as t
+            cross join raw.workspace as w
+            left join parts as p using ({_PERIOD})
+            where t.responses is distinct from p.responses
+                or t.base_customers is null or t.base_customers <= 0
+                or t.covered_share is null or not t.covered_share between 0 and 1
+                or t.is_suppressed is distinct from (t.responses < w.min_group_size)
+                or (t.nps is null) <> t.is_suppressed
+                or (t.weighted_nps is null) <> (t.is_suppressed or t.covered_share = 0)
+                or (t.weighted_nps is null) <> (t.effective_responses is null)
+                or (t.weighted_nps is null) <> (t.efficiency is null)
+                or (t.weighted_nps is null) <> (t.standard_error is null)
+                or (t.weighted_nps is null) <> (t.ci_low is null)
+                or (t.weighted_nps is null) <> (t.ci_high is null)
+                or t.is_inefficient is distinct from (
+                    t.efficiency < {_assumed("min_weighting_efficiency")}
+                )
+                or abs(t.nps - 100.0 * (p.promoters - p.detractors) / p.responses) > {TOLERANCE}
+                or not t.weighted_nps between p.lowest - {TOLERANCE} and p.highest + {TOLERANCE}
+                or not (0 < t.efficiency and t.efficiency <= 1 + {TOLERANCE})
+                or abs(t.efficiency * t.responses - t.effective_responses)
+                    > {TOLERANCE} * t.responses
+                or t.standard_error < 0
+                or t.standard_error * sqrt(t.effective_responses) > 100 + {TOLERANCE}
+                or not (t.ci_low >= -100 and t.ci_low < t.ci_high and t.ci_high <= 100)
+            """,
+            why="The answers are those of the segments, the weighted score lies between theirs, "
+            "and no weighting makes answers worth more than they are.",
+        ),
+        no_rows(
+            "base",
+            # a dimension is a column's name here: the row is turned into one row a column
+            f"""
+            with days as (
+                select distinct
+                    case when t.period_end < w.as_of_on then t.period_end else w.as_of_on end
+                        as day_on,
+                    timezone('UTC', timezone(w.timezone, cast(day_on + 1 as timestamp))) as ends_at
+                from {{batch}} as t cross join raw.workspace as w
+                where t.time_grain = 'all'
+            ),
+
+            present as (
+                select h.* exclude (valid_from, valid_to), days.day_on
+                from days
+                cross join marts.dim_customers as c
+                inner join marts.dim_customer_history as h on c.customer_key = h.customer_key
+                where not c.is_inferred
+                    and (c.signed_up_at is null or c.signed_up_at < days.ends_at)
+                    and (c.churned_at is null or c.churned_at >= days.ends_at)
+                    and h.valid_from < days.ends_at
+                    and (h.valid_to is null or h.valid_to >= days.ends_at)
+            ),
+
+            base as (
+                select
+                    day_on, dimension, coalesce(segment, '(unknown)') as segment,
+                    cast(count(*) as double) as customers
+                from present unpivot include nulls (
+                    segment for dimension in (columns(* exclude (day_on)))
+                )
+                where dimension in (select segment from raw.segments)
+                group by all
+            ),
+
+            totals as (
+                select day_on, dimension, sum(customers) as customers from base group by all
+            ),
+
+            expected as (
+                select
+                    s.basis, s.metric, s.survey_type, s.dimension,
+                    any_value(totals.customers) as base_customers,
+                    coalesce(sum(base.customers), 0) as covered,
+                    sum(base.customers * 100.0 * (s.promoters - s.detractors) / s.responses)
+                        / sum(base.customers) as score,
+                    sum(base.customers) * sum(base.customers)
+                        / sum(base.customers * base.customers / s.responses) as effective
+                from marts.fct_nps_by_segment_period as s
+                cross join raw.workspace as w
+                inner join totals
+                    on s.dimension = totals.dimension
+                    and totals.day_on = case
+                        when s.period_end < w.as_of_on then s.period_end else w.as_of_on
+                    end
+                left join base
+                    on totals.day_on = base.day_on and s.dimension = base.dimension
+                    and s.segment = base.segment
+                where s.time_grain = 'all'
+                    and s.metric in ({_OF_CUSTOMERS})
+                group by all
+            )
+
+            select 1
+            from (select * from {{batch}} where time_grain = 'all') as t
+            full join expected as e using (basis, metric, survey_type, dimension)
+            where t.base_customers is distinct from e.base_customers
+                or abs(t.covered_share * e.base_customers - e.covered)
+                    > {TOLERANCE} * e.base_customers
+                or abs(t.weighted_nps - e.score) > {TOLERANCE}
+                or abs(t.effective_responses - e.effective) > {TOLERANCE} * t.responses
+            """,
+            why="Over all time the base is the customers there at its end, and the weighted score "
+            "that of their segments.",
+        ),
+    ),
+    "survey_fatigue": (
+        _keys(
+            "keys",
+            "customer_key, as_of_on",
+            tables="""
+                cross join raw.workspace as w
+                full join (
+                    select customer_key, is_active from marts.dim_customers where source in (
+                        select customer_source from raw.mapped_columns
+                        where entity = 'survey_invitations'
+                    )
+                ) as c on t.customer_key = c.customer_key""",
+            also="""
+                c.customer_key is null or t.as_of_on <> w.as_of_on
+                or t.is_active is distinct from c.is_active""",
+            why="Every customer of a source that tells of invitations is listed once, as of as_of.",
+        ),
+        no_rows(
+            "peace",
+            """
+            select 1 from {batch} as t cross join raw.workspace as w
+            where t.asks is null or t.asks_365d is null or not t.asks_365d between 0 and t.asks
+                or (t.asks = 0) <> (t.last_asked_on is null)
+                or t.last_asked_on > t.as_of_on or t.opted_out_on > t.as_of_on
+                or t.days_since_last_asked is distinct from t.as_of_on - t.last_asked_on
+                or t.quarantined_until
+                    is distinct from t.last_asked_on + cast(w.quarantine_days as int)
+                or t.may_be_asked is distinct from (
+                    t.opted_out_on is null and t.is_active is not false
+                    and (t.asks = 0 or t.days_since_last_asked >= w.quarantine_days)
+                )
+            """,
+            why="Nobody is asked again who opted out, left, or was asked within the quarantine.",
+        ),
+        no_rows(
+            "asked",
+            """
+            select 1 from {batch} having sum(asks) > (
+                select coalesce(sum(sent), 0) from marts.fct_response_rates where time_grain = 'all'
+            ) or max(last_asked_on) > (
+                select max(cohort_start) from marts.fct_response_rates where time_grain = 'day'
+            )
+            """,
+            why="No more was asked than was sent, and nobody later than the last sending.",
+        ),
+    ),
+}

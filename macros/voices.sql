@@ -1,0 +1,35 @@
+{#- The answers and what followed each: the CTEs `responses` (the columns that counts are made of, an
+    unknown segment named) and `followed` (the same with next_on, the day of the voice's next answer
+    to the metric and survey type; NULL: none). A voice's answer is its latest of a period when its
+    next answer lies in a later one. -#}
+{% macro follow_voices() -%}
+responses as (
+    select
+        source,
+        response_id,
+        voice_key,
+        metric,
+        survey_type,
+        responded_at,
+        responded_on,
+        version_at,
+        contribution,
+        {%- for segment in segment_columns() %}
+        coalesce({{ segment }}, '(unknown)') as {{ segment }},
+        {%- endfor %}
+        coalesce(channel, '(unknown)') as channel,
+        coalesce(touchpoint, '(unknown)') as touchpoint,
+        coalesce(survey_id, '(unknown)') as survey
+    from {{ ref('int_responses_identified') }}
+),
+
+followed as (
+    select
+        responses.*,
+        lag(responses.responded_on) over (
+            partition by responses.voice_key, responses.metric, responses.survey_type
+            order by {{ latest_first('responses') }}
+        ) as next_on
+    from responses
+)
+{%- endmacro %}

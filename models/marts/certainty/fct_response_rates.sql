@@ -1,0 +1,122 @@
+-- One pass over the invitations counts days; every longer cohort is a sum of days.
+with invitations as (
+    select * from {{ ref('int_invitations_identified') }}
+),
+
+workspace as (
+    select * from {{ source('raw', 'workspace') }}
+),
+
+days as (
+    select
+        source,
+        coalesce(survey_key, '(unknown)') as survey_key,
+        coalesce(survey_id, '(unknown)') as survey_id,
+        coalesce(metric, '(unknown)') as metric,
+        coalesce(survey_type, '(unknown)') as survey_type,
+        coalesce(channel, '(unknown)') as channel,
+        sent_on
+        {%- for event in ['bounced', 'opted_out', 'delivered', 'opened', 'responded', 'scored'] %},
+        sum(case when is_{{ event }} then 1 else 0 end) as {{ event }},
+        sum(case when is_{{ event }} is null then 1 else 0 end) as untold_{{ event }}
+        {%- endfor %},
+        count(*) as sent
+    from invitations
+    group by 1, 2, 3, 4, 5, 6, 7
+),
+
+-- What a source tells of some invitations and not of others is no count: one that tells of answers
+-- alone knows that the answered arrived, and nothing of the rest.
+sources as (
+    select
+        source
+        {%- for event in ['bounced', 'opted_out', 'delivered', 'opened', 'responded', 'scored'] %},
+        sum(untold_{{ event }}) = 0 as tells_{{ event }}
+        {%- endfor %}
+    from days
+    group by 1
+),
+
+spans as (
+    select
+        metric,
+        survey_type,
+        min(sent_on) as first_on,
+        max(sent_on) as last_on
+    from days
+    group by 1, 2
+),
+
+counted as (
+    {%- for grain in ['day', 'week', 'month', 'quarter', 'year', 'all'] %}
+    {%- set start = 'spans.first_on' if grain == 'all' else period_start(grain, 'days.sent_on') %}
+    select
+        '{{ grain }}' as time_grain,
+        {{ start }} as cohort_start,
+        {% if grain == 'all' -%}
+        spans.last_on
+        {%- elif grain == 'day' -%}
+        days.sent_on
+        {%- else -%}
+        {{ days_after(dbt.dateadd(grain, 1, start), -1) }}
+        {%- endif %} as cohort_end,
+        days.survey_key,
+        days.survey_id,
+        days.metric,
+        days.survey_type,
+        days.channel,
+        cast(sum(days.sent) as bigint) as sent
+        {%- for event in ['bounced', 'opted_out', 'delivered', 'opened', 'responded', 'scored'] %},
+        cast(case when max(case when sources.tells_{{ event }} then 0 else 1 end) = 0 then sum(days.{{ event }}) end as bigint) as {{ event }}
+        {%- endfor %}
+    from days
+    inner join sources on days.source = sources.source
+    inner join spans on days.metric = spans.metric and days.survey_type = spans.survey_type
+    group by 1, 2, 3, 4, 5, 6, 7, 8
+    {%- if not loop.last %}
+
+    union all
+    {%- endif %}
+    {%- endfor %}
+),
+
+judged as (
+    select
+        counted.*,
+        {{ days_after('counted.cohort_end', 'cast(' ~ assumption('response_days') ~ ' as int)') }} <= workspace.as_of_on as is_settled,
+        counted.sent < workspace.min_group_size as is_suppressed,
+        {{ assumption('confidence_z') }} as z
+    from counted
+    cross join workspace
+),
+
+final as (
+    select
+        time_grain,
+        cohort_start,
+        cohort_end,
+        survey_key,
+        survey_id,
+        metric,
+        survey_type,
+        channel,
+        sent,
+        bounced,
+        opted_out,
+        delivered,
+        opened,
+        responded,
+        scored,
+        case when not is_suppressed then 1.0 * delivered / nullif(sent, 0) end as delivery_rate,
+        case when not is_suppressed then 1.0 * opened / nullif(delivered, 0) end as open_rate,
+        case when not is_suppressed then 1.0 * scored / nullif(delivered, 0) end as response_rate,
+        case when not is_suppressed then {{ share_standard_error('scored', 'delivered') }} end as standard_error,
+        -- least and greatest pass over NULL: a bound of an unknown share would be 1
+        case when not is_suppressed and scored is not null then {{ share_bound(-1, 'scored', 'delivered', 'z') }} end as ci_low,
+        case when not is_suppressed and scored is not null then {{ share_bound(1, 'scored', 'delivered', 'z') }} end as ci_high,
+        is_settled,
+        is_suppressed
+    from judged
+)
+
+select * from final

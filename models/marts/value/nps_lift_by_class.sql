@@ -1,0 +1,345 @@
+with answers as (
+    select * from {{ ref('int_responses_identified') }}
+    where customer_key is not null
+),
+
+-- metrics with a class in the middle, from which the others can lift off; employees buy nothing
+metrics as (
+    select distinct metrics.metric
+    from {{ ref('metrics') }} as metrics
+    inner join {{ ref('metric_scales') }} as metric_scales on metrics.metric = metric_scales.metric
+    where metrics.population = 'customers' and metric_scales.nps_class = 'passive'
+),
+
+workspace as (
+    select
+        *,
+        cast({{ assumption('lift_days') }} as int) as horizon_days
+    from {{ source('raw', 'workspace') }}
+),
+
+customers as (
+    select
+        customer_key,
+        source
+    from {{ ref('dim_customers') }}
+),
+
+lifecycles as (
+    select * from {{ ref('int_customer_lifecycles_dated') }}
+),
+
+invoices as (
+    select * from {{ ref('int_invoices_versioned') }}
+    where row_status = 'accepted'
+),
+
+money as (
+    select * from {{ ref('int_customer_money_moved') }}
+),
+
+referrals as (
+    select * from {{ ref('int_referrals_versioned') }}
+    where row_status = 'accepted'
+),
+
+tickets as (
+    select * from {{ ref('int_support_tickets_versioned') }}
+    where row_status = 'accepted'
+),
+
+usage as (
+    select * from {{ ref('int_product_usage_versioned') }}
+    where row_status = 'accepted'
+),
+
+-- one customer, one voice: the first answer, chosen without looking ahead
+ordered as (
+    select
+        answers.customer_key,
+        answers.metric,
+        answers.survey_type,
+        answers.nps_class,
+        answers.responded_at,
+        answers.responded_on,
+        lead(answers.response_key) over (
+            partition by answers.customer_key, answers.metric, answers.survey_type
+            order by {{ latest_first('answers') }}
+        ) is null as is_first
+    from answers
+    inner join metrics on answers.metric = metrics.metric
+),
+
+measures as (
+    {%- for measure in ['revenue', 'referrals', 'tickets', 'usage'] %}
+    select '{{ measure }}' as measure
+    {%- if not loop.last %}
+    union all
+    {%- endif %}
+    {%- endfor %}
+),
+
+cells as (
+    select distinct
+        ordered.metric,
+        ordered.survey_type,
+        ordered.nps_class,
+        measures.measure
+    from ordered
+    cross join measures
+),
+
+firsts as (
+    select
+        ordered.customer_key,
+        ordered.metric,
+        ordered.survey_type,
+        ordered.nps_class,
+        ordered.responded_on,
+        {{ days_after('ordered.responded_on', 'workspace.horizon_days') }} as ends_on,
+        customers.source,
+        coalesce(lifecycles.has_revenue_information, false) as has_revenue_information
+    from ordered
+    cross join workspace
+    left join customers on ordered.customer_key = customers.customer_key
+    left join lifecycles on ordered.customer_key = lifecycles.customer_key
+    where
+        ordered.is_first
+        and (
+            not coalesce(lifecycles.has_churn_information, false)
+            or lifecycles.churned_at is null
+            or lifecycles.churned_at > ordered.responded_at
+        )
+),
+
+-- what nobody delivered yet was not zero
+beginnings as (
+    select
+        'revenue' as measure,
+        customer_source,
+        min(invoiced_at) as begins_at
+    from invoices
+    group by customer_source
+
+    union all
+
+    select
+        'referrals' as measure,
+        customer_source,
+        min(referred_at) as begins_at
+    from referrals
+    group by customer_source
+
+    union all
+
+    select
+        'tickets' as measure,
+        customer_source,
+        min(opened_at) as begins_at
+    from tickets
+    group by customer_source
+),
+
+covers as (
+    select
+        beginnings.measure,
+        beginnings.customer_source,
+        {{ business_date('beginnings.begins_at', 'workspace.timezone') }} as begins_on
+    from beginnings
+    cross join workspace
+
+    union all
+
+    select
+        'usage' as measure,
+        customer_source,
+        min(used_on) as begins_on
+    from usage
+    group by customer_source
+),
+
+followed as (
+    select
+        firsts.customer_key,
+        firsts.metric,
+        firsts.survey_type,
+        firsts.nps_class,
+        firsts.responded_on,
+        firsts.ends_on,
+        measures.measure,
+        covers.begins_on is not null as is_delivered,
+        covers.begins_on <= firsts.responded_on and firsts.ends_on <= workspace.as_of_on as is_observed
+    from firsts
+    cross join measures
+    cross join workspace
+    left join covers
+        on
+            firsts.source = covers.customer_source
+            and measures.measure = covers.measure
+            and (measures.measure <> 'revenue' or firsts.has_revenue_information)
+),
+
+happened as (
+    select
+        'revenue' as measure,
+        money.customer_key,
+        {{ business_date('money.moved_at', 'workspace.timezone') }} as happened_on,
+        money.revenue as amount
+    from money
+    cross join workspace
+    where money.revenue <> 0
+
+    union all
+
+    select
+        'referrals' as measure,
+        referrals.referrer_customer_key as customer_key,
+        {{ business_date('referrals.referred_at', 'workspace.timezone') }} as happened_on,
+        cast(1 as double) as amount
+    from referrals
+    cross join workspace
+
+    union all
+
+    select
+        'tickets' as measure,
+        tickets.customer_key,
+        {{ business_date('tickets.opened_at', 'workspace.timezone') }} as happened_on,
+        cast(1 as double) as amount
+    from tickets
+    cross join workspace
+
+    union all
+
+    select
+        'usage' as measure,
+        customer_key,
+        used_on as happened_on,
+        quantity as amount
+    from usage
+),
+
+added as (
+    select
+        followed.customer_key,
+        followed.metric,
+        followed.survey_type,
+        followed.measure,
+        sum(happened.amount) as amount
+    from followed
+    inner join happened
+        on
+            followed.customer_key = happened.customer_key
+            and followed.measure = happened.measure
+            and followed.responded_on < happened.happened_on
+            and followed.ends_on >= happened.happened_on
+    where followed.is_observed
+    group by followed.customer_key, followed.metric, followed.survey_type, followed.measure
+),
+
+summed as (
+    select
+        followed.metric,
+        followed.survey_type,
+        followed.nps_class,
+        followed.measure,
+        count(*) as customers,
+        sum(case when followed.is_delivered then 1 else 0 end) as delivered,
+        sum(case when followed.is_observed then 1 else 0 end) as observed,
+        sum(case when followed.is_observed then coalesce(added.amount, 0) end) as total,
+        stddev_samp(case when followed.is_observed then coalesce(added.amount, 0) end) as deviation
+    from followed
+    left join added
+        on
+            followed.customer_key = added.customer_key
+            and followed.metric = added.metric
+            and followed.survey_type = added.survey_type
+            and followed.measure = added.measure
+    group by followed.metric, followed.survey_type, followed.nps_class, followed.measure
+),
+
+averaged as (
+    select
+        cells.metric,
+        cells.survey_type,
+        cells.nps_class,
+        cells.measure,
+        workspace.horizon_days,
+        cast(coalesce(summed.observed, 0) as bigint) as observed,
+        coalesce(summed.observed, 0) < workspace.min_group_size as is_suppressed,
+        case when summed.observed >= workspace.min_group_size then summed.total end as total,
+        case when summed.observed >= workspace.min_group_size then summed.total / nullif(summed.observed, 0) end as mean,
+        case
+            when summed.observed >= workspace.min_group_size
+                then summed.deviation / sqrt(nullif(summed.observed, 0))
+        end as standard_error,
+        case
+            when summed.customers > 0 and summed.delivered = 0 then 'not_delivered'
+            when summed.customers > 0 and summed.observed = 0 then 'no_window_is_over'
+            when summed.observed is null or summed.observed < workspace.min_group_size then 'too_few'
+        end as unknown_because
+    from cells
+    cross join workspace
+    left join summed
+        on
+            cells.metric = summed.metric
+            and cells.survey_type = summed.survey_type
+            and cells.nps_class = summed.nps_class
+            and cells.measure = summed.measure
+),
+
+-- Welch: the classes' variances are their own; with the normal distribution, as groups are large
+compared as (
+    select
+        averaged.*,
+        passives.mean as passive_mean,
+        averaged.mean - passives.mean as difference,
+        averaged.mean / nullif(passives.mean, 0) - 1 as lift,
+        case
+            when averaged.nps_class <> 'passive'
+                then (averaged.mean - passives.mean)
+                / nullif(sqrt(power(averaged.standard_error, 2) + power(passives.standard_error, 2)), 0)
+        end as z
+    from averaged
+    left join averaged as passives
+        on
+            averaged.metric = passives.metric
+            and averaged.survey_type = passives.survey_type
+            and averaged.measure = passives.measure
+            and passives.nps_class = 'passive'
+),
+
+valued as (
+    select
+        *,
+        {{ two_sided_p('z') }} as p_value
+    from compared
+),
+
+{{ benjamini_hochberg('valued', 'p_value', ['metric', 'survey_type']) }},
+
+final as (
+    select
+        metric,
+        survey_type,
+        nps_class,
+        measure,
+        horizon_days,
+        observed,
+        round(total, 6) as total,
+        mean,
+        standard_error,
+        passive_mean,
+        difference,
+        lift,
+        z,
+        p_value,
+        comparisons,
+        p_adjusted,
+        p_adjusted <= {{ assumption('significance_level') }} as is_significant,
+        is_suppressed,
+        unknown_because
+    from adjusted
+)
+
+select * from final

@@ -1,0 +1,172 @@
+{%- set segments = segment_columns() -%}
+{%- set cell = 'basis, metric, survey_type, dimension, segment, nps_class' -%}
+
+with {{ anchor_outcomes() }},
+
+workspace as (
+    select * from {{ source('raw', 'workspace') }}
+),
+
+-- what happens after as_of is not known yet: until then the customer was seen to stay
+followed as (
+    select
+        anchors.*,
+        case
+            when {{ days_after('anchors.anchored_on', 'anchors.days_to_churn') }} <= workspace.as_of_on then 1
+            else 0
+        end as churned,
+        cast({{ dbt.datediff('anchors.anchored_on', 'workspace.as_of_on', 'day') }} as int) as days_seen,
+        -- one customer, one voice: from where the customer came first, without looking ahead
+        row_number() over (
+            partition by anchors.customer_key, anchors.metric, anchors.survey_type
+            order by anchors.anchored_on asc, anchors.anchor_key asc
+        ) = 1 as is_first
+    from anchors
+    cross join workspace
+    where anchors.is_at_risk
+),
+
+dated as (
+    select
+        metric,
+        survey_type,
+        nps_class,
+        {%- for segment in segments %}
+        coalesce({{ segment }}, '(unknown)') as {{ segment }},
+        {%- endfor %}
+        case when churned = 1 then days_to_churn else days_seen end as days,
+        churned as churned_responses,
+        1 - churned as censored_responses,
+        case when is_first then churned else 0 end as churned_customers,
+        case when is_first then 1 - churned else 0 end as censored_customers
+    from followed
+),
+
+counted as (
+    select
+        metric,
+        survey_type,
+        {{ grouped_dimension(segments) }} as dimension,
+        {{ grouped_dimension(segments, value=true) }} as segment,
+        nps_class,
+        days,
+        cast(sum(churned_responses) as bigint) as churned_responses,
+        cast(sum(censored_responses) as bigint) as censored_responses,
+        cast(sum(churned_customers) as bigint) as churned_customers,
+        cast(sum(censored_customers) as bigint) as censored_customers
+    from dated
+    group by grouping sets (
+        (metric, survey_type, nps_class, days)
+        {%- for segment in segments %},
+        (metric, survey_type, nps_class, days, {{ segment }})
+        {%- endfor %}
+    )
+),
+
+ended as (
+    {%- for basis in ['responses', 'customers'] %}
+    select
+        '{{ basis }}' as basis,
+        metric,
+        survey_type,
+        dimension,
+        segment,
+        nps_class,
+        days,
+        churned_{{ basis }} as churned,
+        censored_{{ basis }} as censored
+    from counted
+    where churned_{{ basis }} + censored_{{ basis }} > 0
+    {%- if not loop.last %}
+
+    union all
+    {% endif %}
+    {%- endfor %}
+),
+
+-- every curve begins on day 0, whether somebody is lost on it or not
+begun as (
+    select * from ended
+
+    union all
+
+    select
+        basis,
+        metric,
+        survey_type,
+        dimension,
+        segment,
+        nps_class,
+        0 as days,
+        cast(0 as bigint) as churned,
+        cast(0 as bigint) as censored
+    from ended
+    group by {{ cell }}
+    having min(days) > 0
+),
+
+staying as (
+    select
+        *,
+        cast(sum(churned + censored) over (
+            partition by {{ cell }} order by days desc
+            rows between unbounded preceding and current row
+        ) as bigint) as at_risk
+    from begun
+),
+
+-- product and Greenwood's sum, as running sums. Where all who are left churn, the product is 0 and the
+-- sum infinite: that is always the curve's last day.
+running as (
+    select
+        *,
+        max(at_risk) over (partition by {{ cell }}) as records,
+        churned = at_risk as is_over,
+        sum(case when churned < at_risk then ln(1.0 * (at_risk - churned) / at_risk) end) over so_far as log_retention,
+        sum(case when churned < at_risk then churned / (1.0 * at_risk * (at_risk - churned)) end) over so_far as greenwood
+    from staying
+    window so_far as (
+        partition by {{ cell }} order by days
+        rows between unbounded preceding and current row
+    )
+),
+
+estimated as (
+    select
+        running.*,
+        running.records < workspace.min_group_size as is_suppressed,
+        case when running.is_over then 0 else exp(running.log_retention) end as estimate,
+        -- nobody lost yet, or nobody left: no room for an interval, whose bounds are the estimate
+        case when not running.is_over and running.log_retention < 0 then running.log_retention end as log_estimate,
+        {{ assumption('confidence_z') }} * sqrt(running.greenwood) as deviation
+    from running
+    cross join workspace
+),
+
+final as (
+    select
+        basis,
+        metric,
+        survey_type,
+        dimension,
+        segment,
+        nps_class,
+        days,
+        at_risk,
+        churned,
+        censored,
+        case when not is_suppressed then estimate end as retention,
+        case when not is_suppressed and not is_over then estimate * sqrt(greenwood) end as standard_error,
+        case
+            when not is_suppressed
+                then coalesce(exp(-exp(ln(-log_estimate) - deviation / log_estimate)), estimate)
+        end as ci_low,
+        case
+            when not is_suppressed
+                then coalesce(exp(-exp(ln(-log_estimate) + deviation / log_estimate)), estimate)
+        end as ci_high,
+        is_suppressed
+    from estimated
+)
+
+select * from final

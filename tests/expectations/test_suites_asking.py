@@ -1,0 +1,302 @@
+"""The checks of asking hold on good tables, and for each there is a mistake that it alone finds."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from pathlib import Path
+from statistics import NormalDist
+
+import duckdb
+import pytest
+
+from expectations.suites.asking import ASKING
+from expectations.validate import validate
+
+SEEDS = Path(__file__).parents[2] / "seeds"
+NORMAL = NormalDist()
+ALL = [(table, check) for table, checks in ASKING.items() for check in checks]
+
+
+def _wilson(k: int, n: int) -> tuple[float, float, float, float]:
+    """Share, standard error and Wilson's 95 % bounds."""
+    z, p = NORMAL.inv_cdf(0.975), k / n
+    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    return p, math.sqrt(p * (1 - p) / n), middle - half, middle + half
+
+
+# Of four e-mails of one day one bounced, two were opened and answered, one of these with a score;
+# of the one text message nothing more is told, and one is too few.
+COHORTS = [
+    ("day", "2025-11-20", "2025-11-20", True),
+    ("week", "2025-11-17", "2025-11-23", True),
+    ("month", "2025-11-01", "2025-11-30", True),
+    ("quarter", "2025-10-01", "2025-12-31", False),
+    ("year", "2025-01-01", "2025-12-31", False),
+    ("all", "2025-11-20", "2025-11-20", True),
+]
+NOTHING = ", ".join(["null::double"] * 6)
+RATES = ", ".join(map(str, (0.75, 2 / 3, *_wilson(1, 3))))
+
+
+def _bias(measure: str, window: str, sizes: tuple, means: tuple, error: float | None) -> str:
+    """A row of nps_nonresponse_bias; without a standard error it says that there are too few."""
+    counts = f"{sizes[0]}::bigint as responders, {sizes[1]}::bigint as silent"
+    if error is None:
+        figures, why = ", ".join(["null::double"] * 6) + ", null::boolean", "'too_few'"
+    else:
+        difference = means[0] - means[1]
+        z = difference / error
+        p = 2 * NORMAL.cdf(-abs(z))
+        figures, why = (
+            f"{means[0]}, {means[1]}, {difference}, {error}, {z}, {p}, {p <= 0.05}",
+            "null",
+        )
+    names = "responder_mean, silent_mean, difference, standard_error, z, p_value, is_significant"
+    return f"""
+    select
+        'nps' as metric, 'relational' as survey_type, '{measure}' as measure,
+        {window}::int as window_days, {counts}, t.*, {min(sizes) < 2} as is_suppressed,
+        {why}::varchar as unknown_because
+    from (values ({figures})) as t ({names})
+    """
+
+
+# On the answers' last day of conftest's tables two customers are of north, one is of south: north's
+# three answers score 0, south's two 0, the unknown's one counts for nobody. In basis customers north
+# scores -50 with two answers.
+ASKED = [
+    f"create table if not exists seeds.{name} as from read_csv('{SEEDS / name}.csv')"
+    for name in ("assumptions", "metrics")
+] + [
+    "insert into raw.mapped_columns values ('ask', 'survey_invitations', 'crm', 'sent_at')",
+    """
+    insert into marts.ingest_reconciliation by name
+    select 'ask' as source, 'survey_invitations' as entity, 'i' as file_sha256, 5 as rows_accepted
+    """,
+    f"""
+    create or replace table marts.fct_response_rates as
+    select
+        time_grain, cohort_start::date as cohort_start, cohort_end::date as cohort_end,
+        md5('s1') as survey_key, 's1' as survey_id, 'nps' as metric, 'relational' as survey_type,
+        counts.*, is_settled, sent < 2 as is_suppressed
+    from (values {", ".join(map(str, COHORTS))}) as t (time_grain, cohort_start, cohort_end, is_settled)
+    cross join (values
+        ('email', 4::bigint, 1::bigint, 0::bigint, 3::bigint, 2::bigint, 2::bigint, 1::bigint, {RATES}),
+        ('sms', 1, null, null, null, null, null, null, {NOTHING})
+    ) as counts (channel, sent, bounced, opted_out, delivered, opened, responded, scored,
+        delivery_rate, open_rate, response_rate, standard_error, ci_low, ci_high)
+    """,
+    "create or replace table marts.nps_nonresponse_bias as "
+    + " union all ".join(
+        (
+            _bias("churn_rate", "30", (2, 3), (0.5, 0.0), math.sqrt(0.125)),
+            _bias("mrr", "null", (1, 3), (0, 0), None),
+            _bias("tenure_days", "null", (4, 5), (100.0, 50.0), 10.0),
+        )
+    ),
+    """
+    create or replace table marts.nps_weighted_by_period as
+    select
+        'all' as time_grain, date '2025-10-05' as period_start, date '2025-10-06' as period_end,
+        basis, 'nps' as metric, 'relational' as survey_type, 'region' as dimension,
+        3::bigint as base_customers, 1.0::double as covered_share, responses::bigint as responses,
+        nps, weighted_nps, effective_responses, effective_responses / responses as efficiency,
+        false as is_inefficient, 40.0::double as standard_error, -60.0::double as ci_low,
+        60.0::double as ci_high, false as is_suppressed
+    from (values
+        ('responses', 6, 100.0 / 6, 0.0::double, 9 / (4 / 3 + 1 / 2)),
+        ('customers', 5, 0.0, -100.0 / 3, 9 / (4 / 2 + 1 / 2))
+    ) as t (basis, responses, nps, weighted_nps, effective_responses)
+    """,
+    """
+    create or replace table marts.survey_fatigue as
+    select
+        c.customer_key, date '2025-12-31' as as_of_on, c.is_active, last_on::date as last_asked_on,
+        date '2025-12-31' - last_on::date as days_since_last_asked, asks_365d, asks,
+        opted_out_on::date as opted_out_on, last_on::date + 90 as quarantined_until, may_be_asked
+    from marts.dim_customers as c
+    inner join (values
+        ('c1', '2025-11-20', 1, 2, null, false), ('c2', '2025-01-20', 1, 1, '2025-01-21', false),
+        ('c3', null, 0, 0, null, true), ('c4', '2025-10-02', 1, 1, null, true)
+    ) as t (customer_id, last_on, asks_365d, asks, opted_out_on, may_be_asked) using (customer_id)
+    """,
+]
+
+RATE = "update marts.fct_response_rates set"
+EMAIL = "where channel = 'email'"
+BIAS = "update marts.nps_nonresponse_bias set"
+WEIGHTED = "update marts.nps_weighted_by_period set"
+FATIGUE = "update marts.survey_fatigue set"
+
+# (table, check): statements that make this check fail and no other. Several entries of one check
+# differ by a word after the check's name.
+MISTAKES = {
+    ("fct_response_rates", "keys"): f"{RATE} cohort_start = null where channel = 'sms'",
+    ("fct_response_rates", "keys grain"): (
+        f"{RATE} cohort_end = cohort_start - 1 where time_grain = 'week'"
+    ),
+    ("fct_response_rates", "rates"): f"{RATE} response_rate = 0.5 {EMAIL}",
+    ("fct_response_rates", "rates interval"): f"{RATE} ci_low = ci_low + 0.01 {EMAIL}",
+    ("fct_response_rates", "rates upper"): f"{RATE} ci_high = ci_high - 0.01 {EMAIL}",
+    ("fct_response_rates", "rates error"): f"{RATE} standard_error = 0.1 {EMAIL}",
+    ("fct_response_rates", "rates order"): f"{RATE} responded = 0 {EMAIL}",
+    (
+        "fct_response_rates",
+        "rates suppressed",
+    ): f"{RATE} is_suppressed = false where sent = 1",
+    ("fct_response_rates", "rates settled"): f"{RATE} is_settled = true",
+    ("fct_response_rates", "rates zero"): f"{RATE} open_rate = null {EMAIL}",
+    ("fct_response_rates", "adds_up"): (
+        "delete from marts.fct_response_rates where time_grain = 'month' and channel = 'sms'"
+    ),
+    ("fct_response_rates", "adds_up event"): (
+        f"{RATE} opted_out = 1 {EMAIL} and time_grain = 'month'"
+    ),
+    ("fct_response_rates", "adds_up invitations"): (
+        "update marts.ingest_reconciliation set rows_accepted = 6 where rows_accepted = 5"
+    ),
+    ("fct_response_rates", "adds_up answers"): "delete from marts.fct_nps_responses",
+    ("fct_response_rates", "no_emails"): f"{RATE} survey_id = 'ask ann@mail.example'",
+    ("nps_nonresponse_bias", "keys"): f"{BIAS} window_days = 30 where measure = 'mrr'",
+    ("nps_nonresponse_bias", "keys twice"): (
+        "insert into marts.nps_nonresponse_bias from marts.nps_nonresponse_bias "
+        "where measure = 'mrr'"
+    ),
+    ("nps_nonresponse_bias", "tested"): f"{BIAS} difference = 40 where measure = 'tenure_days'",
+    # one-sided
+    ("nps_nonresponse_bias", "tested p"): f"{BIAS} p_value = p_value / 2 where window_days = 30",
+    ("nps_nonresponse_bias", "tested upper"): f"{BIAS} p_value = 1 where window_days = 30",
+    ("nps_nonresponse_bias", "tested significance"): f"{BIAS} is_significant = not is_significant",
+    ("nps_nonresponse_bias", "tested error"): (
+        f"{BIAS} standard_error = 1, z = difference, p_value = 0.617075 where window_days = 30"
+    ),
+    ("nps_nonresponse_bias", "tested suppressed"): (
+        f"{BIAS} is_suppressed = false where measure = 'mrr'"
+    ),
+    ("nps_nonresponse_bias", "tested known"): f"{BIAS} unknown_because = null",
+    ("nps_nonresponse_bias", "silence"): f"{BIAS} silent = 4 where window_days = 30",
+    ("nps_nonresponse_bias", "silence lost"): (
+        "delete from marts.nps_nonresponse_bias where window_days = 30"
+    ),
+    ("nps_weighted_by_period", "keys"): (
+        "insert into marts.nps_weighted_by_period from marts.nps_weighted_by_period"
+    ),
+    ("nps_weighted_by_period", "keys employees"): (
+        "update seeds.metrics set population = 'employees' where metric = 'nps'; "
+        "update marts.nps_weighted_by_period set time_grain = 'year', "
+        "period_start = date '2025-01-01'"
+    ),
+    ("nps_weighted_by_period", "weights"): f"{WEIGHTED} nps = 0",
+    ("nps_weighted_by_period", "weights responses"): (
+        f"{WEIGHTED} responses = 4, efficiency = 0.9 where basis = 'customers'"
+    ),
+    ("nps_weighted_by_period", "weights efficiency"): f"{WEIGHTED} efficiency = 0.5",
+    ("nps_weighted_by_period", "weights inefficient"): f"{WEIGHTED} is_inefficient = true",
+    ("nps_weighted_by_period", "weights interval"): f"{WEIGHTED} ci_high = 101",
+    ("nps_weighted_by_period", "weights suppressed"): f"{WEIGHTED} is_suppressed = true",
+    ("nps_weighted_by_period", "base"): f"{WEIGHTED} base_customers = 4",
+    ("nps_weighted_by_period", "base score"): (
+        f"{WEIGHTED} weighted_nps = weighted_nps + 1 where basis = 'customers'"
+    ),
+    ("nps_weighted_by_period", "base effective"): (
+        f"{WEIGHTED} effective_responses = 3, efficiency = 0.6 where basis = 'customers'"
+    ),
+    ("nps_weighted_by_period", "base lost"): (
+        "delete from marts.nps_weighted_by_period where basis = 'customers'"
+    ),
+    # who has left is no longer there
+    ("nps_weighted_by_period", "base churn"): (
+        "update marts.dim_customers set churned_at = timestamp '2025-10-06 12:00:00' "
+        "where customer_id = 'c2'"
+    ),
+    ("nps_weighted_by_period", "base history"): (
+        "update marts.dim_customer_history set valid_to = timestamp '2025-10-06 21:59:59' "
+        "where region = 'south'"
+    ),
+    ("survey_fatigue", "keys"): "delete from marts.survey_fatigue where asks = 0",
+    ("survey_fatigue", "keys twice"): (
+        "insert into marts.survey_fatigue from marts.survey_fatigue where asks = 0"
+    ),
+    ("survey_fatigue", "keys day"): f"{FATIGUE} as_of_on = date '2026-01-01' where asks = 0",
+    ("survey_fatigue", "keys active"): f"{FATIGUE} is_active = false where not may_be_asked",
+    ("survey_fatigue", "peace"): f"{FATIGUE} may_be_asked = true where asks = 2",
+    ("survey_fatigue", "peace wish"): f"{FATIGUE} may_be_asked = true where asks = 1",
+    ("survey_fatigue", "peace quarantine"): f"{FATIGUE} quarantined_until = null",
+    ("survey_fatigue", "peace year"): f"{FATIGUE} asks_365d = 3",
+    ("survey_fatigue", "asked"): f"{FATIGUE} asks = 4 where asks = 2",
+    ("survey_fatigue", "asked later"): (
+        f"{FATIGUE} last_asked_on = last_asked_on + 1, quarantined_until = quarantined_until + 1, "
+        "days_since_last_asked = days_since_last_asked - 1 where asks = 2"
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def good(good_marts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small warehouse with the tables of asking."""
+    path = Path(shutil.copy(good_marts, tmp_path_factory.mktemp("asking") / "good.duckdb"))
+    with duckdb.connect(str(path)) as connection:
+        for statement in ASKED:
+            connection.execute(statement)
+    return path
+
+
+def _found(good: Path, statements: str = "select 1") -> set[tuple[str, str]]:
+    """The checks that fail after some statements, which are taken back."""
+    with duckdb.connect(str(good)) as connection:
+        connection.execute("begin")
+        connection.execute(statements)
+        found = {
+            (table, check.name)
+            for table, check in ALL
+            if connection.sql(
+                check.kwargs["unexpected_rows_query"].replace("{batch}", f"marts.{table}")
+            ).fetchone()
+        }
+        connection.execute("rollback")
+    return found
+
+
+def test_good_tables_pass(good):
+    results = validate(good, ASKING, "marts")
+    assert [(r.table, r.name, r.error) for r in results if not r.success] == []
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=" ".join)
+def test_a_mistake_is_found_by_its_check_alone(mistake, good):
+    assert _found(good, MISTAKES[mistake]) == {(mistake[0], mistake[1].split()[0])}
+
+
+def test_every_check_can_fail():
+    assert {(table, check.name) for table, check in ALL} == {
+        (table, name.split()[0]) for table, name in MISTAKES
+    }
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        # an empty warehouse says nothing, and nothing wrong
+        "delete from marts.ingest_reconciliation; delete from marts.dim_customers; "
+        "delete from marts.dim_customer_history; delete from marts.nps_outcomes_by_class; "
+        "delete from marts.fct_nps_responses; delete from marts.fct_nps_by_segment_period; "
+        + "; ".join(f"delete from marts.{table}" for table in ASKING),
+        # nobody who answered is a customer now: there is a raw score and nothing weighted
+        "update marts.dim_customer_history set region = 'east'; "
+        f"{WEIGHTED} covered_share = 0, weighted_nps = null, effective_responses = null, "
+        "efficiency = null, is_inefficient = null, standard_error = null, ci_low = null, "
+        "ci_high = null",
+        # nothing varies: a difference of zero, and nothing to test
+        f"{BIAS} responder_mean = 50, difference = 0, standard_error = 0, z = null, "
+        "p_value = null, is_significant = null where measure = 'tenure_days'",
+        # a workspace without segments
+        "delete from raw.segments; delete from marts.fct_nps_by_segment_period "
+        "where dimension = 'region'; delete from marts.nps_weighted_by_period; "
+        "alter table marts.dim_customer_history drop column region",
+    ],
+    ids=["empty", "not covered", "nothing varies", "no segments"],
+)
+def test_what_is_allowed(statements, good):
+    assert _found(good, statements) == set()

@@ -1,0 +1,261 @@
+"""The checks of value hold on good tables, and for each there is a mistake that it alone finds.
+
+The good tables are what the models make of a random business; mistakes are made in single rows.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+from dbt_support import compiled, empty_database
+from value_support import Business, settle
+
+from expectations.suites.value import VALUE
+from expectations.validate import validate
+
+ALL = [(table, check) for table, checks in VALUE.items() for check in checks]
+CURVES, TESTS, RISK, LIFT = VALUE
+ANN = "ann@mail.example"
+
+
+def change(table: str, what: str, where: str) -> str:
+    """An update of the first row, in the order of all columns, for which a condition holds."""
+    return (
+        f"update marts.{table} set {what} where rowid = "
+        f"(select rowid from marts.{table} as t where {where} order by all limit 1)"
+    )
+
+
+def copy(table: str, where: str, what: str = "") -> str:
+    replaced = f"* replace ({what})" if what else "*"
+    return f"insert into marts.{table} select {replaced} from marts.{table} where {where}"
+
+
+SILENT = """
+    from intermediate.int_invitations_unanswered as s
+    where has_churn_information and was_active_when_sent and exists (
+        select 1 from marts.fct_nps_churn as f
+        where f.customer_key = s.customer_key and f.survey_type = s.survey_type
+            and f.responded_on < s.sent_on and f.was_active_at_answer
+    )
+    order by invitation_key limit 1
+"""
+SHOWN = "dimension = 'region' and retention > 0 and retention < 1 and churned < at_risk"
+UNSHOWN = "dimension = 'region' and is_suppressed"
+TESTED = "p_value is not null and p_adjusted > p_value and dimension = 'all'"
+ALONE = "p_value > 0.3 and comparisons = 1"
+EVIDENT = "dimension = 'region' and difference is not null"
+COMPARED = "p_value is not null and p_adjusted > p_value"
+
+# (table, check): statements that make this check fail and no other. Several entries of one check
+# differ by a word after the check's name.
+MISTAKES = {
+    # a third basis, complete in itself
+    (CURVES, "keys"): (
+        copy(CURVES, "basis = 'customers'", "'accounts' as basis")
+        + "; "
+        + copy(TESTS, "basis = 'customers'", "'accounts' as basis")
+    ),
+    (CURVES, "follow_up"): change(CURVES, "at_risk = at_risk + 1", UNSHOWN),
+    (CURVES, "follow_up begins"): (
+        f"delete from marts.{CURVES} where {UNSHOWN} and days = 0 and churned + censored = 0"
+    ),
+    (CURVES, "follow_up shown"): change(CURVES, "is_suppressed = null", SHOWN),
+    (CURVES, "figures"): change(CURVES, "retention = retention + 0.01", SHOWN),
+    (CURVES, "figures error"): change(CURVES, "standard_error = standard_error * 1.01", SHOWN),
+    (CURVES, "figures low"): change(CURVES, "ci_low = ci_low * 0.99", SHOWN),
+    (CURVES, "figures high"): change(CURVES, "ci_high = ci_high * 1.01", SHOWN),
+    (CURVES, "figures lost"): change(CURVES, "retention = null", SHOWN),
+    (CURVES, "figures of few"): change(CURVES, "retention = 0.5", UNSHOWN),
+    (CURVES, "figures of a day 0"): change(CURVES, "ci_low = 0.9", "retention = 1"),
+    # a silence that came after an answer
+    (CURVES, "of_the_facts"): (
+        "delete from intermediate.int_invitations_unanswered "
+        f"where invitation_key = (select invitation_key {SILENT})"
+    ),
+    (CURVES, "of_the_facts later"): (
+        "update intermediate.int_invitations_unanswered set sent_on = sent_on - 1, "
+        f"days_to_churn = null where invitation_key = (select invitation_key {SILENT})"
+    ),
+    (CURVES, "of_the_customers"): (
+        "update intermediate.int_invitations_unanswered set customer_key = 'somebody' "
+        f"where invitation_key = (select invitation_key {SILENT})"
+    ),
+    (CURVES, "adds_up"): (
+        f"delete from marts.{CURVES} where dimension = 'region' and segment = 'north' "
+        "and basis = 'customers'; "
+        f"delete from marts.{TESTS} where dimension = 'region' and segment = 'north' "
+        "and basis = 'customers'"
+    ),
+    (TESTS, "keys"): copy(TESTS, "is_suppressed"),
+    (TESTS, "pairs"): change(TESTS, "records = records + 1", "not is_suppressed"),
+    (TESTS, "pairs lost"): (
+        f"delete from marts.{TESTS} where is_suppressed and dimension = 'region'"
+    ),
+    (TESTS, "log_rank"): change(TESTS, "chi_squared = chi_squared + 0.01", TESTED),
+    (TESTS, "log_rank expected"): change(TESTS, "expected_churned = expected_churned + 1", TESTED),
+    (TESTS, "log_rank other"): change(
+        TESTS, "compared_expected_churned = compared_expected_churned + 1", TESTED
+    ),
+    (TESTS, "log_rank p"): change(
+        TESTS, "p_value = p_value / 4, p_adjusted = p_adjusted / 4", ALONE
+    ),
+    (TESTS, "log_rank few"): change(TESTS, "expected_churned = 1", "is_suppressed"),
+    (TESTS, "corrected"): change(TESTS, "p_adjusted = p_value", TESTED),
+    (TESTS, "corrected family"): change(TESTS, "comparisons = comparisons + 1", TESTED),
+    (TESTS, "corrected level"): change(TESTS, "is_significant = not is_significant", TESTED),
+    (RISK, "keys"): "update seeds.revenue_at_risk_rates set rate = 0.4 where figure = 'short'",
+    (RISK, "keys twice"): copy(RISK, "customers = 0 and observed = 0 and dimension = 'region'"),
+    (RISK, "amounts"): change(RISK, "evidence_amount = evidence_amount + 1", EVIDENT),
+    (RISK, "amounts difference"): change(RISK, "difference = -difference", EVIDENT),
+    (RISK, "amounts rate"): change(RISK, "observed_rate = observed_rate + 0.1", EVIDENT),
+    (RISK, "amounts interval"): change(RISK, "rate_ci_high = null", "rate_ci_high is not null"),
+    (RISK, "amounts reason"): change(RISK, "unknown_because = 'too_few'", EVIDENT),
+    (RISK, "amounts silent"): change(RISK, "unknown_because = null", "is_suppressed"),
+    (RISK, "amounts average"): change(
+        RISK, "revenue_per_customer = revenue_per_customer + 1", EVIDENT
+    ),
+    (RISK, "amounts few"): change(RISK, "annual_revenue = 10", "is_suppressed"),
+    (RISK, "of_the_customers"): (
+        "update marts.dim_customers set is_active = false "
+        "where customer_key = (select min(customer_key) from marts.dim_customers "
+        "where is_active and customer_key in (select customer_key from marts.fct_nps_responses))"
+    ),
+    (RISK, "of_the_customers mrr"): (
+        "update intermediate.int_customer_values_summed set mrr = mrr + 1"
+    ),
+    (RISK, "of_the_churn"): (
+        "update seeds.revenue_at_risk_rates set horizon_days = 30 where figure = 'short'; "
+        f"update marts.{RISK} set horizon_days = 30 where figure = 'short'"
+    ),
+    (
+        RISK,
+        "of_the_referrals",
+    ): "update intermediate.int_referrals_versioned set converted_at = null",
+    (RISK, "of_the_referrals source"): "delete from raw.mapped_columns",
+    (RISK, "adds_up"): change(
+        RISK,
+        "customers = customers - 1",
+        "dimension = 'region' and is_suppressed and customers > 0",
+    ),
+    (RISK, "adds_up money"): change(
+        RISK,
+        "annual_revenue = annual_revenue + 1",
+        "dimension = 'region' and observed_rate is null and annual_revenue is not null "
+        f"and not exists (select 1 from marts.{RISK} as o where o.survey_type = t.survey_type "
+        "and o.figure = t.figure and o.is_suppressed and o.dimension = 'region')",
+    ),
+    (RISK, "no_emails"): f"update marts.{RISK} set segment = '{ANN}' where segment = 'north'",
+    (LIFT, "keys"): copy(LIFT, "unknown_because is not null and nps_class <> 'passive'"),
+    (LIFT, "figures"): change(LIFT, "mean = mean + 1", "nps_class = 'promoter' and lift is null"),
+    (LIFT, "figures lift"): change(LIFT, "lift = lift + 1", COMPARED),
+    (LIFT, "figures difference"): change(LIFT, "difference = difference + 1", COMPARED),
+    (LIFT, "figures z"): change(LIFT, "z = -z", COMPARED),
+    (LIFT, "figures error"): change(LIFT, "standard_error = 2 * standard_error + 1", COMPARED),
+    (LIFT, "figures p"): change(LIFT, "p_value = p_value / 4, p_adjusted = p_adjusted / 4", ALONE),
+    (LIFT, "figures reason"): change(LIFT, "unknown_because = 'too_few'", COMPARED),
+    (LIFT, "figures not delivered"): change(
+        LIFT, "unknown_because = 'not_delivered'", "is_suppressed and observed > 0"
+    ),
+    (LIFT, "figures zero"): change(
+        LIFT, "total = 0, mean = 0", "unknown_because = 'not_delivered'"
+    ),
+    (LIFT, "figures days"): "update seeds.assumptions set value = 29.5 where name = 'lift_days'",
+    (LIFT, "corrected"): change(LIFT, "p_adjusted = p_value", COMPARED),
+    (LIFT, "corrected level"): change(LIFT, "is_significant = not is_significant", COMPARED),
+    (LIFT, "of_the_facts"): (
+        "update intermediate.int_product_usage_versioned set quantity = quantity + 1"
+    ),
+    (LIFT, "of_the_facts revenue"): "update marts.fct_nps_churn set revenue_before = null",
+}
+# One name in two tables is wrong in both.
+MISTAKES_IN_TWO = {
+    (CURVES, TESTS, "no_emails"): "; ".join(
+        f"update marts.{table} set segment = '{ANN}' where segment = 'north'"
+        for table in (CURVES, TESTS)
+    ),
+    (RISK, LIFT, "keys"): "update seeds.metrics set population = 'employees'",
+    (CURVES, RISK, "adds_up"): "insert into raw.segments values (2, 'plan')",
+}
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with the tables of value, and what they are made of."""
+    path = tmp_path_factory.mktemp("value") / "good.duckdb"
+    with empty_database() as connection:
+        settle(connection)
+        Business(20260101, cases=6, customers=120, answers=200).fill(connection)
+        for model in ("fct_nps_responses", *VALUE):
+            connection.execute(f"insert into marts.{model} by name {compiled(model)}")
+            # compiled for a workspace of two segments, of which this business has one
+            if model in (CURVES, TESTS, RISK):
+                connection.execute(f"delete from marts.{model} where dimension = 'plan'")
+        connection.execute(f"attach '{path}' as good")
+        connection.execute("copy from database nps to good")
+    return path
+
+
+@pytest.fixture(scope="module")
+def tables(good: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A copy of it, to make mistakes in."""
+    with duckdb.connect(shutil.copy(good, good.with_name("bad.duckdb"))) as connection:
+        connection.execute("set threads = 1")
+        yield connection
+
+
+def _found(tables: duckdb.DuckDBPyConnection, statements: str) -> set[tuple[str, str]]:
+    """The checks that fail after some statements, which are taken back."""
+    tables.execute("begin")
+    try:
+        tables.execute(statements)
+        return {
+            (table, check.name)
+            for table, check in ALL
+            if tables.sql(
+                check.kwargs["unexpected_rows_query"].replace("{batch}", f"marts.{table}")
+            ).fetchone()
+        }
+    finally:
+        tables.execute("rollback")
+
+
+def test_good_tables_pass(good):
+    results = validate(good, VALUE, "marts")
+    assert [(r.table, r.name, r.error) for r in results if not r.success] == []
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=" ".join)
+def test_a_mistake_is_found_by_its_check_alone(mistake, tables):
+    assert _found(tables, MISTAKES[mistake]) == {(mistake[0], mistake[1].split()[0])}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES_IN_TWO, ids=" ".join)
+def test_a_mistake_in_two_tables_is_found_in_both(mistake, tables):
+    *both, name = mistake
+    assert _found(tables, MISTAKES_IN_TWO[mistake]) == {(table, name) for table in both}
+
+
+def test_every_check_can_fail():
+    tried = {(table, name.split()[0]) for table, name in MISTAKES}
+    tried |= {(table, name) for *tables, name in MISTAKES_IN_TWO for table in tables}
+    assert {(table, check.name) for table, check in ALL} == tried
+
+
+def test_an_empty_warehouse_says_nothing_wrong(tables):
+    facts = ("fct_nps_churn", "fct_nps_responses", "dim_customers")
+    emptied = "; ".join(f"delete from marts.{table}" for table in (*facts, *VALUE))
+    assert (
+        _found(tables, f"{emptied}; delete from intermediate.int_invitations_unanswered") == set()
+    )
+
+
+@pytest.mark.parametrize("table, check", ALL, ids=lambda v: getattr(v, "name", v))
+def test_checks_are_well_made(table, check):
+    assert check.severity == "critical"
+    assert check.why.endswith(".")
+    assert "{batch}" in check.kwargs["unexpected_rows_query"]

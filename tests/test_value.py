@@ -1,0 +1,219 @@
+"""Revenue at risk and lift against the same told again in Python, customer by customer.
+
+Compiled SQL runs on a random business in memory: each of its survey types is a case of its own, so
+that one run computes them all.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+import duckdb
+import pytest
+from dbt_support import compiled, empty_database
+from scipy import stats
+from value_support import CASES, LIFT_DAYS, Business, settle
+
+
+def run(connection: duckdb.DuckDBPyConnection, model: str) -> list[dict[str, Any]]:
+    return connection.execute(compiled(model)).to_arrow_table().to_pylist()
+
+
+def risk(connection: duckdb.DuckDBPyConnection) -> dict[tuple, dict[str, Any]]:
+    rows = run(connection, "nps_revenue_at_risk")
+    found = {
+        (row["survey_type"], row["figure"], row["dimension"], row["segment"]): row
+        for row in rows
+        if row["dimension"] != "plan"
+    }
+    assert len(found) == sum(row["dimension"] != "plan" for row in rows)
+    return found
+
+
+def lift(connection: duckdb.DuckDBPyConnection) -> dict[tuple, dict[str, Any]]:
+    rows = run(connection, "nps_lift_by_class")
+    found = {(row["survey_type"], row["nps_class"], row["measure"]): row for row in rows}
+    assert len(found) == len(rows)
+    return found
+
+
+def near(value: Any, tolerance: float = 1e-9) -> Any:
+    """A figure up to rounding; anything else exactly."""
+    is_figure = isinstance(value, float)
+    return pytest.approx(value, rel=1e-9, abs=tolerance) if is_figure else value
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[duckdb.DuckDBPyConnection]:
+    with empty_database() as connection:
+        settle(connection)
+        yield connection
+
+
+@pytest.fixture(scope="module")
+def business(database) -> Business:
+    made = Business(20250701)
+    made.fill(database)
+    return made
+
+
+@pytest.fixture
+def changed(database, business) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The business for a test to change; the change is taken back."""
+    database.execute("begin")
+    yield database
+    database.execute("rollback")
+
+
+# --- revenue at risk ----------------------------------------------------------------------------
+
+
+def test_revenue_at_risk_agrees_with_python(database, business):
+    expected, found = business.revenue_at_risk(), risk(database)
+    assert found.keys() == expected.keys()
+    for key, row in expected.items():
+        for name, value in row.items():
+            # money is rounded to six digits
+            assert found[key][name] == near(value, 1e-6), (key, name)
+    assert {row["unknown_because"] for row in expected.values()} == {
+        None,
+        "too_few",
+        "no_mrr",
+        "no_churn_information",
+        "no_referrals",
+        "no_window_is_over",
+    }
+    assert sum(row["difference"] is not None for row in expected.values()) > CASES
+
+
+def test_segments_add_up_to_the_figure(database, business):
+    parts = defaultdict(lambda: defaultdict(float))
+    found = risk(database)
+    for (survey_type, figure, dimension, _), row in found.items():
+        for name in ("customers", "observed"):
+            parts[survey_type, figure, dimension][name] += row[name]
+    for (survey_type, figure, dimension, _), row in found.items():
+        if dimension == "all":
+            assert parts[survey_type, figure, "region"] == {
+                "customers": row["customers"],
+                "observed": row["observed"],
+            }
+
+
+RISK_CHANGES = {
+    "rate": "seeds.revenue_at_risk_rates set rate = rate / 2",
+    "figure": "seeds.revenue_at_risk_rates set figure = figure || ' more'",
+    "nps_class": "seeds.revenue_at_risk_rates set nps_class = 'promoter' where figure = 'short'",
+    "horizon_days": "seeds.revenue_at_risk_rates set horizon_days = horizon_days + 5",
+    "evidence": "seeds.revenue_at_risk_rates set evidence = 'churn'",
+    "population": "seeds.metrics set population = 'employees'",
+    "confidence_z": "seeds.assumptions set value = 1 where name = 'confidence_z'",
+    "min_group_size": "raw.workspace set min_group_size = 6",
+    "as_of_on": "raw.workspace set as_of_on = as_of_on - 30",
+    "as_of_at": "raw.workspace set as_of_at = as_of_at - interval 30 day",
+    "timezone": "raw.workspace set timezone = 'Pacific/Kiritimati'",
+    "referrals": "raw.mapped_columns set entity = 'leads'",
+}
+
+
+@pytest.mark.parametrize("setting", RISK_CHANGES)
+def test_revenue_at_risk_follows_settings(changed, setting: str):
+    before = risk(changed)
+    changed.execute(f"update nps.{RISK_CHANGES[setting]}")
+    after = risk(changed)
+    assert before and after != before
+    if setting == "population":
+        assert not after
+    if setting == "rate":
+        amounts = [
+            (row["assumed_amount"], after[key]["assumed_amount"])
+            for key, row in before.items()
+            if row["assumed_amount"] is not None
+        ]
+        assert all(half == pytest.approx(whole / 2, abs=1e-6) for whole, half in amounts)
+
+
+def test_revenue_at_risk_asks_its_rates_for_windows(changed):
+    """Whatever churn_windows says: a rate stands beside the assumption of its own horizon."""
+    before = risk(changed)
+    changed.execute("insert into nps.raw.churn_windows values (7)")
+    assert risk(changed) == before
+
+
+# --- lift ---------------------------------------------------------------------------------------
+
+
+def test_lift_agrees_with_pandas(database, business):
+    expected, found = business.lift(), lift(database)
+    assert found.keys() == expected.keys()
+    for key, row in expected.items():
+        for name in row.keys() - {"values"}:
+            assert found[key][name] == near(row[name]), (key, name)
+        assert found[key]["horizon_days"] == LIFT_DAYS
+    assert {row["unknown_because"] for row in expected.values()} == {
+        None,
+        "too_few",
+        "not_delivered",
+        "no_window_is_over",
+    }
+
+
+@pytest.mark.filterwarnings("ignore:Precision loss")
+def test_comparisons_with_passives_agree_with_scipy(database, business):
+    """Welch's t by scipy is the z; a t of endless degrees of freedom is normal."""
+    expected, found = business.lift(), lift(database)
+    compared = 0
+    families = defaultdict(list)
+    for (survey_type, nps_class, measure), row in found.items():
+        own = expected[survey_type, nps_class, measure]
+        passive = expected.get((survey_type, "passive", measure), {"mean": None, "values": []})
+        is_known = None not in (own["mean"], passive["mean"])
+        assert row["passive_mean"] == near(passive["mean"])
+        assert (row["difference"] is not None) == is_known
+        assert (row["lift"] is not None) == (is_known and passive["mean"] != 0)
+        if is_known:
+            difference = own["mean"] - passive["mean"]
+            assert row["difference"] == pytest.approx(difference, abs=1e-9)
+        if row["lift"] is not None:
+            assert 1 + row["lift"] == pytest.approx(own["mean"] / passive["mean"], rel=1e-9)
+        spread = is_known and (own["standard_error"] or passive["standard_error"])
+        assert (row["z"] is not None) == bool(spread and nps_class != "passive")
+        if row["z"] is None:
+            assert row["p_value"] is row["p_adjusted"] is row["is_significant"] is None
+            continue
+        test = stats.ttest_ind(own["values"], passive["values"], equal_var=False)
+        assert row["z"] == pytest.approx(test.statistic, rel=1e-9, abs=1e-9)
+        assert row["p_value"] == pytest.approx(2 * stats.norm.sf(abs(test.statistic)), abs=1e-9)
+        families[survey_type].append(row)
+        compared += 1
+    assert compared > CASES
+    for survey_type, rows in families.items():
+        adjusted = stats.false_discovery_control([row["p_value"] for row in rows])
+        assert [row["p_adjusted"] for row in rows] == pytest.approx(list(adjusted), abs=1e-9)
+        assert [row["is_significant"] for row in rows] == [p <= 0.05 for p in adjusted]
+        size = {row["comparisons"] for key, row in found.items() if key[0] == survey_type}
+        assert size == {len(rows)}
+    assert len({row["is_significant"] for rows in families.values() for row in rows}) == 2
+
+
+LIFT_CHANGES = {
+    "lift_days": "seeds.assumptions set value = 10 where name = 'lift_days'",
+    "significance_level": "seeds.assumptions set value = 1 where name = 'significance_level'",
+    "min_group_size": "raw.workspace set min_group_size = 6",
+    "as_of_on": "raw.workspace set as_of_on = as_of_on - 30",
+    "timezone": "raw.workspace set timezone = 'Pacific/Honolulu'",
+    "population": "seeds.metrics set population = 'employees'",
+    "passive": "seeds.metric_scales set nps_class = 'middle' where nps_class = 'passive'",
+}
+
+
+@pytest.mark.parametrize("setting", LIFT_CHANGES)
+def test_lift_follows_settings(changed, setting: str):
+    before = lift(changed)
+    changed.execute(f"update nps.{LIFT_CHANGES[setting]}")
+    after = lift(changed)
+    assert before and after != before
+    if setting in ("population", "passive"):
+        assert not after
