@@ -7,7 +7,7 @@ from the settings and the seeds.
 from __future__ import annotations
 
 from expectations import Check, no_rows
-from expectations.suites.marts import TOLERANCE, _keys, _no_emails
+from expectations.suites.common import TOLERANCE, keys, no_emails
 
 _EVENTS = ("bounced", "opted_out", "delivered", "opened", "responded", "scored")
 _COHORT = "survey_key, survey_id, metric, survey_type, channel"
@@ -27,7 +27,7 @@ def _assumed(name: str) -> str:
 
 ASKING: dict[str, tuple[Check, ...]] = {
     "fct_response_rates": (
-        _keys(
+        keys(
             "keys",
             f"time_grain, cohort_start, {_COHORT}",
             also=f"""
@@ -110,7 +110,7 @@ ASKING: dict[str, tuple[Check, ...]] = {
             why="Every accepted invitation is counted once at every grain, and no more answers "
             "than there are.",
         ),
-        _no_emails("cohort_start", "cohort_end"),
+        no_emails("cohort_start", "cohort_end"),
     ),
     "nps_nonresponse_bias": (
         no_rows(
@@ -184,7 +184,7 @@ ASKING: dict[str, tuple[Check, ...]] = {
         ),
     ),
     "nps_weighted_by_period": (
-        _keys(
+        keys(
             "keys",
             _PERIOD,
             also=f"""
@@ -317,7 +317,7 @@ ASKING: dict[str, tuple[Check, ...]] = {
         ),
     ),
     "survey_fatigue": (
-        _keys(
+        keys(
             "keys",
             "customer_key, as_of_on",
             tables="""

@@ -7,7 +7,7 @@ levels, priors and targets are read from ``raw`` and ``seeds``.
 from __future__ import annotations
 
 from expectations import Check, no_rows
-from expectations.suites.marts import _SCORES, TOLERANCE, _keys, _no_emails
+from expectations.suites.common import SCORES_WITH_COUNTS, TOLERANCE, keys, no_emails
 
 _SERIES = "metric, survey_type"
 _ROLLING = f"as_of_on, window_days, {_SERIES}"
@@ -121,7 +121,7 @@ _TAIL_UNDER = f"4 * {_DENSITY} / (3 * abs(z) + sqrt(z * z + 8))"
 
 SCORES: dict[str, tuple[Check, ...]] = {
     "fct_nps_rolling": (
-        _keys(
+        keys(
             "keys",
             f"{_ROLLING}, dimension, segment",
             also="""
@@ -131,7 +131,7 @@ SCORES: dict[str, tuple[Check, ...]] = {
             why="A segment has one row for each day and declared window in which it has answers, "
             "and none after as_of.",
         ),
-        _SCORES,
+        SCORES_WITH_COUNTS,
         no_rows(
             "every_day",
             """
@@ -260,14 +260,14 @@ SCORES: dict[str, tuple[Check, ...]] = {
             """,
             why="On every day the segments of every dimension add up to the window's total.",
         ),
-        _no_emails(
+        no_emails(
             _ROLLING.replace(", metric, survey_type", ""),
             "responses, promoters, passives, detractors",
             "nps, standard_error, ci_low, ci_high, is_suppressed",
         ),
     ),
     "nps_change_significance": (
-        _keys(
+        keys(
             "keys",
             f"comparison, {_CELL}",
             also="""
@@ -397,14 +397,14 @@ SCORES: dict[str, tuple[Check, ...]] = {
             why="Rate and mix effects follow from both periods' shares and scores, and over a "
             "dimension's segments they are the total's change.",
         ),
-        _no_emails(
+        no_emails(
             "comparison, time_grain, period_start, compared_period_start, is_complete, basis",
             "responses, nps, compared_responses, compared_nps, change, standard_error, z, p_value",
             "comparisons, p_adjusted, is_significant, rate_effect, mix_effect",
         ),
     ),
     "nps_goal": (
-        _keys(
+        keys(
             "keys",
             f"{_CELL}, target",
             why="A segment's latest period has one row for each target.",
@@ -481,10 +481,51 @@ SCORES: dict[str, tuple[Check, ...]] = {
             why="So many promoters, or converts, reach the target and one fewer does not; both are "
             "0 where it is reached, and nothing is told of a cell smaller than min_group_size.",
         ),
-        _no_emails(
+        no_emails(
             "time_grain, period_start, basis, target, responses, promoters, passives, detractors",
             "nps, gap, promoters_needed, detractors_to_convert, is_convertible",
             "promoters_to_offset, is_suppressed",
+        ),
+    ),
+    "nps_restatements": (
+        keys(
+            "keys",
+            "time_grain, period_start, basis, metric, survey_type",
+            tables="cross join raw.workspace as w",
+            also="""
+                t.first_as_of_on is null or t.period_end < t.period_start
+                or t.period_end > greatest(w.as_of_on, t.first_as_of_on)
+                or t.time_grain not in ('week', 'month', 'quarter', 'year')""",
+            why="A period that is over has one row a basis, and says when it was first published.",
+        ),
+        no_rows(
+            "first",
+            """
+            select 1
+            from raw.published_figures as f
+            left join {batch} as t
+                on f.time_grain = t.time_grain and f.period_start = t.period_start
+                and f.basis = t.basis and f.metric = t.metric and f.survey_type = t.survey_type
+            where t.first_as_of_on is distinct from f.as_of_on
+                or t.first_responses is distinct from f.promoters + f.passives + f.detractors
+            """,
+            why="What the ledger says was first published stands in the table unchanged.",
+        ),
+        no_rows(
+            "now",
+            f"""
+            select 1
+            from {{batch}} as t
+            left join marts.fct_nps_by_period as p
+                on t.time_grain = p.time_grain and t.period_start = p.period_start
+                and t.basis = p.basis and t.metric = p.metric and t.survey_type = p.survey_type
+            where t.responses is distinct from coalesce(p.responses, 0)
+                or t.nps is distinct from p.nps
+                or abs(t.change - (p.nps - t.first_nps)) > {TOLERANCE}
+                or (t.change is null) <> (p.nps is null or t.first_nps is null)
+                or (not t.is_restated and t.responses <> t.first_responses)
+            """,
+            why="What is now known is what fct_nps_by_period says, and a difference is marked.",
         ),
     ),
 }

@@ -6,7 +6,7 @@ Counts are taken again from the facts, figures from counts, each on another way 
 from __future__ import annotations
 
 from expectations import Check, no_rows
-from expectations.suites.marts import TOLERANCE, _keys, _no_emails
+from expectations.suites.common import TOLERANCE, keys, no_emails
 
 _CLASSES = """(
     select nps_class from seeds.metric_scales union all select 'no_response'
@@ -100,7 +100,7 @@ def _corrected(family: str) -> Check:
 
 
 _CURVES = (
-    _keys(
+    keys(
         "keys",
         f"{_CELL}, nps_class, days",
         also=f"t.basis not in {_BASES} or t.days < 0 or t.nps_class not in {_CLASSES}",
@@ -273,13 +273,13 @@ _CURVES = (
         """,
         why="On every day the segments of a dimension add up to the class.",
     ),
-    _no_emails("days", "at_risk", "churned", "censored", "retention", "standard_error"),
+    no_emails("days", "at_risk", "churned", "censored", "retention", "standard_error"),
 )
 
 _PAIR = f"{_CELL}, nps_class, compared_class"
 
 _TESTS = (
-    _keys(
+    keys(
         "keys",
         _PAIR,
         also="t.nps_class >= t.compared_class",
@@ -388,13 +388,13 @@ _TESTS = (
         "chi-squared sets the sum beside what happened, and p follows from it.",
     ),
     _corrected(_CELL),
-    _no_emails("records", "compared_records", "churned", "compared_churned", "chi_squared"),
+    no_emails("records", "compared_records", "churned", "compared_churned", "chi_squared"),
 )
 
 _RISK_KEY = "metric, survey_type, figure, dimension, segment"
 
 _RISK = (
-    _keys(
+    keys(
         "keys",
         _RISK_KEY,
         tables="""
@@ -622,11 +622,11 @@ _RISK = (
         why="The segments of every dimension add up to the figure, in customers and, where none is "
         "too small to be shown, in money.",
     ),
-    _no_emails("customers", "assumed_amount", "annual_revenue", "observed", "evidence_amount"),
+    no_emails("customers", "assumed_amount", "annual_revenue", "observed", "evidence_amount"),
 )
 
 _LIFT = (
-    _keys(
+    keys(
         "keys",
         "metric, survey_type, nps_class, measure",
         also="""
@@ -774,4 +774,62 @@ VALUE: dict[str, tuple[Check, ...]] = {
     "nps_retention_tests": _TESTS,
     "nps_revenue_at_risk": _RISK,
     "nps_lift_by_class": _LIFT,
+    "earned_growth": (
+        keys(
+            "keys",
+            "time_grain, period_start",
+            also="""
+                t.period_end < t.period_start or t.is_complete is null
+                or t.time_grain not in ('month', 'quarter', 'year')""",
+            why="A period has one row.",
+        ),
+        no_rows(
+            "movements",
+            f"""
+            with moved as (
+                select
+                    cast(timezone(w.timezone, timezone('UTC', m.moved_at)) as date) as moved_on,
+                    sum(case
+                        when m.kind in ('contraction', 'churn') then -abs(m.amount)
+                        else abs(m.amount)
+                    end) as change
+                from intermediate.int_mrr_movements_versioned as m
+                cross join raw.workspace as w
+                where m.row_status = 'accepted'
+                group by all
+            ),
+
+            states as (select moved_on, sum(change) over (order by moved_on) as mrr from moved)
+
+            select 1 from {{batch}} as t
+            where abs(t.closing_mrr - coalesce(
+                    (select arg_max(s.mrr, s.moved_on) from states as s
+                    where s.moved_on <= t.period_end), 0
+                )) > {TOLERANCE} * greatest(1, abs(t.closing_mrr))
+                or abs(t.opening_mrr - coalesce(
+                    (select arg_max(s.mrr, s.moved_on) from states as s
+                    where s.moved_on < t.period_start), 0
+                )) > {TOLERANCE} * greatest(1, abs(t.opening_mrr))
+            """,
+            why="MRR at a period's beginning and end is the sum of all movements until then.",
+        ),
+        no_rows(
+            "growth",
+            f"""
+            select 1 from {{batch}} as t
+            where (t.opening_mrr > 0) <> (t.nrr is not null)
+                or (t.opening_mrr > 0) <> (t.growth is not null)
+                or abs(t.growth - (t.closing_mrr / nullif(t.opening_mrr, 0) - 1)) > {TOLERANCE}
+                or abs(t.nrr + t.earned_new_mrr / nullif(t.opening_mrr, 0) - 1
+                    - t.earned_growth_rate) > {TOLERANCE}
+                or abs(t.nrr - 1 + (t.new_mrr + t.returned_mrr) / nullif(t.opening_mrr, 0)
+                    - t.growth) > {TOLERANCE}
+                or (t.earned_growth_rate is null) <> (t.unknown_because is not null)
+                or (t.earned_new_mrr is null and t.earned_growth_rate is not null)
+                or t.earned_customers > t.new_customers
+            """,
+            why="Growth is what was retained, earned, bought and came back; what is unknown says "
+            "why, and is never 0.",
+        ),
+    ),
 }

@@ -15,14 +15,14 @@ import pyarrow as pa
 import pytest
 
 from expectations import NO_ROWS
-from expectations.suites.marts import MARTS, RESTRICTED
+from expectations.suites.foundation import FOUNDATION, RESTRICTED
 from expectations.suites.raw import RAW
 from expectations.validate import validate
 from orchestration.entities import ENTITIES
 
 ALL = [
     (schema, table, check)
-    for schema, suites in (("raw", RAW), ("marts", MARTS), ("restricted", RESTRICTED))
+    for schema, suites in (("raw", RAW), ("marts", FOUNDATION), ("restricted", RESTRICTED))
     for table, checks in suites.items()
     for check in checks
 ]
@@ -153,7 +153,7 @@ MARTS_MISTAKES = {
     ),
     ("fct_nps_responses", "arrived"): "; ".join(
         f"delete from marts.{table}"
-        for table in MARTS
+        for table in FOUNDATION
         if table.startswith("fct_") or table == "customer_nps_features"
     ),
     ("fct_nps_responses", "fresh"): (
@@ -325,7 +325,7 @@ def test_a_good_lake_passes(good_raw):
 
 
 def test_a_good_warehouse_passes(good_marts):
-    assert _failures(good_marts, MARTS, "marts") == set()
+    assert _failures(good_marts, FOUNDATION, "marts") == set()
     assert _failures(good_marts, RESTRICTED, "restricted") == set()
 
 
@@ -344,7 +344,7 @@ def test_a_mistake_in_raw_is_found_by_its_check_alone(mistake, good_raw, tmp_pat
 def test_a_mistake_in_marts_is_found_by_its_check_alone(mistake, good_marts, tmp_path):
     table, name = mistake[0], mistake[1].split()[0]
     bad = _corrupt(good_marts, tmp_path, MARTS_MISTAKES[mistake])
-    schema, suites = ("marts", MARTS) if table in MARTS else ("restricted", RESTRICTED)
+    schema, suites = ("marts", FOUNDATION) if table in FOUNDATION else ("restricted", RESTRICTED)
     assert _found(bad, MARTS_CHECKS) == {(schema, table, name)}
     if mistake[1] == name:
         checks = [check for check in suites[table] if check.name == name]
@@ -398,7 +398,7 @@ def test_what_is_allowed_in_raw(statement, good_raw, tmp_path):
         + "; update marts.nps_outcomes_by_class set is_suppressed = false, standard_error = 0, "
         "churn_rate = churned / observed, ci_low = 0, ci_high = 1 where observed = 1",
         # an empty warehouse says nothing, and nothing wrong
-        "; ".join(f"delete from marts.{table}" for table in MARTS if "reconc" not in table),
+        "; ".join(f"delete from marts.{table}" for table in FOUNDATION if "reconc" not in table),
     ],
     ids=["groups of one", "empty"],
 )
@@ -429,7 +429,7 @@ def test_days_of_every_zone(zone, year):
             "responded_on": pa.array([each.astimezone(ZoneInfo(zone)).date() for each in instants]),
         }
     )
-    (check,) = [check for check in MARTS["fct_nps_responses"] if check.name == "times"]
+    (check,) = [check for check in FOUNDATION["fct_nps_responses"] if check.name == "times"]
     query = check.kwargs["unexpected_rows_query"]
     with duckdb.connect() as connection:
         connection.register("answers", table)
@@ -457,7 +457,7 @@ def test_days_of_every_zone(zone, year):
 )
 def test_what_looks_like_an_email(text, is_email, good_marts, tmp_path):
     bad = _corrupt(good_marts, tmp_path, f"update marts.dim_surveys set name = '{text}'")
-    checks = [check for check in MARTS["dim_surveys"] if check.name == "no_emails"]
+    checks = [check for check in FOUNDATION["dim_surveys"] if check.name == "no_emails"]
     assert bool(_failures(bad, {"dim_surveys": checks}, "marts")) == is_email
 
 

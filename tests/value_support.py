@@ -1,0 +1,447 @@
+"""A random business for the tables of value: customers, what they answer and what they do.
+
+It can be put into a database laid out as the warehouse, and it can tell by itself, customer by
+customer, what the tables must say.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import defaultdict
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+from scipy import stats
+
+AS_OF = date(2025, 12, 31)
+AS_OF_AT = datetime(2025, 12, 31, 23)
+ZONE = "Europe/Brussels"
+MIN_GROUP_SIZE = 3
+CASES = 100
+LIFT_DAYS = 30
+# (figure, class, rate, horizon, evidence): two of one class and horizon, and a class of silence
+RATES = (
+    ("short", "detractor", 0.5, 20, "churn"),
+    ("long", "passive", 0.3, 40, "churn"),
+    ("upside", "promoter", 0.3, 40, "referral"),
+    ("fear", "promoter", 0.1, 40, "churn"),
+    ("silence", "no_response", 0.2, 30, "churn"),
+    ("quiet friends", "no_response", 0.2, 30, "referral"),
+)
+CLASSES = ("detractor", "passive", "promoter")
+REGIONS = ("north", "south", None)
+# What which source tells: leaving, MRR, revenue, referrals, tickets, usage.
+TELLS = {
+    "crm": "churn mrr revenue referrals tickets usage",
+    "shop": "churn mrr revenue tickets",
+    "bare": "mrr referrals usage",
+    "nobody": "",
+}
+SOURCES = {name: {*tells.split()} for name, tells in TELLS.items()}
+MEASURES = ("revenue", "referrals", "tickets", "usage")
+
+
+def at(day: date, hour: int = 12) -> datetime:
+    """An instant of a day in the business zone, in UTC."""
+    local = datetime(day.year, day.month, day.day, hour, tzinfo=ZoneInfo(ZONE))
+    return local.astimezone(UTC).replace(tzinfo=None)
+
+
+def ago(days: int) -> date:
+    return AS_OF - timedelta(days)
+
+
+class Business:
+    """Customers with their answers, silences and deeds, as dictionaries."""
+
+    def __init__(
+        self, seed: int, cases: int = CASES, customers: int = 240, answers: int = 60
+    ) -> None:
+        draw = random.Random(seed)
+        self.customers: dict[str, dict[str, Any]] = {}
+        for number in range(customers):
+            source = draw.choice((*SOURCES, "crm", "shop"))
+            churned_on = ago(draw.randint(-5, 90)) if draw.random() < 0.4 else None
+            self.customers[f"c{number:03}"] = {
+                "source": source,
+                "tells": SOURCES[source],
+                "is_known": draw.random() < 0.9,
+                "churned_on": churned_on if "churn" in SOURCES[source] else None,
+                "mrr": draw.choice((None, 0, 19.9, 490)),
+            }
+        self.anchors = [
+            self._anchor(draw, f"case {case}")
+            for case in range(cases)
+            for _ in range(draw.randint(0, answers))
+        ]
+        for number, anchor in enumerate(self.anchors):
+            anchor["key"] = f"k{number:05}"
+        self.deeds = [
+            {
+                "measure": draw.choice(MEASURES),
+                "customer": draw.choice([*self.customers]),
+                # usage and tickets are delivered later than the rest
+                "on": ago(draw.randint(-3, 120)),
+                "amount": draw.choice((-5.0, 10.0, 99.9)),
+                "is_won": draw.random() < 0.7,
+                "status": draw.choice(("accepted", "accepted", "accepted", "superseded")),
+            }
+            for _ in range(customers * 12)
+        ]
+        for deed in self.deeds:
+            # only what its source delivers can have come
+            tells = self.customers[deed["customer"]]["tells"]
+            late = {"usage": 70, "tickets": 80}.get(deed["measure"], 120)
+            if deed["measure"] not in tells or (AS_OF - deed["on"]).days > late:
+                deed["status"] = "quarantined"
+
+    def _anchor(self, draw: random.Random, survey_type: str) -> dict[str, Any]:
+        customer = draw.choice([*self.customers])
+        on = ago(draw.randint(0, 90))
+        churned_on = self.customers[customer]["churned_on"]
+        knows = (
+            self.customers[customer]["is_known"] and "churn" in self.customers[customer]["tells"]
+        )
+        is_known = self.customers[customer]["is_known"]
+        left = churned_on if is_known else None
+        return {
+            "customer": customer,
+            "survey_type": survey_type,
+            "nps_class": draw.choice(
+                (*CLASSES, *CLASSES, "no_response" if is_known else "promoter")
+            ),
+            "region": draw.choice(REGIONS),
+            "on": on,
+            "is_informed": knows,
+            # who leaves does so at noon, who answers at eleven
+            "is_active": left is None or left >= on,
+            "days_to_churn": (left - on).days if left and left >= on else None,
+        }
+
+    # --- into the database ----------------------------------------------------------------------
+
+    def fill(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Put the business where the models look for it."""
+        for table in FILLED:
+            connection.execute(f"delete from nps.{table}")
+        answers = [a for a in self.anchors if a["nps_class"] != "no_response"]
+        put(connection, "marts.fct_nps_churn", [
+            {
+                "response_key": a["key"], "customer_key": a["customer"], "metric": "nps",
+                "survey_type": a["survey_type"], "nps_class": a["nps_class"],
+                "region": a["region"], "responded_on": a["on"],
+                "days_to_churn": a["days_to_churn"], "has_churn_information": a["is_informed"],
+                "was_active_at_answer": a["is_active"] if a["is_informed"] else None,
+                "revenue_before": 0.0 if self.knows(a["customer"], "revenue") else None,
+            }
+            for a in answers
+        ])  # fmt: skip
+        put(connection, "intermediate.int_responses_identified", [
+            {
+                "response_key": a["key"], "response_id": a["key"], "customer_key": a["customer"],
+                "metric": "nps", "survey_type": a["survey_type"], "nps_class": a["nps_class"],
+                "responded_at": at(a["on"], 11), "responded_on": a["on"],
+                "version_at": datetime(2020, 1, 1), "source": "ask",
+            }
+            for a in answers
+        ])  # fmt: skip
+        put(connection, "intermediate.int_invitations_unanswered", [
+            {
+                "invitation_key": a["key"], "customer_key": a["customer"], "metric": "nps",
+                "survey_type": a["survey_type"], "region": a["region"], "sent_on": a["on"],
+                "days_to_churn": a["days_to_churn"], "has_churn_information": a["is_informed"],
+                "was_active_when_sent": a["is_active"],
+            }
+            for a in self.anchors
+            if a["nps_class"] == "no_response"
+        ])  # fmt: skip
+        put(connection, "marts.dim_customers", [
+            {
+                "customer_key": key, "source": c["source"], "region": None,
+                "is_active": self.is_there(key) if self.knows(key, "churn") else None,
+            }
+            for key, c in self.customers.items()
+        ])  # fmt: skip
+        put(connection, "intermediate.int_customer_lifecycles_dated", [
+            {
+                "customer_key": key,
+                "churned_at": at(c["churned_on"]) if c["churned_on"] else None,
+                "has_churn_information": "churn" in c["tells"],
+                "has_mrr_information": "mrr" in c["tells"],
+                "has_revenue_information": "revenue" in c["tells"],
+            }
+            for key, c in self.customers.items()
+            if c["is_known"]
+        ])  # fmt: skip
+        put(connection, "intermediate.int_customer_values_summed", [
+            {"customer_key": key, "mrr": float(c["mrr"])}
+            for key, c in self.customers.items()
+            if c["mrr"] is not None
+        ])  # fmt: skip
+        put(connection, "raw.mapped_columns", [
+            {"source": name, "entity": "referrals", "customer_source": name, "column_name": "x"}
+            for name, tells in SOURCES.items()
+            if "referrals" in tells
+        ])  # fmt: skip
+        for measure, table in ENTITIES.items():
+            put(connection, f"intermediate.{table}", [
+                {
+                    "customer_source": self.customers[d["customer"]]["source"],
+                    "row_status": d["status"],
+                    **DEEDS[measure](d),
+                }
+                for d in self.deeds
+                if d["measure"] == measure
+            ])  # fmt: skip
+        put(connection, "intermediate.int_customer_money_moved", [
+            {
+                "customer_key": d["customer"], "moved_at": at(d["on"], 0),
+                "revenue": d["amount"], "mrr_change": 0.0,
+            }
+            for d in self.deeds
+            if d["measure"] == "revenue" and d["status"] == "accepted"
+        ])  # fmt: skip
+
+    # --- told again -----------------------------------------------------------------------------
+
+    def knows(self, customer: str, what: str) -> bool:
+        return self.customers[customer]["is_known"] and what in self.customers[customer]["tells"]
+
+    def is_there(self, customer: str) -> bool:
+        """Whether nothing says that the customer left by as_of."""
+        churned_on = self.customers[customer]["churned_on"]
+        return not self.customers[customer]["is_known"] or churned_on is None or churned_on > AS_OF
+
+    def yearly(self, customer: str) -> float | None:
+        if not self.knows(customer, "mrr"):
+            return None
+        return 12 * (self.customers[customer]["mrr"] or 0)
+
+    def places(self) -> dict[tuple[str, str], dict[str, Any]]:
+        """The anchor in which a customer counts, by survey type and customer."""
+        found: dict[tuple[str, str], dict[str, Any]] = {}
+        # of one day's answers the last key counts, of its silences the first
+        for a in sorted(self.anchors, key=lambda a: a["key"], reverse=True):
+            place = (a["survey_type"], a["customer"])
+            other = found.get(place)
+            has_answered = a["nps_class"] != "no_response"
+            if (
+                other is None
+                or (has_answered, a["on"]) > (other["nps_class"] != "no_response", other["on"])
+                or (
+                    not has_answered
+                    and a["on"] == other["on"]
+                    and other["nps_class"] == "no_response"
+                )
+            ):
+                found[place] = a
+        return found
+
+    def revenue_at_risk(self, rates=RATES) -> dict[tuple, dict[str, Any]]:
+        """Rows by (survey type, figure, dimension, segment)."""
+        paying = [
+            self.yearly(c) for c in self.customers if self.is_there(c) and self.knows(c, "mrr")
+        ]
+        arpc = sum(paying) / len(paying)
+        cells: dict[tuple, dict[str, list]] = defaultdict(lambda: defaultdict(list))
+        won = [
+            d for d in self.deeds
+            if d["measure"] == "referrals" and d["status"] == "accepted" and d["is_won"]
+        ]  # fmt: skip
+        placed = self.places()
+        for figure, nps_class, rate, horizon, evidence in rates:
+            for a in self.anchors:
+                if a["nps_class"] != nps_class:
+                    continue
+                tells = "referrals" in self.customers[a["customer"]]["tells"]
+                is_over = a["on"] + timedelta(horizon) <= AS_OF
+                if evidence == "churn":
+                    counts = is_over and a["is_informed"] and a["is_active"]
+                    churn = a["days_to_churn"]
+                    happened = int(churn is not None and churn <= horizon)
+                    informed = a["is_informed"]
+                else:
+                    counts = is_over and tells
+                    happened = sum(
+                        d["customer"] == a["customer"]
+                        and 0 < (d["on"] - a["on"]).days <= horizon
+                        for d in won
+                    )  # fmt: skip
+                    informed = tells
+                here = placed[a["survey_type"], a["customer"]] is a and self.is_there(a["customer"])
+                for cut in (("all", "all"), ("region", a["region"] or "(unknown)")):
+                    cell = cells[a["survey_type"], figure, *cut]
+                    cell["rule"] = [nps_class, rate, horizon, evidence]
+                    cell["informed"].append(informed)
+                    if counts:
+                        cell["happened"].append(happened)
+                    if here:
+                        cell["revenues"].append(self.yearly(a["customer"]))
+        return {key: self._risk(cell, arpc) for key, cell in cells.items()}
+
+    def _risk(self, cell: dict[str, list], arpc: float) -> dict[str, Any]:
+        nps_class, rate, horizon, evidence = cell["rule"]
+        customers, observed = len(cell["revenues"]), len(cell["happened"])
+        known = [revenue for revenue in cell["revenues"] if revenue is not None]
+        is_suppressed = customers < MIN_GROUP_SIZE
+        annual = sum(known) if known else None
+        seen = sum(cell["happened"]) / observed if observed >= MIN_GROUP_SIZE else None
+        bounds = (None, None)
+        if evidence == "churn" and seen is not None:
+            interval = stats.binomtest(sum(cell["happened"]), observed).proportion_ci(
+                method="wilson"
+            )
+            bounds = (interval.low, interval.high)
+        if is_suppressed:
+            reason = "too_few"
+        elif annual is None:
+            reason = "no_mrr"
+        elif not any(cell["informed"]):
+            reason = "no_churn_information" if evidence == "churn" else "no_referrals"
+        elif not observed:
+            reason = "no_window_is_over"
+        else:
+            reason = "too_few" if seen is None else None
+        evident = None if is_suppressed or None in (annual, seen) else annual * seen
+        return {
+            "nps_class": nps_class,
+            "horizon_days": horizon,
+            "customers": customers,
+            "assumed_rate": rate,
+            "revenue_per_customer": None if is_suppressed else arpc,
+            "assumed_amount": None if is_suppressed else customers * rate * arpc,
+            "annual_revenue": None if is_suppressed else annual,
+            "observed": observed,
+            "observed_rate": seen,
+            "rate_ci_low": bounds[0],
+            "rate_ci_high": bounds[1],
+            "evidence_amount": evident,
+            "difference": None if evident is None else evident - customers * rate * arpc,
+            "is_suppressed": is_suppressed,
+            "unknown_because": reason,
+        }
+
+    def lift(self) -> dict[tuple, dict[str, Any]]:
+        """Rows by (survey type, class, measure), without what compares them."""
+        accepted = [d for d in self.deeds if d["status"] == "accepted"]
+        begins: dict[tuple[str, str], date] = {}
+        for d in accepted:
+            key = (self.customers[d["customer"]]["source"], d["measure"])
+            begins[key] = min(begins.get(key, d["on"]), d["on"])
+        answers = [a for a in self.anchors if a["nps_class"] != "no_response"]
+        first: dict[tuple[str, str], dict[str, Any]] = {}
+        for a in sorted(answers, key=lambda a: (a["on"], a["key"])):
+            first.setdefault((a["survey_type"], a["customer"]), a)
+        amounts: dict[tuple, list[float]] = defaultdict(list)
+        delivered: dict[tuple, bool] = defaultdict(bool)
+        counted = set()
+        for a in first.values():
+            if a["is_informed"] and not a["is_active"]:
+                continue
+            for measure in MEASURES:
+                cell = (a["survey_type"], a["nps_class"], measure)
+                counted.add(cell)
+                begun = begins.get((self.customers[a["customer"]]["source"], measure))
+                if measure == "revenue" and not self.customers[a["customer"]]["is_known"]:
+                    begun = None
+                delivered[cell] |= begun is not None
+                if begun is None or begun > a["on"] or a["on"] + timedelta(LIFT_DAYS) > AS_OF:
+                    continue
+                amounts[cell].append(
+                    math.fsum(
+                        d["amount"] if measure in ("revenue", "usage") else 1
+                        for d in accepted
+                        if d["measure"] == measure
+                        and d["customer"] == a["customer"]
+                        and 0 < (d["on"] - a["on"]).days <= LIFT_DAYS
+                    )
+                )
+        rows = {}
+        for a in answers:
+            for measure in MEASURES:
+                cell = (a["survey_type"], a["nps_class"], measure)
+                values = pd.Series(amounts[cell], dtype=float)
+                is_suppressed = len(values) < MIN_GROUP_SIZE
+                reason = "too_few" if is_suppressed else None
+                if cell in counted and not len(values):
+                    reason = "no_window_is_over" if delivered[cell] else "not_delivered"
+                rows[cell] = {
+                    "observed": len(values),
+                    "total": None if is_suppressed else values.sum(),
+                    "mean": None if is_suppressed else values.mean(),
+                    "standard_error": None if is_suppressed else values.sem(),
+                    "is_suppressed": is_suppressed,
+                    "unknown_because": reason,
+                    "values": amounts[cell],
+                }
+        return rows
+
+
+ENTITIES = {
+    "revenue": "int_invoices_versioned",
+    "referrals": "int_referrals_versioned",
+    "tickets": "int_support_tickets_versioned",
+    "usage": "int_product_usage_versioned",
+}
+DEEDS = {
+    "revenue": lambda d: {
+        "customer_key": d["customer"],
+        "invoiced_at": at(d["on"], 0),
+        "amount": d["amount"],
+    },
+    "referrals": lambda d: {
+        "referrer_customer_key": d["customer"],
+        "referred_at": at(d["on"], 23),
+        "converted_at": at(min(d["on"], AS_OF)) if d["is_won"] else None,
+    },
+    "tickets": lambda d: {"customer_key": d["customer"], "opened_at": at(d["on"], 0)},
+    "usage": lambda d: {
+        "customer_key": d["customer"],
+        "used_on": d["on"],
+        "quantity": d["amount"],
+    },
+}
+FILLED = (
+    "marts.fct_nps_churn",
+    "marts.dim_customers",
+    "raw.mapped_columns",
+    *(
+        f"intermediate.{name}"
+        for name in (
+            "int_responses_identified",
+            "int_invitations_unanswered",
+            "int_customer_lifecycles_dated",
+            "int_customer_values_summed",
+            "int_customer_money_moved",
+            *ENTITIES.values(),
+        )
+    ),
+)
+
+
+def put(connection: duckdb.DuckDBPyConnection, table: str, rows: list[dict[str, Any]]) -> None:
+    if rows:
+        connection.register("given_rows", pa.Table.from_pylist(rows))
+        connection.execute(f"insert into nps.{table} by name from given_rows")
+
+
+def settle(connection: duckdb.DuckDBPyConnection) -> None:
+    """Set the workspace and the seeds as the business has them."""
+    connection.execute(
+        "insert into nps.raw.workspace (as_of_on, as_of_at, timezone, min_group_size) "
+        "values (?, ?, ?, ?)",
+        [AS_OF, AS_OF_AT, ZONE, MIN_GROUP_SIZE],
+    )
+    connection.execute("insert into nps.raw.segments values (1, 'region')")
+    connection.execute("delete from nps.seeds.revenue_at_risk_rates")
+    connection.executemany(
+        "insert into nps.seeds.revenue_at_risk_rates values (?, ?, ?, ?, ?, '')", RATES
+    )
+    connection.execute(
+        "update nps.seeds.assumptions set value = ? where name = 'lift_days'", [LIFT_DAYS]
+    )
