@@ -1,0 +1,67 @@
+"""What must hold of the table that tells earned from bought growth."""
+
+from __future__ import annotations
+
+from expectations import Check, no_rows
+from expectations.suites.common import TOLERANCE, keys
+
+GROWTH: dict[str, tuple[Check, ...]] = {
+    "earned_growth": (
+        keys(
+            "keys",
+            "time_grain, period_start",
+            also="""
+                t.period_end < t.period_start or t.is_complete is null
+                or t.time_grain not in ('month', 'quarter', 'year')""",
+            why="A period has one row.",
+        ),
+        no_rows(
+            "movements",
+            f"""
+            with moved as (
+                select
+                    cast(timezone(w.timezone, timezone('UTC', m.moved_at)) as date) as moved_on,
+                    sum(case
+                        when m.kind in ('contraction', 'churn') then -abs(m.amount)
+                        else abs(m.amount)
+                    end) as change
+                from intermediate.int_mrr_movements_versioned as m
+                cross join raw.workspace as w
+                where m.row_status = 'accepted'
+                group by all
+            ),
+
+            states as (select moved_on, sum(change) over (order by moved_on) as mrr from moved)
+
+            select 1 from {{batch}} as t
+            where abs(t.closing_mrr - coalesce(
+                    (select arg_max(s.mrr, s.moved_on) from states as s
+                    where s.moved_on <= t.period_end), 0
+                )) > {TOLERANCE} * greatest(1, abs(t.closing_mrr))
+                or abs(t.opening_mrr - coalesce(
+                    (select arg_max(s.mrr, s.moved_on) from states as s
+                    where s.moved_on < t.period_start), 0
+                )) > {TOLERANCE} * greatest(1, abs(t.opening_mrr))
+            """,
+            why="MRR at a period's beginning and end is the sum of all movements until then.",
+        ),
+        no_rows(
+            "growth",
+            f"""
+            select 1 from {{batch}} as t
+            where (t.opening_mrr > 0) <> (t.nrr is not null)
+                or (t.opening_mrr > 0) <> (t.growth is not null)
+                or abs(t.growth - (t.closing_mrr / nullif(t.opening_mrr, 0) - 1)) > {TOLERANCE}
+                or abs(t.nrr + t.earned_new_mrr / nullif(t.opening_mrr, 0) - 1
+                    - t.earned_growth_rate) > {TOLERANCE}
+                or abs(t.nrr - 1 + (t.new_mrr + t.returned_mrr) / nullif(t.opening_mrr, 0)
+                    - t.growth) > {TOLERANCE}
+                or (t.earned_growth_rate is null) <> (t.unknown_because is not null)
+                or (t.earned_new_mrr is null and t.earned_growth_rate is not null)
+                or t.earned_customers > t.new_customers
+            """,
+            why="Growth is what was retained, earned, bought and came back; what is unknown says "
+            "why, and is never 0.",
+        ),
+    ),
+}

@@ -1,0 +1,50 @@
+"""What must hold of the table that tells what was published before."""
+
+from __future__ import annotations
+
+from expectations import Check, no_rows
+from expectations.suites.common import TOLERANCE, keys
+
+HISTORY: dict[str, tuple[Check, ...]] = {
+    "nps_restatements": (
+        keys(
+            "keys",
+            "time_grain, period_start, basis, metric, survey_type",
+            tables="cross join raw.workspace as w",
+            also="""
+                t.first_as_of_on is null or t.period_end < t.period_start
+                or t.period_end > greatest(w.as_of_on, t.first_as_of_on)
+                or t.time_grain not in ('week', 'month', 'quarter', 'year')""",
+            why="A period that is over has one row a basis, and says when it was first published.",
+        ),
+        no_rows(
+            "first",
+            """
+            select 1
+            from raw.published_figures as f
+            left join {batch} as t
+                on f.time_grain = t.time_grain and f.period_start = t.period_start
+                and f.basis = t.basis and f.metric = t.metric and f.survey_type = t.survey_type
+            where t.first_as_of_on is distinct from f.as_of_on
+                or t.first_responses is distinct from f.promoters + f.passives + f.detractors
+            """,
+            why="What the ledger says was first published stands in the table unchanged.",
+        ),
+        no_rows(
+            "now",
+            f"""
+            select 1
+            from {{batch}} as t
+            left join marts.fct_nps_by_period as p
+                on t.time_grain = p.time_grain and t.period_start = p.period_start
+                and t.basis = p.basis and t.metric = p.metric and t.survey_type = p.survey_type
+            where t.responses is distinct from coalesce(p.responses, 0)
+                or t.nps is distinct from p.nps
+                or abs(t.change - (p.nps - t.first_nps)) > {TOLERANCE}
+                or (t.change is null) <> (p.nps is null or t.first_nps is null)
+                or (not t.is_restated and t.responses <> t.first_responses)
+            """,
+            why="What is now known is what fct_nps_by_period says, and a difference is marked.",
+        ),
+    ),
+}
