@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import crooked
+import duckdb
 import e2e_support as e2e
 import pytest
 
@@ -132,6 +133,22 @@ def sample_run(jobs: Jobs) -> SampleRun:
     return SampleRun(root, done, log.read_text().splitlines(), e2e.lake_of(root))
 
 
+@pytest.fixture(scope="session")
+def sample_root(sample_run) -> Path:
+    """The sample's workspace, published."""
+    assert sample_run.run.code == 0, sample_run.run.out + sample_run.run.err
+    return sample_run.root
+
+
+@pytest.fixture(scope="session")
+def tables(sample_root) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The sample's published files, as `published` and `private`."""
+    with e2e.opened(sample_root / "published/nps.duckdb") as connection:
+        private = e2e.literal(str(sample_root / "published/restricted.duckdb"))
+        connection.execute(f"attach {private} as private (read_only)")
+        yield connection
+
+
 @dataclass(frozen=True)
 class CrookedRun:
     """The crooked workspace: without any file, behind a narrow gate, and through a wide one.
@@ -189,6 +206,40 @@ def sample_again(jobs: Jobs) -> Together:
         waiting = {name: pool.submit(e2e.finish, process) for name, process in started.items()}
         runs = {name: future.result() for name, future in waiting.items()}
     return Together(runs, e2e.lake_of(root), e2e.ledger(root))
+
+
+@dataclass(frozen=True)
+class Restated:
+    """The sample published once more, after answers of a period that was long over."""
+
+    root: Path
+    late: int
+
+
+@job
+def sample_restated(jobs: Jobs) -> Restated:
+    """The sample with 100 detractors of May 2025 who were delivered late; without the checks."""
+    # not while it is being refreshed
+    assert jobs["sample_again"].ledger
+    root = shutil.copytree(jobs["sample_run"].root, jobs.folder / "restated", symlinks=True)
+    lines = [
+        {
+            "id": f"late-{number}",
+            "person": {"id": f"C{number + 1:05d}"},
+            "survey": {"id": "rel-2025", "channel": "email", "language": "en"},
+            "score": 3,
+            "answers": [],
+            "created_at": 1747735200,  # 2025-05-20
+            "updated_at": 1747735200,
+            "deleted": False,
+            "test": False,
+        }
+        for number in range(100)
+    ]
+    text = "\n".join(json.dumps(line) for line in lines)
+    e2e.deliver(root, "pulse/responses_late.jsonl", text)
+    e2e.build(root)
+    return Restated(root, len(lines))
 
 
 @dataclass(frozen=True)

@@ -30,26 +30,47 @@ lifecycles as (
 ),
 
 invoices as (
-    select * from {{ ref('int_invoices_versioned') }}
+    select
+        customer_source,
+        invoiced_at
+    from {{ ref('int_invoices_versioned') }}
     where row_status = 'accepted'
 ),
 
 money as (
-    select * from {{ ref('int_customer_money_moved') }}
+    select
+        customer_key,
+        moved_at,
+        revenue
+    from {{ ref('int_customer_money_moved') }}
+    where revenue <> 0
 ),
 
 referrals as (
-    select * from {{ ref('int_referrals_versioned') }}
+    select
+        customer_source,
+        referrer_customer_key,
+        referred_at
+    from {{ ref('int_referrals_versioned') }}
     where row_status = 'accepted'
 ),
 
 tickets as (
-    select * from {{ ref('int_support_tickets_versioned') }}
+    select
+        customer_source,
+        customer_key,
+        opened_at
+    from {{ ref('int_support_tickets_versioned') }}
     where row_status = 'accepted'
 ),
 
 usage as (
-    select * from {{ ref('int_product_usage_versioned') }}
+    select
+        customer_source,
+        customer_key,
+        used_on,
+        quantity
+    from {{ ref('int_product_usage_versioned') }}
     where row_status = 'accepted'
 ),
 
@@ -187,7 +208,6 @@ happened as (
         money.revenue as amount
     from money
     cross join workspace
-    where money.revenue <> 0
 
     union all
 
@@ -225,7 +245,7 @@ added as (
         followed.metric,
         followed.survey_type,
         followed.measure,
-        sum(happened.amount) as amount
+        {{ exact_sum('happened.amount') }} as amount
     from followed
     inner join happened
         on
@@ -237,17 +257,15 @@ added as (
     group by followed.customer_key, followed.metric, followed.survey_type, followed.measure
 ),
 
-summed as (
+amounted as (
     select
         followed.metric,
         followed.survey_type,
         followed.nps_class,
         followed.measure,
-        count(*) as customers,
-        sum(case when followed.is_delivered then 1 else 0 end) as delivered,
-        sum(case when followed.is_observed then 1 else 0 end) as observed,
-        sum(case when followed.is_observed then coalesce(added.amount, 0) end) as total,
-        stddev_samp(case when followed.is_observed then coalesce(added.amount, 0) end) as deviation
+        followed.is_delivered,
+        followed.is_observed,
+        case when followed.is_observed then coalesce(added.amount, 0) end as amount
     from followed
     left join added
         on
@@ -255,7 +273,39 @@ summed as (
             and followed.metric = added.metric
             and followed.survey_type = added.survey_type
             and followed.measure = added.measure
-    group by followed.metric, followed.survey_type, followed.nps_class, followed.measure
+),
+
+summed as (
+    select
+        metric,
+        survey_type,
+        nps_class,
+        measure,
+        count(*) as customers,
+        sum(case when is_delivered then 1 else 0 end) as delivered,
+        sum(case when is_observed then 1 else 0 end) as observed,
+        {{ exact_sum('amount') }} as total
+    from amounted
+    group by metric, survey_type, nps_class, measure
+),
+
+-- sample variance in a second pass: the same to the last bit, in whatever order the rows come
+spread as (
+    select
+        amounted.metric,
+        amounted.survey_type,
+        amounted.nps_class,
+        amounted.measure,
+        sqrt({{ exact_sum('power(amounted.amount - summed.total / summed.observed, 2)') }} / nullif(count(amounted.amount) - 1, 0)) as deviation
+    from amounted
+    inner join summed
+        on
+            amounted.metric = summed.metric
+            and amounted.survey_type = summed.survey_type
+            and amounted.nps_class = summed.nps_class
+            and amounted.measure = summed.measure
+    where amounted.is_observed
+    group by amounted.metric, amounted.survey_type, amounted.nps_class, amounted.measure
 ),
 
 averaged as (
@@ -271,7 +321,7 @@ averaged as (
         case when summed.observed >= workspace.min_group_size then summed.total / nullif(summed.observed, 0) end as mean,
         case
             when summed.observed >= workspace.min_group_size
-                then summed.deviation / sqrt(nullif(summed.observed, 0))
+                then spread.deviation / sqrt(nullif(summed.observed, 0))
         end as standard_error,
         case
             when summed.customers > 0 and summed.delivered = 0 then 'not_delivered'
@@ -286,6 +336,12 @@ averaged as (
             and cells.survey_type = summed.survey_type
             and cells.nps_class = summed.nps_class
             and cells.measure = summed.measure
+    left join spread
+        on
+            cells.metric = spread.metric
+            and cells.survey_type = spread.survey_type
+            and cells.nps_class = spread.nps_class
+            and cells.measure = spread.measure
 ),
 
 -- Welch: the classes' variances are their own; with the normal distribution, as groups are large

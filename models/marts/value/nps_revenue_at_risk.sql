@@ -27,6 +27,15 @@ customer_values as (
     select * from {{ ref('int_customer_values_summed') }}
 ),
 
+-- within which the referrals of which class are looked for
+referral_horizons as (
+    select distinct
+        nps_class,
+        horizon_days
+    from rates
+    where evidence = 'referral'
+),
+
 -- whose referrals would be known, had they made any
 referral_sources as (
     select distinct customer_source
@@ -104,12 +113,11 @@ held as (
 promising as (
     select
         anchors.*,
-        horizons.horizon_days,
-        {{ days_after('anchors.anchored_on', 'horizons.horizon_days') }} as ends_on
+        referral_horizons.horizon_days,
+        {{ days_after('anchors.anchored_on', 'referral_horizons.horizon_days') }} as ends_on
     from anchors
     inner join referral_customers on anchors.customer_key = referral_customers.customer_key
-    inner join (select distinct nps_class, horizon_days from rates where evidence = 'referral') as horizons
-        on anchors.nps_class = horizons.nps_class
+    inner join referral_horizons on anchors.nps_class = referral_horizons.nps_class
 ),
 
 kept as (

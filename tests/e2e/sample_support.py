@@ -1,0 +1,52 @@
+"""What the tests of the published sample share: the tables' conditions and the figures' arithmetic."""
+
+from __future__ import annotations
+
+import math
+from statistics import NormalDist
+
+import duckdb
+import pytest
+
+from sample import truths
+
+SOURCE_OF = {"relational": "pulse", "transactional": "intercept", "csat": "helpdesk"}
+CLASSES = ("promoter", "passive", "detractor")
+AS_OF = "date '2025-12-31'"
+RELATIONAL = "metric = 'nps' and survey_type = 'relational'"
+TRANSACTIONAL = "metric = 'nps' and survey_type = 'transactional'"
+PARTS = ("accepted", "quarantined", "duplicate", "superseded", "deleted")
+
+
+def rows(tables: duckdb.DuckDBPyConnection, sql: str) -> list[tuple]:
+    return tables.execute(sql).fetchall()
+
+
+def interval(promoters: int, passives: int, detractors: int) -> tuple[float, float, float]:
+    """Standard error and 95 % adjusted-Wald bounds (Rocks 2016): 3 answers more, 3/4 at each end."""
+
+    def error(p: float, d: float, n: float) -> float:
+        return 100 * math.sqrt((p / n + d / n - (p / n - d / n) ** 2) / n)
+
+    n, z = promoters + passives + detractors, NormalDist().inv_cdf(0.975)
+    p, d = promoters + 0.75, detractors + 0.75
+    middle, half = 100 * (p - d) / (n + 3), z * error(p, d, n + 3)
+    bounds = max(-100.0, middle - half), min(100.0, middle + half)
+    return (error(promoters, detractors, n), *bounds)
+
+
+def scored(score: truths.Score) -> tuple:
+    """A row of counts and figures as a table of periods must have it."""
+    counts = score[:3]
+    figures = (score.nps, *interval(*counts))
+    return (score.responses, *counts, *(pytest.approx(figure) for figure in figures))
+
+
+FIGURES = "responses, promoters, passives, detractors, nps, standard_error, ci_low, ci_high"
+
+
+def period(tables, condition: str, table: str = "fct_nps_by_period") -> tuple:
+    """Counts and figures of the one row for which a condition holds, in the basis responses."""
+    sql = f"select {FIGURES} from marts.{table} where basis = 'responses' and {condition}"
+    (row,) = rows(tables, sql)
+    return row
