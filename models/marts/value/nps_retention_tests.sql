@@ -107,6 +107,14 @@ at_risk as (
     )
 ),
 
+dispersed as (
+    select
+        *,
+        lost * (stayed / (stayed + compared_stayed)) * (compared_stayed / (stayed + compared_stayed))
+        * (stayed + compared_stayed - lost) / nullif(stayed + compared_stayed - 1, 0) as day_variance
+    from at_risk
+),
+
 -- if the classes churned alike, the day's churned would fall on them as those at risk do: the
 -- hypergeometric mean and variance
 summed as (
@@ -117,14 +125,11 @@ summed as (
         cast(sum(ended) as bigint) as records,
         cast(sum(compared_ended) as bigint) as compared_records,
         cast(sum(churned) as bigint) as churned,
-        sum(lost * stayed / (stayed + compared_stayed)) as expected_churned,
+        {{ exact_sum('lost * stayed / (stayed + compared_stayed)') }} as expected_churned,
         cast(sum(compared_churned) as bigint) as compared_churned,
-        sum(lost * compared_stayed / (stayed + compared_stayed)) as compared_expected_churned,
-        sum(
-            lost * (stayed / (stayed + compared_stayed)) * (compared_stayed / (stayed + compared_stayed))
-            * (stayed + compared_stayed - lost) / nullif(stayed + compared_stayed - 1, 0)
-        ) as variance
-    from at_risk
+        {{ exact_sum('lost * compared_stayed / (stayed + compared_stayed)') }} as compared_expected_churned,
+        {{ exact_sum('day_variance') }} as variance
+    from dispersed
     group by {{ cell }}, nps_class, compared_class
 ),
 
