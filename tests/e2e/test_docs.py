@@ -1,0 +1,35 @@
+"""The queries that the documentation shows run on the published sample and find something."""
+
+from __future__ import annotations
+
+import re
+
+import e2e_support as e2e
+import pytest
+
+from expectations.suites.foundation import FOUNDATION
+from expectations.suites.marts import MARTS
+
+PAGES = ("docs/analyst.md", "docs/metrics.md", "docs/scientist.md")
+
+
+def queries() -> list[tuple[str, str]]:
+    """Page and text of every SQL block."""
+    found = []
+    for page in PAGES:
+        text = (e2e.REPOSITORY / page).read_text("utf-8")
+        found += [(page, block) for block in re.findall(r"```sql\n(.*?)```", text, re.DOTALL)]
+    return found
+
+
+@pytest.mark.parametrize(("page", "query"), queries())
+def test_a_documented_query_finds_something(tables, page, query):
+    assert tables.execute(query.rstrip().rstrip(";")).fetchone() is not None
+
+
+@pytest.mark.parametrize("table", sorted(MARTS.keys() - FOUNDATION.keys()))
+def test_every_table_has_its_paragraph_its_query_and_its_caution(table):
+    text = (e2e.REPOSITORY / "docs/metrics.md").read_text("utf-8")
+    (section,) = re.findall(rf"^### {table}: (.*?)(?=^##|\Z)", text, re.DOTALL | re.MULTILINE)
+    assert f"marts.{table}" in section
+    assert "**Caution:**" in section
