@@ -65,23 +65,33 @@ def invoke_dbt(
     os.environ["NPS_WORKSPACE"] = str(workspace.root)
     os.environ["DBT_SEND_ANONYMOUS_USAGE_STATS"] = "false"
     from dbt.cli.main import dbtRunner
+    from dbt.exceptions import ParsingError
+    from dbt_common.exceptions import CompilationError
 
     workspace.warehouse_dir.mkdir(parents=True, exist_ok=True)
-    result = dbtRunner(callbacks=[on_event] if on_event else []).invoke(
-        [
-            *arguments,
-            *("--project-dir", str(PROJECT_DIR), "--profiles-dir", str(PROJECT_DIR)),
-            *("--target-path", str(target_dir(workspace))),
-            *("--log-path", str(workspace.runs / "logs")),
-            # dbt's own lines quote the cells that an error is about: what is said of a failure
-            # is said below, without them
-            *("--log-level", "none", "--log-level-file", "none"),
-        ]
-    )
+    command = [
+        *arguments,
+        *("--project-dir", str(PROJECT_DIR), "--profiles-dir", str(PROJECT_DIR)),
+        *("--target-path", str(target_dir(workspace))),
+        *("--log-path", str(workspace.runs / "logs")),
+        # dbt's own lines quote the cells that an error is about: what is said of a failure
+        # is said below, without them
+        *("--log-level", "none", "--log-level-file", "none"),
+    ]
+    remembered = target_dir(workspace) / "partial_parse.msgpack"
+    runner = dbtRunner(callbacks=[on_event] if on_event else [])
+    result = runner.invoke(command)
+    if isinstance(result.exception, (CompilationError, ParsingError)) and remembered.exists():
+        # what dbt remembers of the project before an upgrade may contradict the project of now
+        remembered.unlink()
+        result = runner.invoke(command)
     if type(result.exception).__name__ in INTERRUPTS:
         raise KeyboardInterrupt
     if result.exception is not None:
-        raise UserError(f"dbt {arguments[0]}: {_one_line(result.exception)}")
+        # of the project's own text dbt may speak freely: no cell was read yet
+        is_ours = arguments[0] == "parse"
+        words = str(result.exception) if is_ours else _one_line(result.exception)
+        raise UserError(f"dbt {arguments[0]}: {' '.join(words.split())}")
     for node in getattr(result.result, "results", None) or ():
         if node.status in FAILED:
             name, reason = node.node.name, _one_line(node.message or "")

@@ -64,7 +64,7 @@ netted as (
         sum(case when kind = 'churn' then amount else 0 end) as churned,
         sum(case when kind = 'reactivation' then amount else 0 end) as reactivated
     from moved
-    group by 2, 3, 4
+    group by {{ period_start(grain, 'moved_on') }}, customer_key, customer_source
     {%- if not loop.last %}
 
     union all
