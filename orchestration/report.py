@@ -58,8 +58,8 @@ from orchestration.summary import (
     is_headline,
     metric_name,
     p_words,
+    period_names,
     quarantined_files,
-    quarter_name,
     revenue_at_risk,
 )
 
@@ -181,10 +181,11 @@ def _read_headline(marts: duckdb.DuckDBPyConnection, workspace: Workspace) -> di
         f"where time_grain = 'all' and basis = 'responses' and not ({is_headline(workspace)}) "
         "order by metric, survey_type"
     ).fetchall()
+    change = headline_change(marts, workspace)
     return {
         "headline": headline_cell(marts, workspace),
-        "change": headline_change(marts, workspace),
-        "splits": change_splits(marts, workspace),
+        "change": change,
+        "splits": change_splits(marts, workspace, change),
         "others": others,
     }
 
@@ -380,9 +381,9 @@ def _intro(name: str, when: str, heading: str, text: str) -> str:
 def _change_card(change: Comparison | None, splits: Sequence[Split]) -> str:
     """The last two complete quarters, in words a reader without statistics understands."""
     if change is None:
-        text = "There are no two complete quarters to compare yet."
+        text = "There are no two complete quarters or months to compare yet."
         return f'<div class="card"><h2>Change</h2><p>{text}</p></div>'
-    names = quarter_name(change.compared_start), quarter_name(change.period_start)
+    names = period_names(change)
     if change.change is None or change.p_adjusted is None:
         text = f"{names[0]} and {names[1]}: too few answers in one of them to compare."
         return f'<div class="card"><h2>Change</h2><p>{text}</p></div>'
@@ -391,8 +392,8 @@ def _change_card(change: Comparison | None, splits: Sequence[Split]) -> str:
     return f"""<div class="card {tone}">
 <h2>Change, {names[0]} to {names[1]}</h2>
 <p class="big">{_signed(change.change)} <span class="unit">points</span></p>
-<p>From {plain(change.compared_nps)} ({_many(change.compared_responses, "answer")}) to
-{plain(change.nps)} ({_many(change.responses, "answer")}).
+<p>From {plain(change.compared_nps)} ({_many(change.compared_responses, "customer")}) to
+{plain(change.nps)} ({_many(change.responses, "customer")}).
 <b>{words}</b> ({html.escape(p_words(change.p_adjusted))}).{_split_words(splits)}</p>
 </div>"""
 
@@ -442,7 +443,7 @@ def _standouts(facts: Facts) -> str:
             f'<b class="{"good" if (c.change or 0.0) > 0 else "bad"}">'
             f"{'above' if (c.change or 0.0) > 0 else 'below'}</b> the rest: "
             f"{plain(c.nps)} against {plain(c.compared_nps)}, from "
-            f"{_many(c.responses, 'answer')}.</li>"
+            f"{_many(c.responses, 'customer')}.</li>"
             for c in real
         )
         text = (

@@ -104,11 +104,12 @@ class Comparison:
     Attributes:
         dimension: as published, not yet made safe; `all` for the headline itself.
         segment: as published, not yet made safe.
+        time_grain: the grain of both periods.
         period_start: first day of the period.
         compared_start: first day of the period compared with.
-        responses: answers.
+        responses: customers, by their latest answers.
         nps: None where there are too few.
-        compared_responses: answers that it is compared with.
+        compared_responses: customers that it is compared with.
         compared_nps: None where there are too few.
         change: points; None where either side has too few answers, like all that follows.
         p_adjusted: corrected for all comparisons of the family.
@@ -117,6 +118,7 @@ class Comparison:
 
     dimension: str
     segment: str
+    time_grain: str
     period_start: date
     compared_start: date
     responses: int
@@ -151,8 +153,9 @@ class Risk:
     evidence_amount: float | None
 
 
+CHANGE_GRAINS = ("quarter", "month")
 _COMPARISON = (
-    "dimension, segment, period_start, compared_period_start, responses, nps, "
+    "dimension, segment, time_grain, period_start, compared_period_start, responses, nps, "
     "compared_responses, compared_nps, change, p_adjusted, is_significant"
 )
 
@@ -170,33 +173,44 @@ def headline_cell(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -
 def headline_change(
     connection: duckdb.DuckDBPyConnection, workspace: Workspace
 ) -> Comparison | None:
-    """The last complete quarter with answers against the one before, or None without two."""
-    row = connection.execute(
-        f"select {_COMPARISON} from marts.nps_change_significance "
-        f"where {_latest_quarter(workspace)} and dimension = 'all'"
-    ).fetchone()
-    return Comparison(*row) if row else None
+    """The last complete period with answers against the one before: quarters, else months.
+
+    Each customer counts once: the test takes answers to be independent, and those of one
+    customer are not.
+    """
+    for grain in CHANGE_GRAINS:
+        row = connection.execute(
+            f"select {_COMPARISON} from marts.nps_change_significance "
+            f"where {_latest(workspace, grain)} and dimension = 'all'"
+        ).fetchone()
+        if row:
+            return Comparison(*row)
+    return None
 
 
-def change_splits(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> list[Split]:
-    """That change split into rate and mix by each dimension, the largest mix first.
+def change_splits(
+    connection: duckdb.DuckDBPyConnection, workspace: Workspace, change: Comparison | None
+) -> list[Split]:
+    """A change of the headline split into rate and mix by each dimension, the largest mix first.
 
     A dimension whose weights did not move tells nothing, and is left out.
     """
+    if change is None or change.change is None:
+        return []
     rows = connection.execute(
         "select dimension, sum(rate_effect), sum(mix_effect) from marts.nps_change_significance "
-        f"where {_latest_quarter(workspace)} and dimension <> 'all' group by dimension "
+        f"where {_latest(workspace, change.time_grain)} and dimension <> 'all' group by dimension "
         # what rounds to nothing on the screen is nothing
         "having round(abs(sum(mix_effect)), 1) > 0 order by abs(sum(mix_effect)) desc, dimension"
     ).fetchall()
     return [Split(*row) for row in rows]
 
 
-def _latest_quarter(workspace: Workspace) -> str:
-    """The SQL condition of the headline's last complete quarter that has one before it."""
+def _latest(workspace: Workspace, grain: str) -> str:
+    """The SQL condition of the headline's last complete period that has one before it."""
     condition = (
-        "comparison = 'previous_period' and time_grain = 'quarter' and basis = 'responses' "
-        f"and is_complete and {is_headline(workspace)}"
+        f"comparison = 'previous_period' and time_grain = {literal(grain)} "
+        f"and basis = 'customers' and is_complete and {is_headline(workspace)}"
     )
     return (
         f"{condition} and period_start = (select max(period_start) "
@@ -207,6 +221,7 @@ def _latest_quarter(workspace: Workspace) -> str:
 def contrasts(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> list[Comparison]:
     """Every segment against the rest of its dimension over all time, the most different first.
 
+    Each customer counts once, see `headline_change`.
     Left out are those too small to compare, on either side: the difference would tell the
     smaller. Of a dimension with two segments one is kept, since the other is its mirror.
     """
@@ -219,7 +234,7 @@ def contrasts(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> li
                 row_number() over (partition by dimension order by segment) as place
             from marts.nps_change_significance
             where comparison = 'rest_of_dimension' and time_grain = 'all'
-                and basis = 'responses' and {is_headline(workspace)}
+                and basis = 'customers' and {is_headline(workspace)}
         )
         select {_COMPARISON} from cells
         where z is not null and (segments > 2 or place = 1)
@@ -269,6 +284,14 @@ def display_text(text: object, most: int = 40) -> str:
 def quarter_name(day: date) -> str:
     """The quarter a day lies in, as `2025 Q4`."""
     return f"{day.year} Q{(day.month + 2) // 3}"
+
+
+def period_names(change: Comparison) -> tuple[str, str]:
+    """The period before and the period now, as `2025 Q3` or `Aug 2025`."""
+    days = change.compared_start, change.period_start
+    if change.time_grain == "quarter":
+        return quarter_name(days[0]), quarter_name(days[1])
+    return f"{days[0]:%b %Y}", f"{days[1]:%b %Y}"
 
 
 def p_words(p_value: float) -> str:
@@ -477,9 +500,9 @@ def _change_lines(marts: duckdb.DuckDBPyConnection, workspace: Workspace) -> lis
     """The change in one sentence, and how much of it is people answering otherwise."""
     change = headline_change(marts, workspace)
     if change is None:
-        return _said("Change", "no two complete quarters with answers to compare yet")
+        return _said("Change", "no two complete quarters or months with answers to compare yet")
     lines = _said("Change", change_words(change))
-    splits = change_splits(marts, workspace) if change.change is not None else []
+    splits = change_splits(marts, workspace, change)
     if splits:
         parts = "; ".join(
             f"by {display_text(split.dimension, 24)} {split.rate:+.1f} because scores changed and "
@@ -503,14 +526,14 @@ def headline_name(workspace: Workspace) -> str:
 
 
 def change_words(change: Comparison) -> str:
-    """A change of two quarters in one sentence, with its verdict."""
-    before, now = quarter_name(change.compared_start), quarter_name(change.period_start)
+    """A change of two periods in one sentence, with its verdict."""
+    before, now = period_names(change)
     if change.change is None or change.p_adjusted is None:
         return f"{before} and {now} can't be compared: too few answers in one of them"
     return (
         f"{change.change:+.1f} points from {before} ({change.compared_nps:.1f}, "
-        f"{_many(change.compared_responses, 'answer')}) to {now} ({change.nps:.1f}, "
-        f"{_many(change.responses, 'answer')}); {p_words(change.p_adjusted)}: {verdict(change)}"
+        f"{_many(change.compared_responses, 'customer')}) to {now} ({change.nps:.1f}, "
+        f"{_many(change.responses, 'customer')}); {p_words(change.p_adjusted)}: {verdict(change)}"
     )
 
 
@@ -520,7 +543,8 @@ def _segment_lines(marts: duckdb.DuckDBPyConnection, workspace: Workspace) -> li
         return _said("Segments", "none with enough answers to compare with the rest")
     lines = _said(
         "Segments",
-        f"the most different from the rest of their dimension, of {len(found):,} compared:",
+        f"the most different from the rest of their dimension, each customer once, of "
+        f"{len(found):,} compared:",
     )
     for c in found[:3]:
         name = f"{display_text(c.dimension, 24)} = {display_text(c.segment, 32)}"

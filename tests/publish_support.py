@@ -249,27 +249,29 @@ def comparison(own: list[Answer], other: list[Answer], least: int) -> tuple[floa
 def _comparisons(facts: Facts) -> list[tuple]:
     """Rows of nps_change_significance: quarters against those before, segments against the rest."""
     rows = []
-    quarters: dict[date, list[Answer]] = defaultdict(list)
-    for answer in facts.answers:
-        quarters[date(answer.day.year, 3 * ((answer.day.month - 1) // 3) + 1, 1)].append(answer)
-    starts = sorted(quarters)
-    for before, now in itertools.pairwise(starts):
-        end = (now + timedelta(days=100)).replace(day=1) - timedelta(days=1)
-        rows += _family(
-            facts,
-            ("previous_period", "quarter", now, before, end <= facts.as_of),
-            [("all", "all", quarters[now], quarters[before])],
-        )
-        for dimension in ("region", "plan", "channel"):
-            names = {getattr(a, dimension) for a in quarters[now] + quarters[before]}
-            groups = [
-                (dimension, name, *([a for a in quarters[day] if getattr(a, dimension) == name]
-                                    for day in (now, before)))
-                for name in sorted(names)
-            ]  # fmt: skip
-            rows += _family(
-                facts, ("previous_period", "quarter", now, before, end <= facts.as_of), groups
-            )
+    for grain, months in (("month", 1), ("quarter", 3)):
+        periods: dict[date, list[Answer]] = defaultdict(list)
+        for answer in facts.answers:
+            first_month = months * ((answer.day.month - 1) // months) + 1
+            periods[date(answer.day.year, first_month, 1)].append(answer)
+        for before, now in itertools.pairwise(sorted(periods)):
+            end = (now + timedelta(days=31 * months)).replace(day=1) - timedelta(days=1)
+            head = ("previous_period", grain, now, before, end <= facts.as_of)
+            rows += _family(facts, head, [("all", "all", periods[now], periods[before])])
+            for dimension in ("region", "plan", "channel"):
+                names = {getattr(a, dimension) for a in periods[now] + periods[before]}
+                groups = [
+                    (
+                        dimension,
+                        name,
+                        *(
+                            [a for a in periods[day] if getattr(a, dimension) == name]
+                            for day in (now, before)
+                        ),
+                    )
+                    for name in sorted(names)
+                ]
+                rows += _family(facts, head, groups)
     if facts.answers:
         first = min(a.day for a in facts.answers)
         for dimension in ("region", "plan", "channel"):
@@ -305,7 +307,7 @@ def _family(facts: Facts, head: tuple, groups: list[tuple]) -> list[tuple]:
                 (now + before) / 2 * (shares[0] - shares[1]),
             )
         rows.append(
-            (*head[:5], "responses", "nps", "relational", dimension, segment,
+            (*head[:5], "customers", "nps", "relational", dimension, segment,
              len(own), scores[0], len(other), scores[1], *row, len(p_values), p,
              None if p is None else p <= facts.level, *effects)
         )  # fmt: skip

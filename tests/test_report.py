@@ -300,9 +300,9 @@ def test_a_month_still_running_is_told(tmp_path):
     text = WORKSPACE_YML.replace("2025-12-31", "2025-12-15")
     workspace = make_workspace(tmp_path / "ws", text)
     answers = [Answer(date(2025, month, 3), 9) for month in (11, 12) for _ in range(6)]
-    _, page = reported(workspace, Facts(answers))
+    _, page = reported(workspace, Facts(answers, as_of=date(2025, 12, 15)))
     assert "A hollow point is a month still running." in page.text
-    assert "There are no two complete quarters to compare yet." in page.text
+    assert "There are no two complete quarters or months to compare yet." in page.text
 
 
 def test_unknown_churn_is_said_not_drawn(workspace):

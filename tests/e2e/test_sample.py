@@ -397,7 +397,7 @@ def test_the_summary_says_what_became_of_it(sample_run):
     assert run.shown("Quarantine").startswith(f"{truths.QUARANTINED_ROWS} rows; 1 whole file")
 
 
-def test_the_summary_gives_the_checks_the_score_and_the_places(sample_run, root):
+def test_the_summary_gives_the_checks_the_score_and_the_places(sample_run, root, tables):
     run = sample_run.run
     passed, failed = re.search(r"(\d+) passed, (\d+) failed", run.shown("Checks")).groups()
     assert int(passed) > 100
@@ -407,8 +407,22 @@ def test_the_summary_gives_the_checks_the_score_and_the_places(sample_run, root)
         f"NPS (relational) 38.0 (95 % interval {low:.1f} to {high:.1f}) from 6,000 answers: "
         "3,472 promoters, 1,336 passives, 1,192 detractors"
     )
-    # east: 100 (1680 - 240) / 2400; the rest: 100 ((3472 - 1680) - (1192 - 240)) / 3600
-    assert "region = east: 60.0 against 23.3, +36.7 points" in run.shown("Segments")
+    # each customer's latest answer, in the east and elsewhere
+    ((own, rest),) = rows(
+        tables,
+        f"""
+        select
+            avg(contribution) filter (where region = 'east'),
+            avg(contribution) filter (where region is distinct from 'east')
+        from (
+            select voice_key, arg_max(contribution, responded_at) as contribution,
+                arg_max(coalesce(region, ''), responded_at) as region
+            from marts.fct_nps_responses where {RELATIONAL} group by voice_key
+        )
+        """,
+    )
+    line = f"region = east: {own:.1f} against {rest:.1f}, {own - rest:+.1f} points"
+    assert line in run.shown("Segments")
     places = re.findall(r"((?:published|runs)\S*)$", run.summary, re.MULTILINE)
     assert {"published/nps.duckdb", "published/report/index.html", "runs"} <= set(places)
     assert all((root / place).exists() for place in places)
