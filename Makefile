@@ -12,7 +12,7 @@ export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export DAGSTER_DISABLE_TELEMETRY := 1
 export GX_ANALYTICS_ENABLED := false
 
-.PHONY: help setup run full-refresh dev test lint format docs lock clean
+.PHONY: help setup run full-refresh dev test bench lint format docs lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 22
@@ -39,6 +39,10 @@ dev: setup ## Dagster's UI on loopback
 
 test: setup ## all tests
 	@$(BIN)/python -m pytest
+
+N ?= 1000000
+bench: setup ## the product beside a hand-written script, on N answers (N=1000000)
+	@$(BIN)/python -m benchmarks.bench $(N)
 
 lint: setup ## ruff and sqlfluff
 	@$(BIN)/ruff check .

@@ -1,0 +1,232 @@
+"""Measure the product beside the hand-written script: ``python -m benchmarks.bench N``.
+
+Both take in the same deliveries of N answers and publish the same tables, each in a process of its
+own, on a fresh workspace. Then come a run without anything new, and one with a further day. What
+was found is printed and written to ``benchmarks/results/latest.json``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from benchmarks.foundation import PROJECT, foundation_project
+from benchmarks.generate import add_day, generate
+
+RESULTS = Path(__file__).with_name("results") / "latest.json"
+IMPORTS = "import great_expectations, dagster_dbt, dbt.cli.main"
+MOST = 5
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one process took: seconds of wall clock and of processors, and its peak of memory."""
+
+    seconds: float
+    user_seconds: float
+    system_seconds: float
+    peak_mb: float
+    stages: dict[str, float] = field(default_factory=dict)
+
+
+def measure(command: Sequence[str], folder: Path, workspace: Path) -> tuple[Measured, str]:
+    """Run a Python command to its end.
+
+    Args:
+        command: Python's arguments.
+        folder: where it runs: the project that it imports.
+        workspace: what NPS_WORKSPACE names.
+
+    Returns:
+        What it took, and what it printed.
+
+    Raises:
+        RuntimeError: it failed; its last lines.
+    """
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as out:
+        started = time.monotonic()
+        process = subprocess.Popen(  # noqa: S603
+            [sys.executable, *command],
+            cwd=folder,
+            env={**os.environ, "NPS_WORKSPACE": str(workspace), "PYTHONUNBUFFERED": "1"},
+            stdout=out,
+            stderr=subprocess.STDOUT,
+        )
+        _, status, used = os.wait4(process.pid, 0)
+        seconds = time.monotonic() - started
+        process.returncode = os.waitstatus_to_exitcode(status)
+        out.seek(0)
+        text = out.read()
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(command)}: {process.returncode}\n{text[-3000:]}")
+    peak = used.ru_maxrss / (1024 if sys.platform == "linux" else 1024**2)
+    return Measured(seconds, used.ru_utime, used.ru_stime, peak, _stages(text)), text
+
+
+def _stages(text: str) -> dict[str, float]:
+    """The seconds of a run's stages, as its summary tells them."""
+    found = re.search(r"^Time +(.*(?:\n +.*)*)", text, re.MULTILINE)
+    if not found:
+        return {}
+    told = " ".join(found[1].split()).partition(";")[0]
+    return {name: float(s) for name, s in re.findall(r"([a-z-]+) ([\d.]+) s", told)}
+
+
+def most_expensive(workspace: Path) -> list[tuple[str, float]]:
+    """The models and data tests of a workspace's last build with their seconds, longest first."""
+    record = json.loads((workspace / "warehouse/built.json").read_text(encoding="utf-8"))
+    data = [event["data"] for event in record["events"]]
+    found = [(each["node_info"]["node_name"], float(each["execution_time"])) for each in data]
+    return sorted(found, key=lambda each: -each[1])
+
+
+def checks(workspace: Path) -> list[tuple[str, float]]:
+    """The checks of the gate with their seconds, longest first."""
+    documents = [
+        json.loads(path.read_text(encoding="utf-8"))
+        for path in (workspace / "runs/gx").glob("*.json")
+    ]
+    found = [
+        (f"{document['schema']}.{check['table']}.{check['check']}", float(check["seconds"]))
+        for document in documents
+        for check in document["checks"]
+    ]
+    return sorted(found, key=lambda each: -each[1])
+
+
+def bench(answers: int, folder: Path, *, whole: bool, form: str) -> dict[str, Any]:
+    """Generate, run and measure everything.
+
+    Args:
+        answers: how many to generate.
+        folder: an empty folder that everything is made in.
+        whole: whether the whole catalogue is built, too.
+        form: of the deliveries.
+    """
+    results: dict[str, Any] = {
+        "answers": answers,
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": {
+            "processors": os.cpu_count(),
+            "load": os.getloadavg()[0],
+            "python": platform.python_version(),
+            "duckdb": duckdb.__version__,
+        },
+    }
+    runs: dict[str, Measured] = {}
+
+    def run(name: str, command: Sequence[str], project: Path, workspace: Path) -> str:
+        runs[name], text = measure(command, project, workspace)
+        print(f"{runs[name].seconds:8.1f} s  {name}", flush=True)
+        return text
+
+    script, product, everything = (folder / name for name in ("script", "product", "everything"))
+    started = time.monotonic()
+    generate(script, answers, form=form)
+    print(f"{time.monotonic() - started:8.1f} s  {answers:,} answers generated", flush=True)
+    # all have the same bytes, once on the disk
+    for workspace in (product, everything):
+        shutil.copytree(script, workspace, copy_function=os.link)
+
+    run("imports", ["-c", IMPORTS], PROJECT, script)
+    text = run("baseline", ["-m", "benchmarks.baseline", str(script)], PROJECT, script)
+    results["statements"] = json.loads(text)
+    refresh = ["-m", "orchestration", "refresh"]
+    if whole:
+        run("everything", refresh, PROJECT, everything)
+        results["everything_models"] = most_expensive(everything)
+        results["everything_checks"] = checks(everything)
+    else:
+        parse = "from orchestration.context import current_workspace as w; "
+        parse += "from orchestration.transform import prepare_manifest; prepare_manifest(w())"
+        measure(["-c", parse], PROJECT, everything)
+    project = foundation_project(folder / "project", everything / "runs/dbt/manifest.json")
+    run("full", refresh, project, product)
+    results["models"] = most_expensive(product)
+    results["checks"] = checks(product)
+    run("no-op", refresh, project, product)
+    (product / "workspace.yml").unlink()  # else the day would be declared in all of them
+    add_day(product, answers, 1, form=form)
+    run("increment", refresh, project, product)
+    results["increment_models"] = most_expensive(product)
+    results["runs"] = {name: asdict(measured) for name, measured in runs.items()}
+    results["ratios"] = ratios({name: measured.seconds for name, measured in runs.items()})
+    return results
+
+
+def ratios(seconds: dict[str, float]) -> dict[str, float]:
+    """What the runs' seconds say of one another."""
+    full, idle = seconds["full"], seconds["no-op"]
+    return {
+        "full_ratio": full / seconds["baseline"],
+        "work_ratio": (full - idle) / seconds["baseline"],
+        "increment_ratio": (seconds["increment"] - idle) / (full - idle),
+        "noop_ratio": idle / seconds["imports"],
+    }
+
+
+def report(results: dict[str, Any]) -> str:
+    """The results as a page of text."""
+    stages = list(dict.fromkeys(name for run in results["runs"].values() for name in run["stages"]))
+    head = f"{'run':<12}{'wall s':>9}{'user s':>9}{'peak MB':>9}"
+    lines = [head + "".join(f"{stage:>11}" for stage in stages)]
+    for name, run in results["runs"].items():
+        cells = [run["stages"].get(stage) for stage in stages]
+        lines.append(
+            f"{name:<12}{run['seconds']:>9.1f}{run['user_seconds']:>9.1f}{run['peak_mb']:>9.0f}"
+            + "".join(f"{'' if cell is None else format(cell, '.1f'):>11}" for cell in cells)
+        )
+    lines.append("")
+    lines += [f"{name:<16}{ratio:.2f}" for name, ratio in results["ratios"].items()]
+    statements = sorted(results["statements"].items(), key=lambda each: -each[1])
+    for title, rows in (
+        ("most expensive models", results["models"]),
+        ("most expensive checks", results["checks"]),
+        ("most expensive models of the increment", results["increment_models"]),
+        ("most expensive models of the whole catalogue", results.get("everything_models", ())),
+        ("most expensive statements of the script", statements),
+    ):
+        if rows:
+            lines += ["", title]
+            lines += [f"{seconds:9.2f} s  {name}" for name, seconds in rows[:MOST]]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.bench", description=__doc__)
+    parser.add_argument("answers", type=int, nargs="?", default=200_000, help="a multiple of 40")
+    parser.add_argument("--foundation", action="store_true", help="not the whole catalogue")
+    parser.add_argument("--format", choices=("csv", "parquet"), default="csv")
+    parser.add_argument("--folder", type=Path, help="kept afterwards; left out: a temporary one")
+    given = parser.parse_args()
+    if given.folder:
+        given.folder.mkdir(parents=True)
+        results = bench(given.answers, given.folder, whole=not given.foundation, form=given.format)
+    else:
+        with tempfile.TemporaryDirectory(prefix="nps-bench-") as folder:
+            results = bench(
+                given.answers, Path(folder), whole=not given.foundation, form=given.format
+            )
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps(results, indent=1), encoding="utf-8")
+    print(f"\n{report(results)}\n\n{RESULTS}")
+
+
+if __name__ == "__main__":
+    main()
