@@ -25,7 +25,7 @@ from typing import Any
 
 import duckdb
 
-from benchmarks.foundation import PROJECT, foundation_project
+from benchmarks.foundation import PROJECT, copy_project, keep_foundation
 from benchmarks.generate import add_day, generate
 
 RESULTS = Path(__file__).with_name("results") / "latest.json"
@@ -136,6 +136,7 @@ def bench(answers: int, folder: Path, *, whole: bool, form: str) -> dict[str, An
         return text
 
     script, product, everything = (folder / name for name in ("script", "product", "everything"))
+    project, foundation = (copy_project(folder / name) for name in ("project", "foundation"))
     started = time.monotonic()
     generate(script, answers, form=form)
     print(f"{time.monotonic() - started:8.1f} s  {answers:,} answers generated", flush=True)
@@ -148,21 +149,21 @@ def bench(answers: int, folder: Path, *, whole: bool, form: str) -> dict[str, An
     results["statements"] = json.loads(text)
     refresh = ["-m", "orchestration", "refresh"]
     if whole:
-        run("everything", refresh, PROJECT, everything)
+        run("everything", refresh, project, everything)
         results["everything_models"] = most_expensive(everything)
         results["everything_checks"] = checks(everything)
     else:
         parse = "from orchestration.context import current_workspace as w; "
         parse += "from orchestration.transform import prepare_manifest; prepare_manifest(w())"
-        measure(["-c", parse], PROJECT, everything)
-    project = foundation_project(folder / "project", everything / "runs/dbt/manifest.json")
-    run("full", refresh, project, product)
+        measure(["-c", parse], project, everything)
+    keep_foundation(foundation, everything / "runs/dbt/manifest.json")
+    run("full", refresh, foundation, product)
     results["models"] = most_expensive(product)
     results["checks"] = checks(product)
-    run("no-op", refresh, project, product)
+    run("no-op", refresh, foundation, product)
     (product / "workspace.yml").unlink()  # else the day would be declared in all of them
     add_day(product, answers, 1, form=form)
-    run("increment", refresh, project, product)
+    run("increment", refresh, foundation, product)
     results["increment_models"] = most_expensive(product)
     results["runs"] = {name: asdict(measured) for name, measured in runs.items()}
     results["ratios"] = ratios({name: measured.seconds for name, measured in runs.items()})

@@ -26,13 +26,8 @@ RESTRICTED = {}
 """
 
 
-def foundation_project(target: Path, manifest: Path) -> Path:
-    """Copy the project, with every model that the foundation does not need emptied.
-
-    Args:
-        target: the copy's folder, made anew.
-        manifest: dbt's manifest.json of the project.
-    """
+def copy_project(target: Path) -> Path:
+    """Copy what runs the product, so that nothing edited meanwhile gets into what is measured."""
     shutil.rmtree(target, ignore_errors=True)
     for name in FOLDERS:
         shutil.copytree(
@@ -40,6 +35,16 @@ def foundation_project(target: Path, manifest: Path) -> Path:
         )
     for name in FILES:
         shutil.copyfile(PROJECT / name, target / name)
+    return target
+
+
+def keep_foundation(target: Path, manifest: Path) -> None:
+    """Empty every model of a copied project that the foundation does not need.
+
+    Args:
+        target: the copy's folder.
+        manifest: dbt's manifest.json of the project.
+    """
     nodes: dict[str, dict[str, Any]] = json.loads(manifest.read_text(encoding="utf-8"))["nodes"]
     needed = _needed(nodes)
     emptied = {
@@ -56,7 +61,6 @@ def foundation_project(target: Path, manifest: Path) -> Path:
     _without_tests(target / "models", {node["name"] for node in emptied.values()})
     with (target / "expectations/suites/marts.py").open("a", encoding="utf-8") as suites:
         suites.write(SUITES)
-    return target
 
 
 def _needed(nodes: dict[str, dict[str, Any]]) -> set[str]:

@@ -25,10 +25,11 @@ def run_job(workspace: Workspace, job_name: str) -> tuple[RunFacts, bool]:
         import dagster as dg
 
         from orchestration.definitions import defs
+        from orchestration.event_log import kept_connections
         from orchestration.summary import IngestTotals, RunFacts
 
     announce("start", f"{job_name} begins")
-    with dg.DagsterInstance.get() as instance:
+    with dg.DagsterInstance.get() as instance, kept_connections(instance.event_log_storage):
         result = defs.resolve_job_def(job_name).execute_in_process(
             instance=instance,
             raise_on_error=False,

@@ -63,6 +63,7 @@ def invoke_dbt(
         UserError: dbt could not run at all (the project does not compile, the file is locked).
     """
     os.environ["NPS_WORKSPACE"] = str(workspace.root)
+    os.environ["NPS_MEMORY_LIMIT"] = workspace.memory_limit or ""
     os.environ["DBT_SEND_ANONYMOUS_USAGE_STATS"] = "false"
     from dbt.cli.main import dbtRunner
     from dbt.exceptions import ParsingError

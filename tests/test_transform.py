@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
-from publish_support import make_workspace
+from publish_support import WORKSPACE_YML, make_workspace
 
 from orchestration.errors import UserError
 from orchestration.transform import invoke_dbt, target_dir
@@ -59,3 +59,27 @@ def test_a_build_does_not_quote_what_dbt_says(workspace, dbt):
     with pytest.raises(UserError) as caught:
         invoke_dbt(workspace, "build")
     assert "models/a.yml" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("declared", "limit"), [("900MB", "858.3 MiB"), (None, "GiB")])
+def test_the_memory_limit_reaches_dbts_own_connection(tmp_path, declared, limit, monkeypatch):
+    from expectations.validate import release_dbt
+    from orchestration.ingest import prepare_lake
+
+    monkeypatch.setenv("NPS_WORKSPACE", str(tmp_path))
+    monkeypatch.setenv("NPS_MEMORY_LIMIT", "")
+    line = f"memory_limit: {declared}\n" if declared else ""
+    workspace = make_workspace(tmp_path / "limited", WORKSPACE_YML + line)
+    prepare_lake(workspace)
+    told: list[str] = []
+    try:
+        invoke_dbt(
+            workspace,
+            "show",
+            "--inline",
+            "select current_setting('memory_limit') as found",
+            on_event=lambda event: told.append(str(getattr(event.data, "preview", ""))),
+        )
+    finally:
+        release_dbt()
+    assert any(limit in preview for preview in told), told

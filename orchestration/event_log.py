@@ -1,0 +1,59 @@
+"""Dagster's SQLite event log with its connections kept for the length of a run.
+
+Dagster opens a connection, an engine and a compiler's cache anew for each of the six statements
+that an event takes; a run without anything new has a thousand events, and this was most of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+@contextmanager
+def kept_connections(storage: Any) -> Iterator[None]:
+    """Keep one connection a database of an event log while the context lasts.
+
+    Args:
+        storage: a Dagster event log storage; one that is not of files in SQLite is left alone.
+    """
+    from dagster._core.storage.event_log import SqliteEventLogStorage
+
+    if not isinstance(storage, SqliteEventLogStorage):
+        yield
+        return
+    from sqlalchemy import create_engine, event
+    from sqlalchemy.pool import StaticPool
+
+    engines: dict[str, Any] = {}
+
+    def engine_of(shard: str) -> Any:
+        if shard not in engines:
+            engine = create_engine(
+                storage.conn_string_for_shard(shard),
+                poolclass=StaticPool,
+                connect_args={"timeout": 30, "check_same_thread": False},
+            )
+            # a crash of the machine may lose the last events, never the file
+            event.listen(
+                engine, "connect", lambda raw, _: raw.execute("pragma synchronous = normal")
+            )
+            if shard not in storage._initialized_dbs:
+                storage._initdb(engine)
+                storage._initialized_dbs.add(shard)
+            engines[shard] = engine
+        return engines[shard]
+
+    @contextmanager
+    def connect(shard: str) -> Iterator[Any]:
+        with storage._db_lock, engine_of(shard).begin() as connection:
+            yield connection
+
+    storage._connect = connect
+    try:
+        yield
+    finally:
+        del storage._connect
+        for engine in engines.values():
+            engine.dispose()
