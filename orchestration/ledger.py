@@ -132,5 +132,5 @@ def _figures_of(
     width = len(KEY) + len(COUNTS)
     for line in ledger:
         for figure in line.get("figures") or ():
-            if isinstance(figure, list) and len(figure) == width:
+            if isinstance(figure, list) and len(figure) == width and line.get("as_of_on"):
                 yield line["as_of_on"], tuple(figure[: len(KEY)]), tuple(figure[len(KEY) :])

@@ -160,6 +160,7 @@ def _judge(
         known = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         known = {}
+    known = known if isinstance(known, dict) else {}
     if state and known.get("state") == state and known.get("asked") == asked:
         announce("checks", f"{schema}: nothing changed since the last checks: they stand")
         found = iter(known["results"])
@@ -186,6 +187,21 @@ def _code_of_checks() -> str:
     digest = hashlib.sha256()
     for path in sorted((PROJECT_DIR / "expectations").rglob("*.py")):
         digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _state_of_lake(workspace: Workspace) -> str:
+    """What the checks read of the lake, and the code that reads it.
+
+    Of the raw Parquet names, sizes and times; of what is written anew each run the content.
+    """
+    digest = hashlib.sha256(f"{inputs_hash(workspace)} {_code_of_checks()}".encode())
+    for path in (workspace.manifest_dir / "files.parquet", workspace.published_figures):
+        if path.exists():
+            digest.update(path.read_bytes())
+    for path in sorted(workspace.raw.rglob("*.parquet")):
+        status = path.stat()
+        digest.update(f"{path.name} {status.st_size} {status.st_mtime_ns}".encode())
     return digest.hexdigest()
 
 
@@ -237,7 +253,7 @@ def raw_checks(context: AssetCheckExecutionContext) -> Iterator[AssetCheckResult
     results = _results_file(workspace, context.run.run_id, "raw")
     hold_workspace(workspace.runs)
     with timed("checks"):
-        state = "" if _is_full(context) else f"{inputs_hash(workspace)} {_code_of_checks()}"
+        state = "" if _is_full(context) else _state_of_lake(workspace)
         found = _judge(
             workspace, "raw", suites, state, lambda: check_raw(workspace, suites, results)
         )
@@ -262,8 +278,9 @@ def mart_checks(context: AssetCheckExecutionContext) -> Iterator[AssetCheckResul
         if chosen:
             results = _results_file(workspace, context.run.run_id, schema)
             with timed("checks"):
-                build = state_of_build(workspace)
-                state = "" if _is_full(context) else f"{build} {_code_of_checks()}"
+                # some checks compare the build with what the lake says
+                lake, build = _state_of_lake(workspace), state_of_build(workspace)
+                state = "" if _is_full(context) else f"{lake} {build}"
                 found = _judge(
                     workspace,
                     schema,

@@ -448,7 +448,7 @@ def _standouts(facts: Facts) -> str:
         )
         text = (
             f"<ul class='plain'>{items}</ul><p class='quiet'>The most certain of {len(found):,} "
-            "segments compared, allowing for so many comparisons.</p>"
+            "segments compared, allowing for all that were compared within a dimension.</p>"
         )
     return f"<section><h2>What stands out</h2>{text}</section>"
 
@@ -763,8 +763,9 @@ def _about_section(workspace: Workspace, facts: Facts) -> str:
 <h2>How to read this</h2>
 <p>NPS is the share of promoters (9 and 10 on a scale of 0 to 10) minus the share of detractors
 (0 to 6), from −100 to 100; passives count among the answers. Intervals are 95 % ones: adjusted
-Wald for scores, Wilson for shares. Two groups are called different when chance alone would make
-so large a difference in fewer than 5 of 100 cases. Figures of fewer than
+Wald for scores, Wilson for shares. What is called real is so at the
+level that the project declares (<code>significance_level</code>), with all that was compared at
+once allowed for. Figures of fewer than
 {workspace.min_group_size} answers are not shown.</p>
 <dl>{rows}</dl>
 </footer>"""

@@ -153,7 +153,7 @@ def unchanged_build(workspace: Workspace) -> list[dict[str, Any]] | None:
     """The events of the last build, if it succeeded, had these very inputs and lies there as left.
 
     A build is a function of its inputs: building again would make the same tables and pass the
-    same tests. The gate and the publication look at the tables themselves and run all the same.
+    same tests. The publication runs all the same, and so do the checks of what changed.
     """
     try:
         record = json.loads(_record_file(workspace).read_text(encoding="utf-8"))

@@ -116,8 +116,7 @@ def compiled(model: str) -> str:
     """The SQL that dbt made of a model for the empty workspace, as a query."""
     warehouse()
     folder = target_dir() / "compiled" / PROJECT / "models"
-    (path,) = folder.glob(f"**/{model}.sql")
-    return path.read_text(encoding="utf-8")
+    return (folder / nodes("model")[model]["path"]).read_text(encoding="utf-8")
 
 
 @cache

@@ -21,6 +21,7 @@ RULES = {"month": "M", "quarter": "Q", "year": "Y"}
 def lives(draw: st.DrawFn) -> dict:
     """What some customers paid, as movements that never go below nothing, and who was referred."""
     movements, referred = [], []
+    is_signed = draw(st.booleans())  # some sources write what goes down with a sign
     for number in range(draw(st.integers(1, 8))):
         customer = f"c{number}"
         day, mrr = draw(st.integers(0, DAYS)), 0.0
@@ -38,8 +39,7 @@ def lives(draw: st.DrawFn) -> dict:
                 amount = min(amount, mrr)
             is_down = kind in ("churn", "contraction")
             mrr += -amount if is_down else amount
-            # some sources write what goes down with a sign, others without
-            signed = -amount if is_down and draw(st.booleans()) else amount
+            signed = -amount if is_down and is_signed else amount
             movements.append((customer, kind, signed, FIRST + timedelta(days=day)))
             day += draw(st.integers(1, 200))
         if draw(st.booleans()):

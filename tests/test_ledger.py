@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from publish_support import Answer, Facts, make_workspace, write_build
 
+from orchestration.ingest import prepare_lake
 from orchestration.ledger import read_ledger, write_published_figures
 from orchestration.publish import HISTORIES, TableContent, content_hash, publish, reconcile_ledger
 
@@ -106,6 +107,15 @@ def test_a_killed_runs_figures_are_owed_with_its_line(workspace):
     ledger.unlink()
     assert reconcile_ledger(workspace) is True
     assert ledger.read_bytes() == line
+
+
+def test_the_next_run_knows_what_a_killed_one_published_first(workspace):
+    """The line is owed before the models are built: what follows is a restatement."""
+    build_and_publish(workspace, FACTS)
+    (workspace.published / "ledger.jsonl").unlink()
+    prepare_lake(workspace)
+    assert len(read_ledger(workspace)) == 1
+    assert pq.read_table(workspace.published_figures).num_rows == 10
 
 
 def test_the_table_is_left_alone_where_nothing_changed(workspace):

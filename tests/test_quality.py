@@ -248,6 +248,27 @@ def test_a_changed_lake_is_checked(root, evaluated):
     assert evaluated == ["raw", "marts", "restricted", "raw"]
 
 
+def test_a_changed_setting_or_ledger_is_checked_against_the_build(root, evaluated):
+    _run()
+    _rewrite(root, "workspace", "select * replace (3 as min_group_size) from {}")
+    _run()
+    assert evaluated == ["raw", "marts", "restricted"] * 2
+    _rewrite(root, "published_figures", "select * from {} where false union all select 'nps', "
+             "'relational', 'month', date '2025-01-01', date '2025-01-31', 'responses', 1, 1, 1, "
+             "date '2025-02-01'")  # fmt: skip
+    _run()
+    assert evaluated == ["raw", "marts", "restricted"] * 3
+
+
+@pytest.mark.parametrize("rubbish", ["[]", "null", "{", '{"state": 1}'])
+def test_rubbish_in_place_of_the_last_results_is_no_pass(root, evaluated, rubbish):
+    _run()
+    for path in (root / "warehouse").glob("checked-*.json"):
+        path.write_text(rubbish)
+    assert _run().success
+    assert evaluated == ["raw", "marts", "restricted"] * 2
+
+
 def test_what_failed_is_checked_again(root, evaluated):
     """A failure may have been of the moment; what it blocks is worth looking at once more."""
     _alter(root, "update marts.fct_nps_by_period set nps = nps + 1")

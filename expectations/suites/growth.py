@@ -18,17 +18,31 @@ GROWTH: dict[str, tuple[Check, ...]] = {
         no_rows(
             "movements",
             f"""
-            with moved as (
+            with movements as (
                 select
+                    m.customer_key,
+                    m.kind,
                     cast(timezone(w.timezone, timezone('UTC', m.moved_at)) as date) as moved_on,
-                    sum(case
-                        when m.kind in ('contraction', 'churn') then -abs(m.amount)
-                        else abs(m.amount)
-                    end) as change
+                    case
+                        when m.kind not in ('contraction', 'churn') or min(m.amount) filter (
+                            m.kind in ('contraction', 'churn')
+                        ) over (partition by m.customer_source) < 0 then m.amount
+                        else -m.amount
+                    end as change
                 from intermediate.int_mrr_movements_versioned as m
                 cross join raw.workspace as w
                 where m.row_status = 'accepted'
-                group by all
+            ),
+
+            moved as (
+                select moved_on, sum(change) as change
+                from movements
+                -- who paid before the first movement stands aside
+                where customer_key in (
+                    select customer_key from movements group by customer_key
+                    having min(moved_on) filter (kind = 'new') = min(moved_on)
+                )
+                group by moved_on
             ),
 
             states as (select moved_on, sum(change) over (order by moved_on) as mrr from moved)

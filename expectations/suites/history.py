@@ -13,7 +13,7 @@ HISTORY: dict[str, tuple[Check, ...]] = {
             tables="cross join raw.workspace as w",
             also="""
                 t.first_as_of_on is null or t.period_end < t.period_start
-                or t.period_end > greatest(w.as_of_on, t.first_as_of_on)
+                or t.period_end > w.as_of_on
                 or t.time_grain not in ('week', 'month', 'quarter', 'year')""",
             why="A period that is over has one row a basis, and says when it was first published.",
         ),
@@ -22,6 +22,7 @@ HISTORY: dict[str, tuple[Check, ...]] = {
             """
             select 1
             from raw.published_figures as f
+            inner join raw.workspace as w on f.period_end <= w.as_of_on
             left join {batch} as t
                 on f.time_grain = t.time_grain and f.period_start = t.period_start
                 and f.basis = t.basis and f.metric = t.metric and f.survey_type = t.survey_type

@@ -14,16 +14,30 @@ workspace as (
     select * from {{ source('raw', 'workspace') }}
 ),
 
--- the kind says which way MRR moved, whatever sign the source gives the amount
+-- some sources write what goes down with a sign, others leave it to the kind; where they write it, a
+-- loss without one takes a loss back
+signs as (
+    select
+        customer_source,
+        min(amount) < 0 as signs_losses
+    from movements
+    where kind in ('contraction', 'churn')
+    group by customer_source
+),
+
 moved as (
     select
         movements.customer_key,
         movements.customer_source,
         {{ business_date('movements.moved_at', 'workspace.timezone') }} as moved_on,
         movements.kind,
-        case when movements.kind in ('contraction', 'churn') then -abs(movements.amount) else abs(movements.amount) end as amount
+        case
+            when movements.kind in ('contraction', 'churn') and not signs.signs_losses then -movements.amount
+            else movements.amount
+        end as amount
     from movements
     cross join workspace
+    left join signs on movements.customer_source = signs.customer_source
 ),
 
 -- a customer whose first movement is no beginning paid before the deliveries began
@@ -58,11 +72,11 @@ netted as (
         {{ period_start(grain, 'moved_on') }} as period_start,
         customer_key,
         customer_source,
-        sum(amount) as net,
-        sum(case when kind in ('expansion', 'new') then amount else 0 end) as expansion,
-        sum(case when kind = 'contraction' then amount else 0 end) as contraction,
-        sum(case when kind = 'churn' then amount else 0 end) as churned,
-        sum(case when kind = 'reactivation' then amount else 0 end) as reactivated
+        {{ exact_sum('amount') }} as net,
+        {{ exact_sum("case when kind in ('expansion', 'new') then amount else 0 end") }} as expansion,
+        {{ exact_sum("case when kind = 'contraction' then amount else 0 end") }} as contraction,
+        {{ exact_sum("case when kind = 'churn' then amount else 0 end") }} as churned,
+        {{ exact_sum("case when kind = 'reactivation' then amount else 0 end") }} as reactivated
     from moved
     group by {{ period_start(grain, 'moved_on') }}, customer_key, customer_source
     {%- if not loop.last %}
@@ -91,9 +105,9 @@ placed as (
     select
         opened.*,
         case
-            when opened.is_first and beginnings.begins_new and referred.customer_key is not null then 'earned'
-            when opened.is_first and beginnings.begins_new then 'bought'
-            when opened.is_first then 'unexplained'
+            when not beginnings.begins_new then 'unexplained'
+            when opened.is_first and referred.customer_key is not null then 'earned'
+            when opened.is_first then 'bought'
             when opened.opening > 0 then 'base'
             else 'returned'
         end as part,

@@ -42,6 +42,7 @@ from orchestration.ingest.storage import (
     write_if_changed,
 )
 from orchestration.ledger import write_published_figures
+from orchestration.publish import reconcile_ledger
 from orchestration.workspace import Source, Workspace
 
 Progress = Callable[[str], None]
@@ -162,6 +163,8 @@ def prepare_lake(workspace: Workspace) -> None:
         _sweep(workspace, manifest)
         write_settings(workspace)
         write_files_table(workspace)
+        # a killed publication may still owe its line: what it told first is not told as ours
+        reconcile_ledger(workspace)
         write_published_figures(workspace)
 
 

@@ -274,7 +274,7 @@ class Killed:
 
 
 KILLS: dict[str, Callable[[str], bool]] = {
-    "between models": partial(e2e.is_line, "transform", r"2\d/\d+ "),
+    "between models": partial(e2e.is_line, "transform", r"\d+/\d+ int_responses_identified:"),
     "in the gate": partial(e2e.is_line, "checks", "marts"),
 }
 

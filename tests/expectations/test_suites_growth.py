@@ -22,12 +22,13 @@ GOOD = [
     "create table raw.workspace as select date '2025-12-31' as as_of_on, 'UTC' as timezone",
     """
     create table intermediate.int_mrr_movements_versioned as
-    select * from (values
-        ('new', 100.0::double, timestamp '2025-01-05 10:00:00', 'accepted'),
-        ('churn', 15.0, timestamp '2025-04-05 10:00:00', 'accepted'),
-        ('new', 45.0, timestamp '2025-05-05 10:00:00', 'accepted'),
-        ('new', 999.0, timestamp '2025-05-06 10:00:00', 'quarantined')
-    ) as t (kind, amount, moved_at, row_status)
+    select 'crm' as customer_source, * from (values
+        ('a', 'new', 100.0::double, timestamp '2025-01-05 10:00:00', 'accepted'),
+        ('a', 'churn', 15.0, timestamp '2025-04-05 10:00:00', 'accepted'),
+        ('b', 'new', 45.0, timestamp '2025-05-05 10:00:00', 'accepted'),
+        ('c', 'new', 999.0, timestamp '2025-05-06 10:00:00', 'quarantined'),
+        ('d', 'expansion', 7.0, timestamp '2025-05-06 10:00:00', 'accepted')
+    ) as t (customer_key, kind, amount, moved_at, row_status)
     """,
     """
     create table marts.earned_growth as

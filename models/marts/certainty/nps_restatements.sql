@@ -1,15 +1,18 @@
 {%- set key = ['time_grain', 'period_start', 'period_end', 'basis', 'metric', 'survey_type'] -%}
 
-with published as (
-    select * from {{ source('raw', 'published_figures') }}
+with workspace as (
+    select * from {{ source('raw', 'workspace') }}
+),
+
+-- as of a day that was moved back, what is later was never said
+published as (
+    select published.*
+    from {{ source('raw', 'published_figures') }} as published
+    inner join workspace on published.period_end <= workspace.as_of_on
 ),
 
 periods as (
     select * from {{ ref('fct_nps_by_period') }}
-),
-
-workspace as (
-    select * from {{ source('raw', 'workspace') }}
 ),
 
 -- what is on record, and the headline's figures that this generation will be the first to publish

@@ -14,23 +14,33 @@ telling as (
     where row_status = 'accepted'
 ),
 
+-- whose first movement is no beginning paid before the deliveries began: what they pay is known, what
+-- they paid is not, so that they stand aside
+unexplained as (
+    select
+        time_grain,
+        count(distinct case when part = 'unexplained' then customer_key end) as unexplained_customers
+    from placed
+    group by time_grain
+),
+
 summed as (
     select
         time_grain,
         period_start,
-        sum(net) as net,
-        sum(case when part in ('base', 'unexplained') then expansion else 0 end) as expansion_mrr,
-        sum(case when part in ('base', 'unexplained') then contraction else 0 end) as contraction_mrr,
-        sum(case when part in ('base', 'unexplained') then churned else 0 end) as churned_mrr,
-        sum(case when part in ('base', 'unexplained') then reactivated else 0 end) as reactivated_mrr,
-        sum(case when part = 'earned' then net else 0 end) as earned_new_mrr,
-        sum(case when part = 'bought' then net else 0 end) as bought_new_mrr,
-        sum(case when part = 'returned' then net else 0 end) as returned_mrr,
+        {{ exact_sum('net') }} as net,
+        {{ exact_sum("case when part = 'base' then expansion else 0 end") }} as expansion_mrr,
+        {{ exact_sum("case when part = 'base' then contraction else 0 end") }} as contraction_mrr,
+        {{ exact_sum("case when part = 'base' then churned else 0 end") }} as churned_mrr,
+        {{ exact_sum("case when part = 'base' then reactivated else 0 end") }} as reactivated_mrr,
+        {{ exact_sum("case when part = 'earned' then net else 0 end") }} as earned_new_mrr,
+        {{ exact_sum("case when part = 'bought' then net else 0 end") }} as bought_new_mrr,
+        {{ exact_sum("case when part = 'returned' then net else 0 end") }} as returned_mrr,
         sum(case when part in ('earned', 'bought') then 1 else 0 end) as new_customers,
         sum(case when part = 'earned' then 1 else 0 end) as earned_customers,
-        sum(case when part = 'unexplained' then 1 else 0 end) as unexplained_customers,
         sum(case when part in ('earned', 'bought') and not tells_of_referrals then 1 else 0 end) as untold_customers
     from placed
+    where part <> 'unexplained'
     group by time_grain, period_start
 ),
 
@@ -77,7 +87,7 @@ filled as (
         {%- for column in ['expansion_mrr', 'contraction_mrr', 'churned_mrr', 'reactivated_mrr', 'earned_new_mrr', 'bought_new_mrr', 'returned_mrr'] %}
         round(coalesce(summed.{{ column }}, 0), 6) as {{ column }},
         {%- endfor %}
-        {%- for column in ['new_customers', 'earned_customers', 'unexplained_customers', 'untold_customers'] %}
+        {%- for column in ['new_customers', 'earned_customers', 'untold_customers'] %}
         cast(coalesce(summed.{{ column }}, 0) as bigint) as {{ column }},
         {%- endfor %}
         round(coalesce(sum(coalesce(summed.net, 0)) over (
@@ -90,10 +100,12 @@ filled as (
             order by periods.period_start
             rows between unbounded preceding and current row
         ), 6) as closing_mrr,
+        cast(unexplained.unexplained_customers as bigint) as unexplained_customers,
         coalesce(summed.untold_customers, 0) = 0 and telling.referrals > 0 as tells_of_referrals
     from periods
     left join summed
         on periods.time_grain = summed.time_grain and periods.period_start = summed.period_start
+    left join unexplained on periods.time_grain = unexplained.time_grain
     cross join telling
 ),
 
