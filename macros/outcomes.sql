@@ -61,7 +61,8 @@ placed as (
                 anchors.anchor_key asc
         ) = 1 as is_place
     from anchors
-    left join latest on anchors.anchor_key = latest.response_key
+    -- an invitation may have the number, and so the key, of an answer
+    left join latest on anchors.anchor_key = latest.response_key and anchors.nps_class <> 'no_response'
 ),
 
 windowed as (
@@ -115,8 +116,8 @@ counted as (
         cast(sum(informed) as bigint) as informed,
         cast(sum(observed) as bigint) as observed,
         cast(sum(churned) as bigint) as churned,
-        round(sum(active_mrr), 6) as active_mrr,
-        round(sum(realised_ltv), 6) as realised_ltv
+        round({{ exact_sum('active_mrr') }}, 6) as active_mrr,
+        round({{ exact_sum('realised_ltv') }}, 6) as realised_ltv
     from windowed
     group by grouping sets (
         (metric, survey_type, nps_class, window_days)

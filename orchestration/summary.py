@@ -141,7 +141,10 @@ class Split:
 
 @dataclass(frozen=True)
 class Risk:
-    """A figure of nps_revenue_at_risk for the whole business; amounts are None where unknown."""
+    """A figure of nps_revenue_at_risk for the whole business; amounts are None where unknown.
+
+    `customers` are those whose revenue is known: the amounts are theirs.
+    """
 
     figure: str
     nps_class: str
@@ -247,7 +250,7 @@ def contrasts(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> li
 def revenue_at_risk(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> list[Risk]:
     """The headline's figures of revenue at risk and upside, the nearest horizon first."""
     rows = connection.execute(
-        "select figure, nps_class, horizon_days, customers, assumed_rate, assumed_amount, "
+        "select figure, nps_class, horizon_days, priced_customers, assumed_rate, assumed_amount, "
         "observed_rate, evidence_amount from marts.nps_revenue_at_risk "
         f"where dimension = 'all' and {is_headline(workspace)} order by horizon_days, figure"
     ).fetchall()

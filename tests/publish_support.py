@@ -66,7 +66,7 @@ create table marts.nps_change_significance (
     p_adjusted double, is_significant boolean, rate_effect double, mix_effect double);
 create table marts.nps_revenue_at_risk (
     metric varchar, survey_type varchar, figure varchar, nps_class varchar, horizon_days integer,
-    dimension varchar, segment varchar, customers bigint, assumed_rate double,
+    dimension varchar, segment varchar, priced_customers bigint, assumed_rate double,
     assumed_amount double, observed_rate double, evidence_amount double);
 create table marts.ingest_reconciliation (
     source varchar, entity varchar, file_sha256 varchar, file_name varchar, file_status varchar,

@@ -14,7 +14,7 @@ import duckdb
 import pytest
 from dbt_support import compiled, empty_database
 from scipy import stats
-from value_support import CASES, LIFT_DAYS, Business, settle
+from value_support import CASES, LIFT_DAYS, Business, ago, at, settle
 
 
 def run(connection: duckdb.DuckDBPyConnection, model: str) -> list[dict[str, Any]]:
@@ -92,12 +92,13 @@ def test_segments_add_up_to_the_figure(database, business):
     parts = defaultdict(lambda: defaultdict(float))
     found = risk(database)
     for (survey_type, figure, dimension, _), row in found.items():
-        for name in ("customers", "observed"):
+        for name in ("customers", "priced_customers", "observed"):
             parts[survey_type, figure, dimension][name] += row[name]
     for (survey_type, figure, dimension, _), row in found.items():
         if dimension == "all":
             assert parts[survey_type, figure, "region"] == {
                 "customers": row["customers"],
+                "priced_customers": row["priced_customers"],
                 "observed": row["observed"],
             }
 
@@ -142,6 +143,38 @@ def test_revenue_at_risk_asks_its_rates_for_windows(changed):
     assert risk(changed) == before
 
 
+CENTS = "intermediate.int_customer_values_summed set mrr = 123456789.01 + 1e6 * rowid * 1.07"
+
+
+@pytest.mark.parametrize("model", ["nps_revenue_at_risk", "nps_outcomes_by_class"])
+def test_money_is_the_same_in_any_order(changed, model: str):
+    """Beyond 1e8 the sixth digit of a sum of doubles hangs on the order of its rows."""
+    changed.execute(f"update nps.{CENTS}, realised_ltv = mrr")
+    changed.execute("insert into nps.raw.churn_windows values (30)")
+    found = []
+    for order in ("customer_key", "customer_key desc", "hash(customer_key)"):
+        values = changed.sql(
+            f"from nps.intermediate.int_customer_values_summed order by {order}"
+        ).to_arrow_table()
+        changed.execute("delete from nps.intermediate.int_customer_values_summed")
+        changed.register("given_values", values)
+        changed.execute(
+            "insert into nps.intermediate.int_customer_values_summed by name from given_values"
+        )
+        found.append(changed.sql(f"from ({compiled(model)}) order by all").fetchall())
+    assert found[0] and found[0] == found[1] == found[2]
+
+
+def test_revenue_too_large_to_be_added_up_is_unknown(changed):
+    changed.execute("update nps.intermediate.int_customer_values_summed set mrr = 1e18")
+    rows = risk(changed).values()
+    assert {row["unknown_because"] for row in rows} == {"too_few", "no_mrr", "too_large"}
+    for row in rows:
+        # who pays nothing still pays nothing
+        assert row["assumed_amount"] is row["difference"] is None
+        assert row["annual_revenue"] in (None, 0) and row["evidence_amount"] in (None, 0)
+
+
 # --- lift ---------------------------------------------------------------------------------------
 
 
@@ -172,7 +205,7 @@ def test_comparisons_with_passives_agree_with_scipy(database, business):
         is_known = None not in (own["mean"], passive["mean"])
         assert row["passive_mean"] == near(passive["mean"])
         assert (row["difference"] is not None) == is_known
-        assert (row["lift"] is not None) == (is_known and passive["mean"] != 0)
+        assert (row["lift"] is not None) == (is_known and passive["mean"] > 0)
         if is_known:
             difference = own["mean"] - passive["mean"]
             assert row["difference"] == pytest.approx(difference, abs=1e-9)
@@ -217,3 +250,38 @@ def test_lift_follows_settings(changed, setting: str):
     assert before and after != before
     if setting in ("population", "passive"):
         assert not after
+
+
+def test_what_was_delivered_no_longer_is_not_zero(changed):
+    """A source that stops delivering: the days after its last event are not counted as quiet."""
+    before = lift(changed)
+    changed.execute(
+        "delete from nps.intermediate.int_support_tickets_versioned where opened_at >= ?",
+        [at(ago(20), 0)],
+    )
+    after = lift(changed)
+    fewer = {key for key, row in after.items() if row["observed"] < before[key]["observed"]}
+    assert fewer and {measure for *_, measure in fewer} == {"tickets"}
+
+
+@pytest.mark.parametrize("factor, known", [(1e10, True), (1e17, False)])
+def test_what_is_too_large_for_a_sum_is_not_zero(changed, factor: float, known: bool):
+    """Squares overflow first: the mean is still known then. Of a sum too large nothing is."""
+    before = lift(changed)
+    changed.execute(
+        f"update nps.intermediate.int_product_usage_versioned set quantity = quantity * {factor}"
+    )
+    reasons = set()
+    for key, row in lift(changed).items():
+        if key[2] != "usage" or before[key]["mean"] is None:
+            assert row["unknown_because"] == before[key]["unknown_because"]
+        elif not before[key]["standard_error"]:
+            assert row["unknown_because"] in (None, "too_large")
+        else:
+            reasons.add(row["unknown_because"])
+            assert row["standard_error"] is row["z"] is None
+            if known:
+                assert row["mean"] == pytest.approx(factor * before[key]["mean"])
+            elif row["mean"] is not None:
+                assert row["total"] == pytest.approx(factor * before[key]["total"])
+    assert reasons == {"too_large"}

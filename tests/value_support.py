@@ -79,13 +79,20 @@ class Business:
             for case in range(cases)
             for _ in range(draw.randint(0, answers))
         ]
+        # some were asked again, and silent, on the day of an answer
+        self.anchors += [
+            {**anchor, "nps_class": "no_response"}
+            for anchor in self.anchors[::40]
+            if self.customers[anchor["customer"]]["is_known"]
+            and anchor["nps_class"] != "no_response"
+        ]
         for number, anchor in enumerate(self.anchors):
             anchor["key"] = f"k{number:05}"
         self.deeds = [
             {
                 "measure": draw.choice(MEASURES),
                 "customer": draw.choice([*self.customers]),
-                # usage and tickets are delivered later than the rest
+                # usage and tickets are delivered later than the rest, usage no longer at as_of
                 "on": ago(draw.randint(-3, 120)),
                 "amount": draw.choice((-5.0, 10.0, 99.9)),
                 "is_won": draw.random() < 0.7,
@@ -97,7 +104,9 @@ class Business:
             # only what its source delivers can have come
             tells = self.customers[deed["customer"]]["tells"]
             late = {"usage": 70, "tickets": 80}.get(deed["measure"], 120)
-            if deed["measure"] not in tells or (AS_OF - deed["on"]).days > late:
+            early = {"usage": 12}.get(deed["measure"], -3)
+            age = (AS_OF - deed["on"]).days
+            if deed["measure"] not in tells or not early <= age <= late:
                 deed["status"] = "quarantined"
 
     def _anchor(self, draw: random.Random, survey_type: str) -> dict[str, Any]:
@@ -157,6 +166,11 @@ class Business:
                 "days_to_churn": a["days_to_churn"], "has_churn_information": a["is_informed"],
                 "was_active_when_sent": a["is_active"],
             }
+            for a in self.anchors
+            if a["nps_class"] == "no_response"
+        ])  # fmt: skip
+        put(connection, "intermediate.int_invitations_identified", [
+            {"invitation_key": a["key"], "sent_at": at(a["on"], 10)}
             for a in self.anchors
             if a["nps_class"] == "no_response"
         ])  # fmt: skip
@@ -288,7 +302,8 @@ class Business:
         nps_class, rate, horizon, evidence = cell["rule"]
         customers, observed = len(cell["revenues"]), len(cell["happened"])
         known = [revenue for revenue in cell["revenues"] if revenue is not None]
-        is_suppressed = customers < MIN_GROUP_SIZE
+        is_suppressed = 0 < len(known) < MIN_GROUP_SIZE
+        is_priced = known and not is_suppressed
         annual = sum(known) if known else None
         seen = sum(cell["happened"]) / observed if observed >= MIN_GROUP_SIZE else None
         bounds = (None, None)
@@ -312,16 +327,17 @@ class Business:
             "nps_class": nps_class,
             "horizon_days": horizon,
             "customers": customers,
+            "priced_customers": len(known),
             "assumed_rate": rate,
             "revenue_per_customer": None if is_suppressed else arpc,
-            "assumed_amount": None if is_suppressed else customers * rate * arpc,
+            "assumed_amount": len(known) * rate * arpc if is_priced else None,
             "annual_revenue": None if is_suppressed else annual,
             "observed": observed,
             "observed_rate": seen,
             "rate_ci_low": bounds[0],
             "rate_ci_high": bounds[1],
             "evidence_amount": evident,
-            "difference": None if evident is None else evident - customers * rate * arpc,
+            "difference": None if evident is None else evident - len(known) * rate * arpc,
             "is_suppressed": is_suppressed,
             "unknown_because": reason,
         }
@@ -330,9 +346,11 @@ class Business:
         """Rows by (survey type, class, measure), without what compares them."""
         accepted = [d for d in self.deeds if d["status"] == "accepted"]
         begins: dict[tuple[str, str], date] = {}
+        ends: dict[tuple[str, str], date] = {}
         for d in accepted:
             key = (self.customers[d["customer"]]["source"], d["measure"])
             begins[key] = min(begins.get(key, d["on"]), d["on"])
+            ends[key] = max(ends.get(key, d["on"]), d["on"])
         answers = [a for a in self.anchors if a["nps_class"] != "no_response"]
         first: dict[tuple[str, str], dict[str, Any]] = {}
         for a in sorted(answers, key=lambda a: (a["on"], a["key"])):
@@ -346,11 +364,14 @@ class Business:
             for measure in MEASURES:
                 cell = (a["survey_type"], a["nps_class"], measure)
                 counted.add(cell)
-                begun = begins.get((self.customers[a["customer"]]["source"], measure))
+                span = (self.customers[a["customer"]]["source"], measure)
+                begun = begins.get(span)
                 if measure == "revenue" and not self.customers[a["customer"]]["is_known"]:
                     begun = None
                 delivered[cell] |= begun is not None
-                if begun is None or begun > a["on"] or a["on"] + timedelta(LIFT_DAYS) > AS_OF:
+                if begun is None or begun > a["on"]:
+                    continue
+                if a["on"] + timedelta(LIFT_DAYS) > min(AS_OF, ends[span]):
                     continue
                 amounts[cell].append(
                     math.fsum(
@@ -415,6 +436,7 @@ FILLED = (
         for name in (
             "int_responses_identified",
             "int_invitations_unanswered",
+            "int_invitations_identified",
             "int_customer_lifecycles_dated",
             "int_customer_values_summed",
             "int_customer_money_moved",

@@ -45,14 +45,14 @@ ASKING: dict[str, tuple[Check, ...]] = {
             where t.sent is null or t.sent <= 0 or {_out_of_place}
                 or t.scored > t.responded or t.responded > t.opened or t.opened > t.delivered
                 or t.is_suppressed is distinct from (t.sent < w.min_group_size)
-                or t.is_settled is distinct from (
-                    t.cohort_end + cast({_assumed("response_days")} as int) <= w.as_of_on
-                )
+                or t.is_settled is null
                 or (t.delivery_rate is null) <> (t.is_suppressed or t.delivered is null)
-                or (t.open_rate is null)
-                    <> (t.is_suppressed or t.opened is null or coalesce(t.delivered, 0) = 0)
-                or (t.response_rate is null)
-                    <> (t.is_suppressed or t.scored is null or coalesce(t.delivered, 0) = 0)
+                or (t.open_rate is null) <> (
+                    t.opened is null or coalesce(t.delivered, 0) < greatest(w.min_group_size, 1)
+                )
+                or (t.response_rate is null) <> (
+                    t.scored is null or coalesce(t.delivered, 0) < greatest(w.min_group_size, 1)
+                )
                 or (t.response_rate is null) <> (t.standard_error is null)
                 or (t.response_rate is null) <> (t.ci_low is null)
                 or (t.response_rate is null) <> (t.ci_high is null)
@@ -77,7 +77,36 @@ ASKING: dict[str, tuple[Check, ...]] = {
             """,
             why="Whoever answered had opened, and what was opened had arrived; the rates follow "
             "from the counts and lie in Wilson's interval, and are NULL exactly where a count is "
-            "unknown, nothing arrived or the cell is suppressed.",
+            "unknown or the denominator is 0 or smaller than min_group_size.",
+        ),
+        no_rows(
+            "settled",
+            # a day's row is of the cohorts that hold its day: what was sent last tells of them
+            f"""
+            with last_sendings as (
+                select
+                    {_COHORT}, time_grain,
+                    case when time_grain <> 'all' then date_trunc(time_grain, cohort_start) end
+                        as starts_on,
+                    max(cohort_start) as last_on
+                from (select * exclude (time_grain) from {{batch}} where time_grain = 'day')
+                cross join (select unnest([{_GRAINS.strip("()")}]) as time_grain)
+                group by all
+            )
+
+            select 1
+            from {{batch}} as t
+            cross join raw.workspace as w
+            inner join last_sendings as l
+                on t.survey_key = l.survey_key and t.survey_id = l.survey_id
+                and t.metric = l.metric and t.survey_type = l.survey_type
+                and t.channel = l.channel and t.time_grain = l.time_grain
+                and (case when t.time_grain <> 'all' then t.cohort_start end)
+                    is not distinct from l.starts_on
+            where t.is_settled
+                <> (l.last_on + cast({_assumed("response_days")} as int) < w.as_of_on)
+            """,
+            why="A rate is settled once the last invitation in it is older than response_days.",
         ),
         no_rows(
             "adds_up",
@@ -143,12 +172,18 @@ ASKING: dict[str, tuple[Check, ...]] = {
                 or (t.unknown_because is null) <> (t.standard_error is not null)
                 or (t.z is not null) <> coalesce(t.standard_error > 0, false)
                 or (t.z is null) <> (t.p_value is null)
-                or t.is_significant is distinct from (t.p_value <= {_assumed("significance_level")})
+                or t.unknown_because not in (
+                    'no_mrr', 'no_sign_up_dates', 'no_churn_information', 'no_window_is_over',
+                    'too_few', 'too_large'
+                )
                 or t.standard_error < 0
                 or abs(t.difference - (t.responder_mean - t.silent_mean))
                     > {TOLERANCE} * (1 + abs(t.responder_mean) + abs(t.silent_mean))
-                or abs(t.z * t.standard_error - t.difference)
-                    > {TOLERANCE} * (1 + abs(t.difference))
+                or (
+                    t.measure <> 'churn_rate'
+                    and abs(t.z * t.standard_error - t.difference)
+                        > {TOLERANCE} * (1 + abs(t.difference))
+                )
                 -- the normal tail lies between two elementary bounds (Chernoff; Gordon)
                 or not (
                     t.p_value <= exp(-t.z * t.z / (1 + 1)) + {TOLERANCE}
@@ -157,15 +192,71 @@ ASKING: dict[str, tuple[Check, ...]] = {
                 )
                 or (t.measure = 'churn_rate' and (
                     not t.responder_mean between 0 and 1 or not t.silent_mean between 0 and 1
-                    or abs(
-                        t.standard_error * t.standard_error
-                        - t.responder_mean * (1 - t.responder_mean) / t.responders
-                        - t.silent_mean * (1 - t.silent_mean) / t.silent
-                    ) > {TOLERANCE}
                 ))
             """,
-            why="Difference, z and significance follow from the means, p is the normal "
-            "distribution's, and what is unknown says why and shows no figure.",
+            why="Difference and z follow from the means, p is the normal distribution's, and what "
+            "is unknown says why and shows no figure.",
+        ),
+        no_rows(
+            "shares",
+            f"""
+            with adjusted as (
+                select
+                    t.z, t.standard_error,
+                    t.responders + gone + stayed as first_size,
+                    t.silent + gone + stayed as second_size,
+                    (t.responder_mean * t.responders + gone) / first_size as first_share,
+                    (t.silent_mean * t.silent + gone) / second_size as second_share
+                from {{batch}} as t
+                cross join (
+                    select top_prior_of_two as gone, middle_prior_of_two as stayed
+                    from seeds.metrics where metric = 'csat'
+                )
+                where t.measure = 'churn_rate' and t.unknown_because is null
+            )
+
+            select 1 from adjusted
+            where abs(
+                standard_error * standard_error
+                - first_share * (1 - first_share) / first_size
+                - second_share * (1 - second_share) / second_size
+            ) > {TOLERANCE} * standard_error * standard_error
+                or abs(z * standard_error - (first_share - second_share)) > {TOLERANCE}
+            """,
+            why="Shares are tested with one that left and one that stayed added to each group, so "
+            "that all against none is a difference, too.",
+        ),
+        no_rows(
+            "corrected",
+            f"""
+            with ranked as (
+                select
+                    metric, survey_type, p_value, p_adjusted, comparisons, is_significant,
+                    count(p_value) over family as tests,
+                    count(p_value) over (family order by p_value) as place
+                from {{batch}}
+                window family as (partition by metric, survey_type)
+            ),
+
+            expected as (
+                select
+                    *,
+                    min(p_value * tests / place) over (
+                        partition by metric, survey_type order by p_value desc
+                    ) as corrected
+                from ranked where p_value is not null
+            )
+
+            select 1 from ranked
+            where comparisons is distinct from tests
+                or (p_adjusted is null) <> (p_value is null)
+                or is_significant
+                    is distinct from (p_adjusted <= {_assumed("significance_level")})
+            union all
+            select 1 from expected where abs(p_adjusted - least(corrected, 1)) > {TOLERANCE}
+            """,
+            why="Every p is corrected for those of its metric and survey type (Benjamini and "
+            "Hochberg), and called significant by the level of the seed assumptions.",
         ),
         no_rows(
             "silence",
@@ -177,10 +268,17 @@ ASKING: dict[str, tuple[Check, ...]] = {
                 from marts.nps_outcomes_by_class
                 where nps_class = 'no_response' and dimension = 'all'
             ) as o using (metric, survey_type, window_days)
-            where coalesce(t.silent, 0) <> coalesce(o.observed, 0)
-                or abs(t.silent_mean * t.silent - o.churned) > {TOLERANCE} * (1 + o.churned)
+            where case
+                when window_days >= {_assumed("response_days")}
+                    then coalesce(t.silent, 0) <> coalesce(o.observed, 0)
+                        or abs(t.silent_mean * t.silent - o.churned) > {TOLERANCE} * (1 + o.churned)
+                -- of a shorter window some are over that may still be answered
+                else coalesce(t.silent, 0) > coalesce(o.observed, 0)
+                    or t.silent_mean * t.silent > o.churned + {TOLERANCE} * (1 + o.churned)
+            end
             """,
-            why="The silent are those of class no_response, and leave as often.",
+            why="The silent are those of class no_response who can no longer answer, and leave as "
+            "often.",
         ),
     ),
     "nps_weighted_by_period": (

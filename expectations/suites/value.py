@@ -151,20 +151,21 @@ _CURVES = (
                 t.retention
                 - coalesce(t.last_retention, 1) * (t.at_risk - t.churned) / t.at_risk
             ) > {TOLERANCE}
-            -- Greenwood's sum grows by what the day lost
+            -- Greenwood's sum grows by what the day lost; of a small share more of the twelve
+            -- digits is rounding
             or abs(
                 power(t.standard_error / nullif(t.retention, 0), 2)
                 - coalesce(power(t.last_error / nullif(t.last_retention, 0), 2), 0)
                 - t.churned / nullif(1.0 * t.at_risk * (t.at_risk - t.churned), 0)
-            ) > {TOLERANCE}
+            ) > {TOLERANCE} / t.retention
             -- symmetric on the scale log(-log S), and where that has no value no interval
             or (t.retention > 0 and t.retention < 1 - {TOLERANCE} and (
                 abs(t.ci_low - exp(ln(t.retention) * exp(
                     -z * t.standard_error / t.retention / ln(t.retention)
-                ))) > {TOLERANCE}
+                ))) > {TOLERANCE} / t.retention
                 or abs(t.ci_high - exp(ln(t.retention) * exp(
                     z * t.standard_error / t.retention / ln(t.retention)
-                ))) > {TOLERANCE}
+                ))) > {TOLERANCE} / t.retention
             ))
             or (t.retention in (0, 1) and (t.ci_low <> t.retention or t.ci_high <> t.retention))
         """,
@@ -208,15 +209,29 @@ _CURVES = (
         f"""
         with {_FOLLOWED},
 
+        timed as (
+            select
+                f.*,
+                row(
+                    f.anchored_on,
+                    case when f.nps_class = 'no_response' then i.sent_at else r.responded_at end,
+                    f.anchor_key
+                ) as moment
+            from followed as f
+            left join marts.fct_nps_responses as r on f.anchor_key = r.response_key
+            left join intermediate.int_invitations_identified as i
+                on f.anchor_key = i.invitation_key
+        ),
+
         firsts as (
             select
                 metric,
                 survey_type,
                 customer_key,
-                arg_min(nps_class, row(anchored_on, anchor_key)) as nps_class,
-                arg_min(is_churned, row(anchored_on, anchor_key)) as is_churned,
-                arg_min(days, row(anchored_on, anchor_key)) as days
-            from followed
+                arg_min(nps_class, moment) as nps_class,
+                arg_min(is_churned, moment) as is_churned,
+                arg_min(days, moment) as days
+            from timed
             group by all
         ),
 
@@ -419,14 +434,19 @@ _RISK = (
             select count(distinct revenue_per_customer) as averages from {{batch}}
         )
         where t.customers is null or t.observed is null or t.customers < 0 or t.observed < 0
+            or t.priced_customers is null or t.priced_customers < 0
+            or t.priced_customers > t.customers
             or averages > 1
-            or t.is_suppressed is distinct from (t.customers < w.min_group_size)
+            or t.is_suppressed is distinct from (
+                t.priced_customers > 0 and t.priced_customers < w.min_group_size
+            )
             or (t.is_suppressed and coalesce(
                 t.revenue_per_customer, t.assumed_amount, t.annual_revenue, t.evidence_amount,
                 t.difference
             ) is not null)
-            or (t.assumed_amount is null) <> (t.revenue_per_customer is null)
-            or abs(t.assumed_amount - t.customers * t.assumed_rate * t.revenue_per_customer)
+            or (t.assumed_amount is null)
+                <> (t.revenue_per_customer is null or t.priced_customers = 0)
+            or abs(t.assumed_amount - t.priced_customers * t.assumed_rate * t.revenue_per_customer)
                 > {TOLERANCE} * (1 + t.customers)
             or (t.evidence_amount is null) <> (t.annual_revenue is null or t.observed_rate is null)
             or abs(t.evidence_amount - t.annual_revenue * t.observed_rate)
@@ -444,12 +464,14 @@ _RISK = (
             or t.rate_ci_high > 1 or t.rate_ci_high < t.observed_rate - {TOLERANCE}
             or (t.unknown_because is null)
                 <> (t.assumed_amount is not null and t.evidence_amount is not null)
+            or (t.unknown_because is not distinct from 'no_mrr') <> (t.priced_customers = 0)
             or t.unknown_because not in (
-                'too_few', 'no_mrr', 'no_churn_information', 'no_referrals', 'no_window_is_over'
+                'too_few', 'no_mrr', 'too_large', 'no_churn_information', 'no_referrals',
+                'no_window_is_over'
             )
         """,
-        why="Assumed is customers x rate x average revenue, evident their own revenue x the "
-        "observed rate; what is unknown is NULL and says why.",
+        why="Assumed is customers with known MRR x rate x average revenue, evident their own "
+        "revenue x the observed rate; what is unknown is NULL and says why.",
     ),
     no_rows(
         "of_the_customers",
@@ -476,7 +498,8 @@ _RISK = (
 
         members as (
             select
-                metric, survey_type, nps_class, count(*) as customers, sum(revenue) as revenue
+                metric, survey_type, nps_class, count(*) as customers,
+                count(revenue) as priced_customers, sum(revenue) as revenue
             from latest inner join paying using (customer_key)
             where is_there
             group by all
@@ -489,6 +512,7 @@ _RISK = (
         where t.dimension = 'all' and t.nps_class <> 'no_response'
             and (
                 t.customers <> coalesce(m.customers, 0)
+                or t.priced_customers <> coalesce(m.priced_customers, 0)
                 or (not t.is_suppressed and (
                     (t.annual_revenue is null) <> (m.revenue is null)
                     or (t.revenue_per_customer is null) <> (a.revenue_per_customer is null)
@@ -591,6 +615,7 @@ _RISK = (
             select
                 metric, survey_type, figure, dimension,
                 sum(customers) as customers,
+                sum(priced_customers) as priced_customers,
                 sum(observed) as observed,
                 bool_or(is_suppressed) as is_suppressed,
                 sum(assumed_amount) as assumed_amount,
@@ -612,6 +637,7 @@ _RISK = (
         full join (select * from parts where dimension <> 'all') as b
             using (metric, survey_type, figure, dimension)
         where a.customers is distinct from b.customers
+            or a.priced_customers is distinct from b.priced_customers
             or a.observed is distinct from b.observed
             or (not b.is_suppressed and (
                 abs(a.assumed_amount - b.assumed_amount) > {TOLERANCE} * (1 + a.customers)
@@ -649,19 +675,24 @@ _LIFT = (
         where t.observed is null or t.observed < 0
             or t.horizon_days is distinct from a.value
             or t.is_suppressed is distinct from (t.observed < w.min_group_size)
-            or (t.mean is null) <> (t.is_suppressed or t.observed = 0)
+            or (t.mean is not null and (t.is_suppressed or t.observed = 0))
             or (t.mean is null) <> (t.total is null)
-            or (t.mean is null) <> (t.unknown_because is not null)
-            or t.unknown_because not in ('not_delivered', 'no_window_is_over', 'too_few')
+            or (t.unknown_because is not null)
+                <> (t.mean is null or (t.standard_error is null and t.observed > 1))
+            or t.unknown_because not in (
+                'not_delivered', 'no_window_is_over', 'too_few', 'too_large'
+            )
             or (t.unknown_because = 'not_delivered' and t.observed > 0)
             or (t.unknown_because = 'no_window_is_over' and t.observed > 0)
-            or (t.standard_error is null) <> (t.mean is null or t.observed = 1)
+            or (t.unknown_because = 'too_large' and (t.is_suppressed or t.observed = 0))
+            or (t.unknown_because <> 'too_large' and not t.is_suppressed and t.observed > 0)
+            or (t.standard_error is not null and (t.mean is null or t.observed = 1))
             or t.standard_error < 0
             or abs(t.mean * t.observed - t.total) > {TOLERANCE} * (1 + abs(t.total))
             or t.passive_mean is distinct from p.mean
             or (t.difference is null) <> (t.mean is null or p.mean is null)
             or abs(t.difference - (t.mean - p.mean)) > {TOLERANCE} * (1 + abs(t.mean))
-            or (t.lift is null) <> (t.difference is null or p.mean = 0)
+            or (t.lift is null) <> (t.difference is null or p.mean <= 0)
             or abs((1 + t.lift) * p.mean - t.mean) > {TOLERANCE} * (1 + abs(t.mean))
             or (t.z is null) <> (
                 t.nps_class = 'passive'
@@ -722,7 +753,9 @@ _LIFT = (
         ),
 
         covers as (
-            select measure, customer_source as source, min(happened_on) as begins_on
+            select
+                measure, customer_source as source, min(happened_on) as begins_on,
+                max(happened_on) as ends_on
             from deeds group by all
         ),
 
@@ -737,7 +770,7 @@ _LIFT = (
             cross join (select value from seeds.assumptions where name = 'lift_days') as a
             where h.was_active_at_answer is not false
                 and v.begins_on <= f.responded_on
-                and f.responded_on <= w.as_of_on - a.value::integer
+                and f.responded_on <= least(w.as_of_on, v.ends_on) - a.value::integer
                 and (v.measure <> 'revenue' or h.revenue_before is not null)
         ),
 
@@ -764,7 +797,7 @@ _LIFT = (
             or abs(t.total - coalesce(s.total, 0)) > {TOLERANCE} * (1 + t.observed)
         """,
         why="Each customer counts once, from its first answer, with what the facts say of the days "
-        "after it, if they are over and were covered by what was delivered.",
+        "after it, if they are over and what was delivered begins before and ends after them.",
     ),
     # it has no text but what the settings and the seeds say
 )

@@ -45,14 +45,23 @@ emails as (
 ),
 
 workspace as (
-    select timezone from {{ source('raw', 'workspace') }}
+    select
+        timezone,
+        as_of_at
+    from {{ source('raw', 'workspace') }}
 ),
 
+-- what is dated later has not happened yet at as_of
 keyed as (
+    {%- set events = ['delivered_at', 'opened_at', 'responded_at', 'bounced_at', 'opted_out_at'] %}
     select
-        invitations.*,
+        invitations.* {{ except_columns(events) }}
+        {%- for event in events %},
+        case when invitations.{{ event }} < workspace.as_of_at then invitations.{{ event }} end as {{ event }}
+        {%- endfor %},
         {{ surrogate_key('invitations.source', 'invitations.survey_id') }} as survey_key
     from invitations
+    cross join workspace
 ),
 
 -- what is noted holds; what is not noted did not happen where the source would have told

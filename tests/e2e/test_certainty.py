@@ -279,10 +279,10 @@ def test_response_rates_by_day_and_channel(tables, sample_root):
 
 def test_the_silent_pay_less_and_leave_more(tables, sample_root):
     churn = truths.CHURN_180["no_response"]
-    ((silent, silent_mean, responders, responder_mean, difference, p_value, significant),) = rows(
+    ((silent, silent_mean, responders, responder_mean, difference, *tested),) = rows(
         tables,
-        "select silent, silent_mean, responders, responder_mean, difference, p_value, "
-        "is_significant from marts.nps_nonresponse_bias "
+        "select silent, silent_mean, responders, responder_mean, difference, "
+        "standard_error, z, p_value, p_adjusted, is_significant from marts.nps_nonresponse_bias "
         f"where measure = 'churn_rate' and window_days = {truths.CHURN_WINDOW} and {RELATIONAL}",
     )
     assert (silent, silent_mean) == (churn.observed, pytest.approx(churn.rate))
@@ -297,8 +297,15 @@ def test_the_silent_pay_less_and_leave_more(tables, sample_root):
     answered = frame[over & here & frame["responded"].notna()].index.size
     gone = (over & here & frame["responded"].notna() & (days <= truths.CHURN_WINDOW)).sum()
     assert (responders, responder_mean) == (answered, pytest.approx(gone / answered))
-    assert difference < 0
-    assert (significant, p_value < 1e-6) == (True, True)
+    assert difference == pytest.approx(gone / answered - churn.rate)
+    # Agresti and Caffo 2000: one that left and one that stayed more in each group
+    groups = ((gone, answered), (churn.rate * churn.observed, churn.observed))
+    (first, m), (second, n) = (((left + 1) / (size + 2), size + 2) for left, size in groups)
+    error = math.sqrt(first * (1 - first) / m + second * (1 - second) / n)
+    standard_error, z, p_value, p_adjusted, significant = tested
+    assert (standard_error, z) == pytest.approx((error, (first - second) / error))
+    assert 0 < p_value <= p_adjusted < 1e-6
+    assert significant
     (mrr,) = rows(
         tables,
         "select difference > 0 and is_significant from marts.nps_nonresponse_bias "

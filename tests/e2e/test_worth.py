@@ -93,7 +93,7 @@ def test_what_is_assumed_and_what_is_seen_of_those_at_risk(tables, nps_class, ra
     """Promoter.io's rate beside the class's own: of passives 100 of 1,000 left in 180 days."""
     ((customers, assumed, revenue, observed, seen, evidence, difference),) = rows(
         tables,
-        "select customers, assumed_amount, annual_revenue, observed, observed_rate, "
+        "select priced_customers, assumed_amount, annual_revenue, observed, observed_rate, "
         "evidence_amount, difference from marts.nps_revenue_at_risk "
         f"where {RELATIONAL} and dimension = 'all' and nps_class = '{nps_class}'",
     )
@@ -116,7 +116,8 @@ def test_regions_add_up_to_the_revenue_at_risk(tables):
     found = rows(
         tables,
         """
-        select sum(customers), sum(assumed_amount), sum(annual_revenue)
+        select
+            sum(customers), sum(priced_customers), sum(assumed_amount), sum(annual_revenue)
         from marts.nps_revenue_at_risk where dimension in ('all', 'region')
         group by metric, survey_type, figure, dimension order by metric, survey_type, figure
         """,
@@ -170,14 +171,19 @@ def test_lift_counts_the_year_after_the_first_answer(tables, sample_root, measur
                     from read_csv('{sample_root}/landing/{files}', all_varchar = true)
                     where {condition}
                 )
+                where done_on <= {AS_OF}
+            ),
+
+            observed as (
+                select * from firsts
+                where answered_on >= (select min(done_on) from deeds)
+                    and answered_on + 365 <= (select max(done_on) from deeds)
             )
 
             select
-                (select count(*) from firsts
-                where answered_on >= (select min(done_on) from deeds)),
-                (select sum(amount) from deeds join firsts using (customer)
-                where done_on > answered_on and done_on <= answered_on + 365
-                    and answered_on >= (select min(done_on) from deeds))
+                (select count(*) from observed),
+                (select sum(amount) from deeds join observed using (customer)
+                where done_on > answered_on and done_on <= answered_on + 365)
             """
         ).fetchall()
     (found,) = rows(

@@ -32,28 +32,58 @@ COHORTS = [
     ("day", "2025-11-20", "2025-11-20", True),
     ("week", "2025-11-17", "2025-11-23", True),
     ("month", "2025-11-01", "2025-11-30", True),
-    ("quarter", "2025-10-01", "2025-12-31", False),
-    ("year", "2025-01-01", "2025-12-31", False),
+    ("quarter", "2025-10-01", "2025-12-31", True),
+    ("year", "2025-01-01", "2025-12-31", True),
     ("all", "2025-11-20", "2025-11-20", True),
 ]
+
+
+def _rates(scored: int, delivered: int) -> str:
+    """Assignments of the rates of what arrived, where all of it was opened."""
+    names = ("response_rate", "standard_error", "ci_low", "ci_high")
+    figures = zip(names, _wilson(scored, delivered), strict=True)
+    return "open_rate = 1, " + ", ".join(f"{name} = {figure}" for name, figure in figures)
+
+
 NOTHING = ", ".join(["null::double"] * 6)
 RATES = ", ".join(map(str, (0.75, 2 / 3, *_wilson(1, 3))))
 
 
-def _bias(measure: str, window: str, sizes: tuple, means: tuple, error: float | None) -> str:
-    """A row of nps_nonresponse_bias; without a standard error it says that there are too few."""
+def _agresti_caffo(first: tuple[int, int], second: tuple[int, int]) -> tuple[float, float]:
+    """Difference and standard error of two shares, one success and one failure added to each."""
+    (p, m), (q, n) = (((k + 1) / (size + 2), size + 2) for k, size in (first, second))
+    return p - q, math.sqrt(p * (1 - p) / m + q * (1 - q) / n)
+
+
+# What is tested: 1 of 2 who answered and none of 3 silent left; 100 days against 50.
+CHURN = _agresti_caffo((1, 2), (0, 3))
+TENURE = (50.0, 25.0)
+SURE = _agresti_caffo((2, 2), (0, 3))
+P_CHURN, P_TENURE = (2 * NORMAL.cdf(-abs(d / error)) for d, error in (CHURN, TENURE))
+assert P_TENURE < P_CHURN
+
+
+def _bias(
+    measure: str, window: str, sizes: tuple, means: tuple, tested: tuple | None, adjusted: float = 1
+) -> str:
+    """A row of nps_nonresponse_bias; without a test it says that there are too few."""
     counts = f"{sizes[0]}::bigint as responders, {sizes[1]}::bigint as silent"
-    if error is None:
-        figures, why = ", ".join(["null::double"] * 6) + ", null::boolean", "'too_few'"
+    if tested is None:
+        figures = ", ".join(["null::double"] * 6) + ", 2::bigint, null::double, null::boolean"
+        why = "'too_few'"
     else:
-        difference = means[0] - means[1]
+        difference, error = tested
         z = difference / error
         p = 2 * NORMAL.cdf(-abs(z))
         figures, why = (
-            f"{means[0]}, {means[1]}, {difference}, {error}, {z}, {p}, {p <= 0.05}",
+            f"{means[0]}, {means[1]}, {means[0] - means[1]}, {error}, {z}, {p}, 2::bigint, "
+            f"{adjusted}, {adjusted <= 0.05}",
             "null",
         )
-    names = "responder_mean, silent_mean, difference, standard_error, z, p_value, is_significant"
+    names = (
+        "responder_mean, silent_mean, difference, standard_error, z, p_value, comparisons, "
+        "p_adjusted, is_significant"
+    )
     return f"""
     select
         'nps' as metric, 'relational' as survey_type, '{measure}' as measure,
@@ -91,9 +121,9 @@ ASKED = [
     "create or replace table marts.nps_nonresponse_bias as "
     + " union all ".join(
         (
-            _bias("churn_rate", "30", (2, 3), (0.5, 0.0), math.sqrt(0.125)),
+            _bias("churn_rate", "30", (2, 3), (0.5, 0.0), CHURN, P_CHURN),
             _bias("mrr", "null", (1, 3), (0, 0), None),
-            _bias("tenure_days", "null", (4, 5), (100.0, 50.0), 10.0),
+            _bias("tenure_days", "null", (4, 5), (100.0, 50.0), TENURE, 2 * P_TENURE),
         )
     ),
     """
@@ -126,9 +156,19 @@ ASKED = [
 
 RATE = "update marts.fct_response_rates set"
 EMAIL = "where channel = 'email'"
+ONE_ARRIVED = "delivered = 1, opened = 1, responded = 1, scored = 1, delivery_rate = 0.25"
 BIAS = "update marts.nps_nonresponse_bias set"
+# the one test of its family
+ALONE = "comparisons = 1, p_adjusted = p_value, is_significant = p_value <= 0.05"
 WEIGHTED = "update marts.nps_weighted_by_period set"
 FATIGUE = "update marts.survey_fatigue set"
+
+
+def _p_of(z: float) -> str:
+    """Assignments of a larger p of the two, which no correction changes."""
+    p = 2 * NORMAL.cdf(-abs(z))
+    return f"p_value = {p}, p_adjusted = {p}, is_significant = {p <= 0.05}"
+
 
 # (table, check): statements that make this check fail and no other. Several entries of one check
 # differ by a word after the check's name.
@@ -146,7 +186,17 @@ MISTAKES = {
         "fct_response_rates",
         "rates suppressed",
     ): f"{RATE} is_suppressed = false where sent = 1",
-    ("fct_response_rates", "rates settled"): f"{RATE} is_settled = true",
+    ("fct_response_rates", "rates settled"): f"{RATE} is_settled = null where sent = 1",
+    # four were sent, one of them arrived
+    ("fct_response_rates", "rates arrived"): f"{RATE} {ONE_ARRIVED}, {_rates(1, 1)} {EMAIL}",
+    ("fct_response_rates", "settled"): f"{RATE} is_settled = false where time_grain = 'all'",
+    # by the end of the year, which the last invitation does not wait for
+    ("fct_response_rates", "settled year"): (
+        f"{RATE} is_settled = cohort_end + 30 < date '2025-12-31'"
+    ),
+    ("fct_response_rates", "settled days"): (
+        "update seeds.assumptions set value = 41 where name = 'response_days'"
+    ),
     ("fct_response_rates", "rates zero"): f"{RATE} open_rate = null {EMAIL}",
     ("fct_response_rates", "adds_up"): (
         "delete from marts.fct_response_rates where time_grain = 'month' and channel = 'sms'"
@@ -166,19 +216,52 @@ MISTAKES = {
     ),
     ("nps_nonresponse_bias", "tested"): f"{BIAS} difference = 40 where measure = 'tenure_days'",
     # one-sided
-    ("nps_nonresponse_bias", "tested p"): f"{BIAS} p_value = p_value / 2 where window_days = 30",
-    ("nps_nonresponse_bias", "tested upper"): f"{BIAS} p_value = 1 where window_days = 30",
-    ("nps_nonresponse_bias", "tested significance"): f"{BIAS} is_significant = not is_significant",
-    ("nps_nonresponse_bias", "tested error"): (
-        f"{BIAS} standard_error = 1, z = difference, p_value = 0.617075 where window_days = 30"
+    ("nps_nonresponse_bias", "tested p"): (
+        f"{BIAS} p_value = p_value / 2, p_adjusted = p_adjusted / 2 where window_days = 30"
+    ),
+    ("nps_nonresponse_bias", "tested upper"): (
+        f"{BIAS} p_value = 1, p_adjusted = 1 where window_days = 30"
+    ),
+    ("nps_nonresponse_bias", "tested z"): f"{BIAS} z = -z where measure = 'tenure_days'",
+    ("nps_nonresponse_bias", "tested reason"): (
+        f"{BIAS} unknown_because = 'perhaps' where measure = 'mrr'"
+    ),
+    # neither Wald's error nor the raw difference belongs to a share
+    ("nps_nonresponse_bias", "shares"): (
+        f"{BIAS} standard_error = sqrt(0.125), z = z * standard_error / sqrt(0.125), "
+        f"{_p_of(CHURN[0] / math.sqrt(0.125))} where window_days = 30"
+    ),
+    ("nps_nonresponse_bias", "shares difference"): (
+        f"{BIAS} z = difference / standard_error, {_p_of(0.5 / CHURN[1])} where window_days = 30"
+    ),
+    ("nps_nonresponse_bias", "shares seed"): (
+        "update seeds.metrics set top_prior_of_two = 2 where metric = 'csat'"
+    ),
+    ("nps_nonresponse_bias", "corrected"): f"{BIAS} p_adjusted = p_value",
+    ("nps_nonresponse_bias", "corrected comparisons"): f"{BIAS} comparisons = 3",
+    (
+        "nps_nonresponse_bias",
+        "corrected significance",
+    ): f"{BIAS} is_significant = not is_significant",
+    ("nps_nonresponse_bias", "corrected level"): (
+        "update seeds.assumptions set value = 0.9999 where name = 'significance_level'"
     ),
     ("nps_nonresponse_bias", "tested suppressed"): (
         f"{BIAS} is_suppressed = false where measure = 'mrr'"
     ),
     ("nps_nonresponse_bias", "tested known"): f"{BIAS} unknown_because = null",
-    ("nps_nonresponse_bias", "silence"): f"{BIAS} silent = 4 where window_days = 30",
+    ("nps_nonresponse_bias", "silence"): (
+        "update marts.nps_outcomes_by_class set observed = 4 where nps_class = 'no_response'"
+    ),
+    ("nps_nonresponse_bias", "silence churn"): (
+        "update marts.nps_outcomes_by_class set churned = 1 where nps_class = 'no_response'"
+    ),
+    ("nps_nonresponse_bias", "silence short"): (
+        "update seeds.assumptions set value = 31 where name = 'response_days'; "
+        "update marts.nps_outcomes_by_class set observed = 2 where nps_class = 'no_response'"
+    ),
     ("nps_nonresponse_bias", "silence lost"): (
-        "delete from marts.nps_nonresponse_bias where window_days = 30"
+        f"delete from marts.nps_nonresponse_bias where window_days = 30; {BIAS} {ALONE}"
     ),
     ("nps_weighted_by_period", "keys"): (
         "insert into marts.nps_weighted_by_period from marts.nps_weighted_by_period"
@@ -290,13 +373,35 @@ def test_every_check_can_fail():
         "ci_high = null",
         # nothing varies: a difference of zero, and nothing to test
         f"{BIAS} responder_mean = 50, difference = 0, standard_error = 0, z = null, "
-        "p_value = null, is_significant = null where measure = 'tenure_days'",
+        "p_value = null, p_adjusted = null, is_significant = null where measure = 'tenure_days'; "
+        f"{BIAS} comparisons = 1",
+        # all against none, and what is too large to be summed
+        f"{BIAS} responder_mean = 1, difference = 1, standard_error = {SURE[1]}, "
+        f"z = {SURE[0] / SURE[1]}, {_p_of(SURE[0] / SURE[1])} where window_days = 30; "
+        f"delete from marts.nps_nonresponse_bias where measure = 'tenure_days'; {BIAS} {ALONE}; "
+        f"{BIAS} unknown_because = 'too_large', is_suppressed = false, responders = 2 "
+        "where measure = 'mrr'",
+        # of a window shorter than the time to answer one may still be answered
+        "update seeds.assumptions set value = 31 where name = 'response_days'; "
+        "update marts.nps_outcomes_by_class set observed = 4, churned = 1 "
+        "where nps_class = 'no_response'",
+        # of four that were sent one arrived: a delivery rate, and no rate of one
+        f"{RATE} {ONE_ARRIVED}, open_rate = null, response_rate = null, standard_error = null, "
+        f"ci_low = null, ci_high = null {EMAIL}",
         # a workspace without segments
         "delete from raw.segments; delete from marts.fct_nps_by_segment_period "
         "where dimension = 'region'; delete from marts.nps_weighted_by_period; "
         "alter table marts.dim_customer_history drop column region",
     ],
-    ids=["empty", "not covered", "nothing varies", "no segments"],
+    ids=[
+        "empty",
+        "not covered",
+        "nothing varies",
+        "all against none",
+        "short window",
+        "few arrived",
+        "no segments",
+    ],
 )
 def test_what_is_allowed(statements, good):
     assert _found(good, statements) == set()

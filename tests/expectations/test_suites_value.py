@@ -44,6 +44,24 @@ SILENT = """
     )
     order by invitation_key limit 1
 """
+# A silence that was a customer's first, and an answer of the same day.
+ONE_DAY = """
+    from intermediate.int_invitations_unanswered as s
+    where has_churn_information and was_active_when_sent and exists (
+        select 1 from marts.fct_nps_churn as f
+        where f.customer_key = s.customer_key and f.survey_type = s.survey_type
+            and f.responded_on = s.sent_on
+    ) and not exists (
+        select 1 from marts.fct_nps_churn as f
+        where f.customer_key = s.customer_key and f.survey_type = s.survey_type
+            and f.responded_on < s.sent_on
+    ) and not exists (
+        select 1 from intermediate.int_invitations_unanswered as o
+        where o.customer_key = s.customer_key and o.survey_type = s.survey_type
+            and o.sent_on <= s.sent_on and o.invitation_key <> s.invitation_key
+    )
+    order by invitation_key limit 1
+"""
 SHOWN = "dimension = 'region' and retention > 0 and retention < 1 and churned < at_risk"
 UNSHOWN = "dimension = 'region' and is_suppressed"
 TESTED = "p_value is not null and p_adjusted > p_value and dimension = 'all'"
@@ -85,6 +103,10 @@ MISTAKES = {
         "update intermediate.int_invitations_unanswered set customer_key = 'somebody' "
         f"where invitation_key = (select invitation_key {SILENT})"
     ),
+    (CURVES, "of_the_customers instant"): (
+        "update intermediate.int_invitations_identified set sent_at = sent_at + interval 2 hour "
+        f"where invitation_key = (select invitation_key {ONE_DAY})"
+    ),
     (CURVES, "adds_up"): (
         f"delete from marts.{CURVES} where dimension = 'region' and segment = 'north' "
         "and basis = 'customers'; "
@@ -112,6 +134,9 @@ MISTAKES = {
     (RISK, "keys twice"): copy(RISK, "customers = 0 and observed = 0 and dimension = 'region'"),
     (RISK, "amounts"): change(RISK, "evidence_amount = evidence_amount + 1", EVIDENT),
     (RISK, "amounts difference"): change(RISK, "difference = -difference", EVIDENT),
+    (RISK, "amounts unpriced"): change(
+        RISK, "unknown_because = 'no_referrals'", "unknown_because = 'no_mrr'"
+    ),
     (RISK, "amounts rate"): change(RISK, "observed_rate = observed_rate + 0.1", EVIDENT),
     (RISK, "amounts interval"): change(RISK, "rate_ci_high = null", "rate_ci_high is not null"),
     (RISK, "amounts reason"): change(RISK, "unknown_because = 'too_few'", EVIDENT),
@@ -142,6 +167,9 @@ MISTAKES = {
         "customers = customers - 1",
         "dimension = 'region' and is_suppressed and customers > 0",
     ),
+    (RISK, "adds_up priced"): change(
+        RISK, "priced_customers = 1", "dimension = 'region' and priced_customers = 2"
+    ),
     (RISK, "adds_up money"): change(
         RISK,
         "annual_revenue = annual_revenue + 1",
@@ -161,6 +189,12 @@ MISTAKES = {
     (LIFT, "figures not delivered"): change(
         LIFT, "unknown_because = 'not_delivered'", "is_suppressed and observed > 0"
     ),
+    (LIFT, "figures too large"): change(
+        LIFT, "unknown_because = 'too_large'", "unknown_because = 'too_few'"
+    ),
+    (LIFT, "figures no error"): change(
+        LIFT, "standard_error = null", "nps_class = 'promoter' and z is null and observed > 3"
+    ),
     (LIFT, "figures zero"): change(
         LIFT, "total = 0, mean = 0", "unknown_because = 'not_delivered'"
     ),
@@ -169,6 +203,11 @@ MISTAKES = {
     (LIFT, "corrected level"): change(LIFT, "is_significant = not is_significant", COMPARED),
     (LIFT, "of_the_facts"): (
         "update intermediate.int_product_usage_versioned set quantity = quantity + 1"
+    ),
+    (LIFT, "of_the_facts end"): (
+        "update intermediate.int_product_usage_versioned set row_status = 'superseded' "
+        "where used_on >= (select max(used_on) - 5 from intermediate.int_product_usage_versioned "
+        "where row_status = 'accepted')"
     ),
     (LIFT, "of_the_facts revenue"): "update marts.fct_nps_churn set revenue_before = null",
 }

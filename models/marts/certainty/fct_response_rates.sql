@@ -65,6 +65,7 @@ counted as (
         days.metric,
         days.survey_type,
         days.channel,
+        max(days.sent_on) as last_sent_on,
         cast(sum(days.sent) as bigint) as sent
         {%- for event in ['bounced', 'opted_out', 'delivered', 'opened', 'responded', 'scored'] %},
         cast(case when max(case when sources.tells_{{ event }} then 0 else 1 end) = 0 then sum(days.{{ event }}) end as bigint) as {{ event }}
@@ -83,8 +84,10 @@ counted as (
 judged as (
     select
         counted.*,
-        {{ days_after('counted.cohort_end', 'cast(' ~ assumption('response_days') ~ ' as int)') }} <= workspace.as_of_on as is_settled,
+        {{ days_after('counted.last_sent_on', 'cast(' ~ assumption('response_days') ~ ' as int)') }} < workspace.as_of_on as is_settled,
         counted.sent < workspace.min_group_size as is_suppressed,
+        -- a rate of the few that arrived tells of persons, however many were sent
+        coalesce(counted.delivered >= workspace.min_group_size, false) as has_arrivals,
         {{ assumption('confidence_z') }} as z
     from counted
     cross join workspace
@@ -108,12 +111,12 @@ final as (
         responded,
         scored,
         case when not is_suppressed then 1.0 * delivered / nullif(sent, 0) end as delivery_rate,
-        case when not is_suppressed then 1.0 * opened / nullif(delivered, 0) end as open_rate,
-        case when not is_suppressed then 1.0 * scored / nullif(delivered, 0) end as response_rate,
-        case when not is_suppressed then {{ share_standard_error('scored', 'delivered') }} end as standard_error,
+        case when has_arrivals then 1.0 * opened / nullif(delivered, 0) end as open_rate,
+        case when has_arrivals then 1.0 * scored / nullif(delivered, 0) end as response_rate,
+        case when has_arrivals then {{ share_standard_error('scored', 'delivered') }} end as standard_error,
         -- least and greatest pass over NULL: a bound of an unknown share would be 1
-        case when not is_suppressed and scored is not null then {{ share_bound(-1, 'scored', 'delivered', 'z') }} end as ci_low,
-        case when not is_suppressed and scored is not null then {{ share_bound(1, 'scored', 'delivered', 'z') }} end as ci_high,
+        case when has_arrivals and scored is not null then {{ share_bound(-1, 'scored', 'delivered', 'z') }} end as ci_low,
+        case when has_arrivals and scored is not null then {{ share_bound(1, 'scored', 'delivered', 'z') }} end as ci_high,
         is_settled,
         is_suppressed
     from judged

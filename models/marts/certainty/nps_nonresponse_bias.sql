@@ -29,6 +29,15 @@ workspace as (
     select * from {{ source('raw', 'workspace') }}
 ),
 
+-- what is added to each of two groups of a proportion, which csat is
+priors as (
+    select
+        top_prior_of_two as gone_prior,
+        middle_prior_of_two as stayed_prior
+    from {{ ref('metrics') }}
+    where metric = 'csat'
+),
+
 asked as (
     select
         invitations.customer_key,
@@ -37,7 +46,9 @@ asked as (
         invitations.is_responded,
         invitations.sent_at,
         invitations.sent_on,
-        lifecycles.churned_at is null or lifecycles.churned_at > invitations.sent_at as was_active,
+        -- who had left is no longer like anybody, and who was asked lately may still answer
+        (lifecycles.churned_at is null or lifecycles.churned_at > invitations.sent_at)
+        and {{ days_after('invitations.sent_on', 'cast(' ~ assumption('response_days') ~ ' as int)') }} <= workspace.as_of_on as is_compared,
         {{ business_date('lifecycles.signed_up_at', 'workspace.timezone') }} as signed_up_on,
         {{ business_date('lifecycles.churned_at', 'workspace.timezone') }} as churned_on,
         lifecycles.has_mrr_information,
@@ -58,7 +69,7 @@ series as (
     group by metric, survey_type
 ),
 
-comparisons as (
+measures as (
     select
         metric,
         survey_type,
@@ -113,7 +124,7 @@ line_of_time as (
         survey_type,
         is_responded
     from asked
-    where was_active and has_mrr_information
+    where is_compared and has_mrr_information
 ),
 
 running as (
@@ -153,7 +164,7 @@ measured as (
         cast({{ dbt.datediff('signed_up_on', 'sent_on', 'day') }} as double) as measured_value,
         count(*) as invitations
     from asked
-    where was_active and signed_up_on is not null
+    where is_compared and signed_up_on is not null
     group by metric, survey_type, is_responded, cast({{ dbt.datediff('signed_up_on', 'sent_on', 'day') }} as double)
 ),
 
@@ -207,7 +218,7 @@ lifetimes as (
         churned_on,
         count(*) as invitations
     from asked
-    where was_active and has_churn_information
+    where is_compared and has_churn_information
     group by metric, survey_type, is_responded, sent_on, churned_on
 ),
 
@@ -230,6 +241,17 @@ observed as (
     group by lifetimes.metric, lifetimes.survey_type, windows.window_days, lifetimes.is_responded
 ),
 
+-- An adjusted share and its variance, of churn alone: a share of 0 or 1 has no variance of its own, and
+-- a few that all stayed against a few that all left would be untestable. Agresti and Caffo 2000.
+shares as (
+    select
+        observed.*,
+        (observed.churned + priors.gone_prior) / (observed.invitations + priors.gone_prior + priors.stayed_prior) as tested_mean,
+        observed.invitations + priors.gone_prior + priors.stayed_prior as tested_invitations
+    from observed
+    cross join priors
+),
+
 figures as (
     select
         means.metric,
@@ -239,6 +261,7 @@ figures as (
         means.is_responded,
         means.invitations,
         means.mean,
+        means.mean as tested_mean,
         spreads.variance_of_mean
     from means
     inner join spreads
@@ -258,8 +281,9 @@ figures as (
         is_responded,
         invitations,
         1.0 * churned / invitations as mean,
-        (1.0 * churned / invitations) * (1 - 1.0 * churned / invitations) / invitations as variance_of_mean
-    from observed
+        tested_mean,
+        tested_mean * (1 - tested_mean) / tested_invitations as variance_of_mean
+    from shares
 ),
 
 pairs as (
@@ -272,6 +296,7 @@ pairs as (
         sum(case when is_responded then 0 else invitations end) as silent,
         max(case when is_responded then mean end) as responder_mean,
         max(case when not is_responded then mean end) as silent_mean,
+        max(case when is_responded then tested_mean end) - max(case when not is_responded then tested_mean end) as tested_difference,
         max(case when is_responded then variance_of_mean end) as responder_variance,
         max(case when not is_responded then variance_of_mean end) as silent_variance
     from figures
@@ -280,24 +305,25 @@ pairs as (
 
 counted as (
     select
-        comparisons.metric,
-        comparisons.survey_type,
-        comparisons.measure,
-        comparisons.window_days,
-        comparisons.unknown_because,
+        measures.metric,
+        measures.survey_type,
+        measures.measure,
+        measures.window_days,
+        measures.unknown_because,
         cast(coalesce(pairs.responders, 0) as bigint) as responders,
         cast(coalesce(pairs.silent, 0) as bigint) as silent,
         pairs.responder_mean,
         pairs.silent_mean,
+        pairs.tested_difference,
         pairs.responder_variance,
         pairs.silent_variance
-    from comparisons
+    from measures
     left join pairs
         on
-            comparisons.metric = pairs.metric
-            and comparisons.survey_type = pairs.survey_type
-            and comparisons.measure = pairs.measure
-            and comparisons.window_days is not distinct from pairs.window_days
+            measures.metric = pairs.metric
+            and measures.survey_type = pairs.survey_type
+            and measures.measure = pairs.measure
+            and measures.window_days is not distinct from pairs.window_days
 ),
 
 judged as (
@@ -308,8 +334,10 @@ judged as (
             when counted.unknown_because is not null then counted.unknown_because
             when counted.measure = 'churn_rate' and counted.responders + counted.silent = 0 then 'no_window_is_over'
             when counted.responders < workspace.min_group_size or counted.silent < workspace.min_group_size then 'too_few'
-            -- a group of one has a mean and no spread
-            when counted.responder_variance is null or counted.silent_variance is null then 'too_few'
+            -- a group of one has a mean and no spread; a share of one is adjusted
+            when counted.measure <> 'churn_rate' and (counted.responders <= 1 or counted.silent <= 1) then 'too_few'
+            -- beyond what a sum holds exactly
+            when counted.responder_variance is null or counted.silent_variance is null then 'too_large'
         end as reason,
         {{ assumption('significance_level') }} as significance_level
     from counted
@@ -327,6 +355,7 @@ compared as (
         case when reason is null then responder_mean end as responder_mean,
         case when reason is null then silent_mean end as silent_mean,
         case when reason is null then responder_mean - silent_mean end as difference,
+        case when reason is null then tested_difference end as tested_difference,
         case when reason is null then sqrt(responder_variance + silent_variance) end as standard_error,
         is_suppressed,
         reason as unknown_because,
@@ -337,7 +366,7 @@ compared as (
 standardised as (
     select
         *,
-        difference / nullif(standard_error, 0) as z
+        tested_difference / nullif(standard_error, 0) as z
     from compared
 ),
 
@@ -347,6 +376,8 @@ tested as (
         {{ two_sided_p('z') }} as p_value
     from standardised
 ),
+
+{{ benjamini_hochberg('tested', 'p_value', ['metric', 'survey_type']) }},
 
 final as (
     select
@@ -362,10 +393,12 @@ final as (
         standard_error,
         z,
         p_value,
-        p_value <= significance_level as is_significant,
+        comparisons,
+        p_adjusted,
+        p_adjusted <= significance_level as is_significant,
         is_suppressed,
         unknown_because
-    from tested
+    from adjusted
 )
 
 select * from final

@@ -133,12 +133,13 @@ firsts as (
         )
 ),
 
--- what nobody delivered yet was not zero
-beginnings as (
+-- what nobody delivered yet, or any more, was not zero
+spans as (
     select
         'revenue' as measure,
         customer_source,
-        min(invoiced_at) as begins_at
+        min(invoiced_at) as begins_at,
+        max(invoiced_at) as ends_at
     from invoices
     group by customer_source
 
@@ -147,7 +148,8 @@ beginnings as (
     select
         'referrals' as measure,
         customer_source,
-        min(referred_at) as begins_at
+        min(referred_at) as begins_at,
+        max(referred_at) as ends_at
     from referrals
     group by customer_source
 
@@ -156,17 +158,19 @@ beginnings as (
     select
         'tickets' as measure,
         customer_source,
-        min(opened_at) as begins_at
+        min(opened_at) as begins_at,
+        max(opened_at) as ends_at
     from tickets
     group by customer_source
 ),
 
 covers as (
     select
-        beginnings.measure,
-        beginnings.customer_source,
-        {{ business_date('beginnings.begins_at', 'workspace.timezone') }} as begins_on
-    from beginnings
+        spans.measure,
+        spans.customer_source,
+        {{ business_date('spans.begins_at', 'workspace.timezone') }} as begins_on,
+        {{ business_date('spans.ends_at', 'workspace.timezone') }} as ends_on
+    from spans
     cross join workspace
 
     union all
@@ -174,7 +178,8 @@ covers as (
     select
         'usage' as measure,
         customer_source,
-        min(used_on) as begins_on
+        min(used_on) as begins_on,
+        max(used_on) as ends_on
     from usage
     group by customer_source
 ),
@@ -189,7 +194,9 @@ followed as (
         firsts.ends_on,
         measures.measure,
         covers.begins_on is not null as is_delivered,
-        covers.begins_on <= firsts.responded_on and firsts.ends_on <= workspace.as_of_on as is_observed
+        covers.begins_on <= firsts.responded_on
+        and covers.ends_on >= firsts.ends_on
+        and firsts.ends_on <= workspace.as_of_on as is_observed
     from firsts
     cross join measures
     cross join workspace
@@ -265,7 +272,11 @@ amounted as (
         followed.measure,
         followed.is_delivered,
         followed.is_observed,
-        case when followed.is_observed then coalesce(added.amount, 0) end as amount
+        -- nothing happened: 0; too much for a sum: unknown
+        case
+            when followed.is_observed and added.customer_key is null then 0
+            when followed.is_observed then added.amount
+        end as amount
     from followed
     left join added
         on
@@ -284,7 +295,7 @@ summed as (
         count(*) as customers,
         sum(case when is_delivered then 1 else 0 end) as delivered,
         sum(case when is_observed then 1 else 0 end) as observed,
-        {{ exact_sum('amount') }} as total
+        case when count(amount) = sum(case when is_observed then 1 else 0 end) then {{ exact_sum('amount') }} end as total
     from amounted
     group by metric, survey_type, nps_class, measure
 ),
@@ -327,6 +338,7 @@ averaged as (
             when summed.customers > 0 and summed.delivered = 0 then 'not_delivered'
             when summed.customers > 0 and summed.observed = 0 then 'no_window_is_over'
             when summed.observed is null or summed.observed < workspace.min_group_size then 'too_few'
+            when summed.total is null or (summed.observed > 1 and spread.deviation is null) then 'too_large'
         end as unknown_because
     from cells
     cross join workspace
@@ -350,7 +362,8 @@ compared as (
         averaged.*,
         passives.mean as passive_mean,
         averaged.mean - passives.mean as difference,
-        averaged.mean / nullif(passives.mean, 0) - 1 as lift,
+        -- half as much again as less than nothing would be no more
+        case when passives.mean > 0 then averaged.mean / passives.mean - 1 end as lift,
         case
             when averaged.nps_class <> 'passive'
                 then (averaged.mean - passives.mean)

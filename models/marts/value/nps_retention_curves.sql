@@ -16,14 +16,68 @@ followed as (
             else 0
         end as churned,
         cast({{ dbt.datediff('anchors.anchored_on', 'workspace.as_of_on', 'day') }} as int) as days_seen,
-        -- one customer, one voice: from where the customer came first, without looking ahead
-        row_number() over (
-            partition by anchors.customer_key, anchors.metric, anchors.survey_type
-            order by anchors.anchored_on asc, anchors.anchor_key asc
-        ) = 1 as is_first
+        rank() over so_far as place,
+        count(*) over so_far as places
     from anchors
     cross join workspace
     where anchors.is_at_risk
+    window so_far as (
+        partition by anchors.customer_key, anchors.metric, anchors.survey_type
+        order by anchors.anchored_on
+        range between unbounded preceding and current row
+    )
+),
+
+-- who has several on the first day: only for these the instant is looked up
+tied as (
+    select
+        customer_key,
+        metric,
+        survey_type,
+        nps_class,
+        anchor_key
+    from followed
+    where place = 1 and places > 1
+),
+
+-- an invitation may have the number, and so the key, of an answer
+timed as (
+    select
+        tied.*,
+        responses.responded_at as anchored_at
+    from tied
+    inner join {{ ref('int_responses_identified') }} as responses on tied.anchor_key = responses.response_key
+    where tied.nps_class <> 'no_response'
+
+    union all
+
+    select
+        tied.*,
+        invitations.sent_at as anchored_at
+    from tied
+    inner join {{ ref('int_invitations_identified') }} as invitations on tied.anchor_key = invitations.invitation_key
+    where tied.nps_class = 'no_response'
+),
+
+drawn as (
+    select
+        nps_class,
+        anchor_key,
+        row_number() over (
+            partition by customer_key, metric, survey_type
+            order by anchored_at, anchor_key
+        ) as place
+    from timed
+),
+
+-- one customer, one voice: from where the customer came first, without looking ahead
+voiced as (
+    select
+        followed.*,
+        followed.place = 1 and (followed.places = 1 or drawn.place = 1) as is_first
+    from followed
+    left join drawn
+        on followed.anchor_key = drawn.anchor_key and followed.nps_class = drawn.nps_class and drawn.place = 1
 ),
 
 dated as (
@@ -39,7 +93,7 @@ dated as (
         1 - churned as censored_responses,
         case when is_first then churned else 0 end as churned_customers,
         case when is_first then 1 - churned else 0 end as censored_customers
-    from followed
+    from voiced
 ),
 
 counted as (
@@ -155,15 +209,16 @@ final as (
         at_risk,
         churned,
         censored,
-        case when not is_suppressed then estimate end as retention,
-        case when not is_suppressed and not is_over then estimate * sqrt(greenwood) end as standard_error,
+        -- running sums of doubles: their last digits hang on what else is in the table
+        case when not is_suppressed then round(estimate, 12) end as retention,
+        case when not is_suppressed and not is_over then round(estimate * sqrt(greenwood), 12) end as standard_error,
         case
             when not is_suppressed
-                then coalesce(exp(-exp(ln(-log_estimate) - deviation / log_estimate)), estimate)
+                then round(coalesce(exp(-exp(ln(-log_estimate) - deviation / log_estimate)), estimate), 12)
         end as ci_low,
         case
             when not is_suppressed
-                then coalesce(exp(-exp(ln(-log_estimate) + deviation / log_estimate)), estimate)
+                then round(coalesce(exp(-exp(ln(-log_estimate) + deviation / log_estimate)), estimate), 12)
         end as ci_high,
         is_suppressed
     from estimated

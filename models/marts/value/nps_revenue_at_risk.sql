@@ -65,7 +65,7 @@ referrals as (
 
 -- what an active customer pays a year: one figure for the whole business, as the calculator has it
 average as (
-    select 12 * sum(coalesce(customer_values.mrr, 0)) / nullif(count(*), 0) as revenue_per_customer
+    select 12 * {{ exact_sum('coalesce(customer_values.mrr, 0)') }} / nullif(count(*), 0) as revenue_per_customer
     from lifecycles
     cross join workspace
     left join customer_values on lifecycles.customer_key = customer_values.customer_key
@@ -98,8 +98,9 @@ held as (
         nps_class,
         {{ grouped_dimension(segments) }} as dimension,
         {{ grouped_dimension(segments, value=true) }} as segment,
-        cast(count(*) as bigint) as customers,
-        12 * sum(mrr) as annual_revenue
+        count(*) as customers,
+        count(mrr) as priced_customers,
+        12 * {{ exact_sum('mrr') }} as annual_revenue
     from staying
     group by grouping sets (
         (metric, survey_type, nps_class)
@@ -123,6 +124,7 @@ promising as (
 kept as (
     select
         promising.anchor_key,
+        promising.nps_class,
         promising.horizon_days,
         count(*) as referrals
     from promising
@@ -131,7 +133,7 @@ kept as (
             promising.customer_key = referrals.customer_key
             and promising.anchored_on < referrals.referred_on
             and promising.ends_on >= referrals.referred_on
-    group by promising.anchor_key, promising.horizon_days
+    group by promising.anchor_key, promising.nps_class, promising.horizon_days
 ),
 
 referring as (
@@ -147,7 +149,11 @@ referring as (
         case when promising.ends_on <= workspace.as_of_on then coalesce(kept.referrals, 0) else 0 end as referrals
     from promising
     cross join workspace
-    left join kept on promising.anchor_key = kept.anchor_key and promising.horizon_days = kept.horizon_days
+    left join kept
+        on
+            promising.anchor_key = kept.anchor_key
+            and promising.nps_class = kept.nps_class
+            and promising.horizon_days = kept.horizon_days
 ),
 
 referred as (
@@ -181,6 +187,7 @@ figures as (
         counted.dimension,
         counted.segment,
         coalesce(held.customers, 0) as customers,
+        coalesce(held.priced_customers, 0) as priced_customers,
         rates.rate as assumed_rate,
         average.revenue_per_customer,
         held.annual_revenue,
@@ -188,7 +195,8 @@ figures as (
         case when rates.evidence = 'churn' then counted.observed else coalesce(referred.observed, 0) end as observed,
         case when rates.evidence = 'churn' then counted.churned else referred.referrals end as happened,
         workspace.min_group_size,
-        coalesce(held.customers, 0) < workspace.min_group_size as is_suppressed,
+        -- where nobody's MRR is known there is no amount to hide
+        coalesce(held.priced_customers > 0 and held.priced_customers < workspace.min_group_size, false) as is_suppressed,
         {{ assumption('confidence_z') }} as z
     from counted
     inner join metrics on counted.metric = metrics.metric
@@ -215,7 +223,11 @@ figures as (
 valued as (
     select
         *,
-        case when not is_suppressed then customers * assumed_rate * revenue_per_customer end as assumed_amount,
+        -- the same customers on both sides: those whose MRR is known
+        case
+            when not is_suppressed and priced_customers > 0
+                then priced_customers * assumed_rate * revenue_per_customer
+        end as assumed_amount,
         case when observed >= min_group_size then 1.0 * happened / nullif(observed, 0) end as observed_rate
     from figures
 ),
@@ -230,6 +242,7 @@ final as (
         dimension,
         segment,
         cast(customers as bigint) as customers,
+        cast(priced_customers as bigint) as priced_customers,
         assumed_rate,
         case when not is_suppressed then round(revenue_per_customer, 6) end as revenue_per_customer,
         round(assumed_amount, 6) as assumed_amount,
@@ -243,7 +256,8 @@ final as (
         is_suppressed,
         case
             when is_suppressed then 'too_few'
-            when revenue_per_customer is null or annual_revenue is null then 'no_mrr'
+            when priced_customers = 0 then 'no_mrr'
+            when revenue_per_customer is null or annual_revenue is null then 'too_large'
             when informed = 0 and evidence = 'churn' then 'no_churn_information'
             when informed = 0 then 'no_referrals'
             when observed = 0 then 'no_window_is_over'
