@@ -109,14 +109,13 @@ def checks(workspace: Path) -> list[tuple[str, float]]:
     return sorted(found, key=lambda each: -each[1])
 
 
-def bench(answers: int, folder: Path, *, whole: bool, form: str) -> dict[str, Any]:
+def bench(answers: int, folder: Path, *, whole: bool) -> dict[str, Any]:
     """Generate, run and measure everything.
 
     Args:
         answers: how many to generate.
         folder: an empty folder that everything is made in.
         whole: whether the whole catalogue is built, too.
-        form: of the deliveries.
     """
     results: dict[str, Any] = {
         "answers": answers,
@@ -138,7 +137,7 @@ def bench(answers: int, folder: Path, *, whole: bool, form: str) -> dict[str, An
     script, product, everything = (folder / name for name in ("script", "product", "everything"))
     project, foundation = (copy_project(folder / name) for name in ("project", "foundation"))
     started = time.monotonic()
-    generate(script, answers, form=form)
+    generate(script, answers)
     print(f"{time.monotonic() - started:8.1f} s  {answers:,} answers generated", flush=True)
     # all have the same bytes, once on the disk
     for workspace in (product, everything):
@@ -162,7 +161,7 @@ def bench(answers: int, folder: Path, *, whole: bool, form: str) -> dict[str, An
     results["checks"] = checks(product)
     run("no-op", refresh, foundation, product)
     (product / "workspace.yml").unlink()  # else the day would be declared in all of them
-    add_day(product, answers, 1, form=form)
+    add_day(product, answers, 1)
     run("increment", refresh, foundation, product)
     results["increment_models"] = most_expensive(product)
     results["runs"] = {name: asdict(measured) for name, measured in runs.items()}
@@ -213,17 +212,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.bench", description=__doc__)
     parser.add_argument("answers", type=int, nargs="?", default=200_000, help="a multiple of 40")
     parser.add_argument("--foundation", action="store_true", help="not the whole catalogue")
-    parser.add_argument("--format", choices=("csv", "parquet"), default="csv")
     parser.add_argument("--folder", type=Path, help="kept afterwards; left out: a temporary one")
     given = parser.parse_args()
     if given.folder:
         given.folder.mkdir(parents=True)
-        results = bench(given.answers, given.folder, whole=not given.foundation, form=given.format)
+        results = bench(given.answers, given.folder, whole=not given.foundation)
     else:
         with tempfile.TemporaryDirectory(prefix="nps-bench-") as folder:
-            results = bench(
-                given.answers, Path(folder), whole=not given.foundation, form=given.format
-            )
+            results = bench(given.answers, Path(folder), whole=not given.foundation)
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(results, indent=1), encoding="utf-8")
     print(f"\n{report(results)}\n\n{RESULTS}")

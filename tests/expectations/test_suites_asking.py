@@ -9,6 +9,7 @@ from statistics import NormalDist
 
 import duckdb
 import pytest
+from suites_support import failing_after
 
 from expectations.suites.asking import ASKING
 from expectations.validate import validate
@@ -329,17 +330,7 @@ def good(good_marts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _found(good: Path, statements: str = "select 1") -> set[tuple[str, str]]:
     """The checks that fail after some statements, which are taken back."""
     with duckdb.connect(str(good)) as connection:
-        connection.execute("begin")
-        connection.execute(statements)
-        found = {
-            (table, check.name)
-            for table, check in ALL
-            if connection.sql(
-                check.kwargs["unexpected_rows_query"].replace("{batch}", f"marts.{table}")
-            ).fetchone()
-        }
-        connection.execute("rollback")
-    return found
+        return failing_after(connection, ALL, statements)
 
 
 def test_good_tables_pass(good):

@@ -12,6 +12,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from dbt_support import compiled, empty_database
+from suites_support import failing_after
 from value_support import Business, settle
 
 from expectations.suites.value import VALUE
@@ -249,18 +250,7 @@ def tables(good: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 def _found(tables: duckdb.DuckDBPyConnection, statements: str) -> set[tuple[str, str]]:
     """The checks that fail after some statements, which are taken back."""
-    tables.execute("begin")
-    try:
-        tables.execute(statements)
-        return {
-            (table, check.name)
-            for table, check in ALL
-            if tables.sql(
-                check.kwargs["unexpected_rows_query"].replace("{batch}", f"marts.{table}")
-            ).fetchone()
-        }
-    finally:
-        tables.execute("rollback")
+    return failing_after(tables, ALL, statements)
 
 
 def test_good_tables_pass(good):

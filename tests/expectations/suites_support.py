@@ -1,0 +1,34 @@
+"""Evaluating checks by DuckDB alone, which is quicker where many mistakes are tried."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import duckdb
+
+from expectations import Check
+
+
+def failing(
+    connection: duckdb.DuckDBPyConnection, checks: Iterable[tuple[str, Check]]
+) -> set[tuple[str, str]]:
+    """The failed ones of some (table of marts, check), by table and name."""
+    return {
+        (table, check.name)
+        for table, check in checks
+        if connection.sql(
+            check.kwargs["unexpected_rows_query"].replace("{batch}", f"marts.{table}")
+        ).fetchone()
+    }
+
+
+def failing_after(
+    connection: duckdb.DuckDBPyConnection, checks: Iterable[tuple[str, Check]], statements: str
+) -> set[tuple[str, str]]:
+    """The checks that fail after some statements, which are taken back."""
+    connection.execute("begin")
+    try:
+        connection.execute(statements)
+        return failing(connection, checks)
+    finally:
+        connection.execute("rollback")
