@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from ingest_support import HEADER, RESPONSES, Lake
 
-from orchestration.entities import ENTITIES
+from orchestration.entities import ENTITIES, SETTINGS_TABLES
 from orchestration.errors import UserError
 from orchestration.ingest import lake as lake_module
 from orchestration.ingest import mapping, prepare_lake, reader, storage, write_settings
@@ -452,6 +452,12 @@ def test_settings(lake: Lake):
     assert {(row["source"], row["entity"], row["customer_source"]) for row in mapped} == {
         ("telco", "survey_responses", "crm")
     }
+
+
+def test_every_settings_table_is_written_and_named(lake: Lake):
+    prepare_lake(lake.workspace)
+    written = {path.stem for path in (lake.root / "lake/settings").glob("*.parquet")}
+    assert written == {*SETTINGS_TABLES}
 
 
 def test_settings_are_written_only_when_they_change(lake: Lake):
