@@ -56,8 +56,36 @@
     Ties go by content, never by file order, so that any order of delivery gives the same tables.
 
     key: list of columns, within the source; version: expression, or 'null' where rows carry none; deleted: expression;
-    withdrawals: reject reasons that a versioned row may carry and still supersede older ones. -#}
-{% macro judge_versions(relation, key, version, deleted='false', withdrawals=[]) -%}
+    withdrawals: reject reasons that a versioned row may carry and still supersede older ones;
+    entity: whose delivered rows a staging relation holds: in a batch the new ones are judged with the older
+    ones of their keys. Left out: the relation holds all that is to be judged. -#}
+{% macro judge_versions(relation, key, version, deleted='false', withdrawals=[], entity=none) -%}
+{%- if entity and is_batch() %}
+{{ fresh_rows(relation, entity, this) }},
+
+-- older rows of the same keys compete with them: their own reason, if any, was staging's
+to_judge as (
+    select * from fresh
+    union all
+    select
+        * {{ except_columns(['row_status', 'reject_reason', 'batch']) }},
+        nullif(reject_reason, 'conflicting_duplicate') as reject_reason
+    from {{ this }} as known
+    where
+        {{ not_fresh(entity) }}
+        and exists (
+            select 1
+            from fresh
+            where
+                known.source = fresh.source
+                {%- for column in key %}
+                and known.{{ column }} is not distinct from fresh.{{ column }}
+                {%- endfor %}
+        )
+),
+{%- set relation = 'to_judge' %}
+
+{% endif -%}
 valid as (
     select
         source,
@@ -148,7 +176,8 @@ judged as (
         case
             when delivered.reject_reason is not null then delivered.reject_reason
             when statuses.row_status = 'quarantined' then 'conflicting_duplicate'
-        end as reject_reason
+        end as reject_reason,
+        {{ this_batch() }} as batch
     from {{ relation }} as delivered
     left join statuses
         on

@@ -38,6 +38,13 @@ def inputs_hash(workspace: Workspace) -> str:
     digest.update(repr(files).encode())
     for path in sorted(workspace.settings_dir.glob("*.parquet")):
         digest.update(path.name.encode() + path.read_bytes())
+    digest.update(code_hash().encode())
+    return digest.hexdigest()
+
+
+def code_hash() -> str:
+    """SHA-256 over the models and the versions of what builds them."""
+    digest = hashlib.sha256()
     for path in project_files():
         if path.is_file():
             digest.update(str(path.relative_to(PROJECT_DIR)).encode() + path.read_bytes())

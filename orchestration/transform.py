@@ -13,6 +13,7 @@ from typing import Any
 
 import dagster as dg
 
+from orchestration import batches
 from orchestration.context import PROJECT_DIR, current_workspace
 from orchestration.errors import UserError
 from orchestration.inputs import inputs_hash, project_files
@@ -80,13 +81,19 @@ def invoke_dbt(
         *("--log-level", "none", "--log-level-file", "none"),
     ]
     remembered = target_dir(workspace) / "partial_parse.msgpack"
-    runner = dbtRunner(callbacks=[on_event] if on_event else [])
+    begun: set[str] = set()
+    runner = dbtRunner(
+        callbacks=[lambda event: begun.add(event.info.name), *([on_event] if on_event else [])]
+    )
     result = runner.invoke(command)
-    if isinstance(result.exception, (CompilationError, ParsingError)) and remembered.exists():
-        # what dbt remembers of the project before an upgrade may contradict the project of now
-        remembered.unlink()
+    is_told = isinstance(result.exception, (CompilationError, ParsingError))
+    is_broken = result.exception is not None and not is_told and "LogStartLine" not in begun
+    if (is_told and remembered.exists()) or (is_broken and not _is_interrupt(result.exception)):
+        # What dbt remembers of the project before an upgrade may contradict the project of now;
+        # and what broke before any node began left nothing half done.
+        remembered.unlink(missing_ok=True)
         result = runner.invoke(command)
-    if type(result.exception).__name__ in INTERRUPTS:
+    if _is_interrupt(result.exception):
         raise KeyboardInterrupt
     if result.exception is not None:
         # of the project's own text dbt may speak freely: no cell was read yet
@@ -103,22 +110,34 @@ def invoke_dbt(
     return bool(result.success)
 
 
+def _is_interrupt(error: BaseException | None) -> bool:
+    return type(error).__name__ in INTERRUPTS
+
+
 def build_models(workspace: Workspace, *, full_refresh: bool = False) -> list[dict[str, Any]]:
     """Build and test every model.
 
+    What was delivered since the last build is added to it, where that is all that changed;
+    otherwise the warehouse is removed and built from the lake alone.
+
     Args:
         workspace: whose warehouse is built.
-        full_refresh: remove the warehouse first and build it from the lake alone.
+        full_refresh: build from the lake alone in any case.
 
     Returns:
         dbt's structured events of finished nodes, in their order, as plain dictionaries.
     """
     from dbt_common.events.functions import msg_to_dict
 
+    record = _read_record(workspace)
     _record_file(workspace).unlink(missing_ok=True)
     unmark_gated(workspace)
-    inputs = inputs_hash(workspace)
-    if full_refresh:
+    inputs, lasting = inputs_hash(workspace), batches.lasting_hash(workspace)
+    batches.ensure(workspace)
+    why = "a full refresh" if full_refresh else _why_anew(workspace, record, lasting)
+    if why:
+        announce("transform", f"from the beginning: {why}")
+        batches.begin_anew(workspace)
         for leftover in workspace.warehouse_dir.glob("nps.duckdb*"):
             leftover.unlink()
     events: list[dict[str, Any]] = []
@@ -138,15 +157,42 @@ def build_models(workspace: Workspace, *, full_refresh: bool = False) -> list[di
     options = (
         "--exclude-resource-type",
         "unit_test",
-        *(("--full-refresh",) if full_refresh else ()),
+        *(("--full-refresh",) if why else ()),
     )
     # run_results.json would keep the messages that quote cells
     if invoke_dbt(workspace, "build", "--no-write-json", *options, on_event=collect):
         if inputs != inputs_hash(workspace):  # a model was edited meanwhile
             return events
-        record = {"inputs": inputs, "file": state_of_build(workspace), "events": events}
-        _record_file(workspace).write_text(json.dumps(record), encoding="utf-8")
+        batches.note_built(workspace)
+        built = {
+            "inputs": inputs,
+            "lasting": lasting,
+            "from": None if why else record["inputs"],
+            "file": state_of_build(workspace),
+            "events": events,
+        }
+        _record_file(workspace).write_text(json.dumps(built), encoding="utf-8")
     return events
+
+
+def _why_anew(workspace: Workspace, record: dict[str, Any], lasting: str) -> str | None:
+    """Why a build cannot go on from the one on record; None: it can."""
+    if not record:
+        return "no build was finished before"
+    if record["file"] != state_of_build(workspace):
+        return "the warehouse was changed by another program"
+    if record["lasting"] != lasting:
+        return "settings, models or versions changed"
+    return batches.why_anew(workspace)
+
+
+def _read_record(workspace: Workspace) -> dict[str, Any]:
+    """What was noted of the last build that succeeded; empty: there is none."""
+    try:
+        record = json.loads(_record_file(workspace).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) and "lasting" in record else {}
 
 
 def unchanged_build(workspace: Workspace) -> list[dict[str, Any]] | None:
@@ -155,14 +201,10 @@ def unchanged_build(workspace: Workspace) -> list[dict[str, Any]] | None:
     A build is a function of its inputs: building again would make the same tables and pass the
     same tests. The publication runs all the same, and so do the checks of what changed.
     """
-    try:
-        record = json.loads(_record_file(workspace).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    record = _read_record(workspace)
+    if not record or record["file"] != state_of_build(workspace):
         return None
-    same = record["file"] == state_of_build(workspace) and record["inputs"] == inputs_hash(
-        workspace
-    )
-    return record["events"] if same else None
+    return record["events"] if record["inputs"] == inputs_hash(workspace) else None
 
 
 def mark_gated(workspace: Workspace) -> None:
@@ -304,4 +346,4 @@ def _with_rows(result: Any, event: dict[str, Any], rows: dict[str, int]) -> Any:
 def _one_line(error: object) -> str:
     from expectations.validate import safe_reason
 
-    return safe_reason(str(error))
+    return safe_reason(str(error), type(error).__name__)

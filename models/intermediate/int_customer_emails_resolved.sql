@@ -1,6 +1,15 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace',
+    meta={'touched': "email_key in (select email_key from intermediate.int_addresses_touched)"},
+) }}
+
 with snapshots as (
     select * from {{ ref('int_customers_versioned') }}
-    where row_status = 'accepted' and email_key is not null
+    where
+        row_status = 'accepted'
+        and email_key is not null
+        {{ and_touched('email_key', ref('int_addresses_touched')) }}
 ),
 
 known as (

@@ -1,3 +1,8 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace',
+    meta={'touched': "customer_key in (select customer_key from intermediate.int_customers_versioned where batch = (select batch from raw.last_build))"},
+) }}
 {%- set segments = segment_columns() -%}
 
 -- two sources may know one customer at one instant: what either says counts
@@ -9,7 +14,9 @@ with snapshots as (
         max(nullif({{ json_member('attributes', segment) }}, '')) as {{ segment }}
         {%- endfor %}
     from {{ ref('int_customers_versioned') }}
-    where row_status = 'accepted'
+    where
+        row_status = 'accepted'
+        {{ and_judged('customer_key', ref('int_customers_versioned')) }}
     group by customer_key, snapshot_at
 ),
 

@@ -1,5 +1,12 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace',
+    meta={'touched': "customer_key in (select customer_key from intermediate.int_customers_touched)"},
+) }}
+
 with customers as (
     select * from {{ ref('int_customers_known') }}
+    where true {{ and_touched('customer_key', ref('int_customers_touched')) }}
 ),
 
 -- a subscription that waits in quarantine may well be running: it must not look like leaving
@@ -13,8 +20,11 @@ subscriptions as (
             delivered.subscription_key = accepted.subscription_key
             and accepted.row_status = 'accepted'
     where
-        delivered.row_status = 'accepted'
-        or (delivered.row_status = 'quarantined' and accepted.subscription_key is null)
+        (
+            delivered.row_status = 'accepted'
+            or (delivered.row_status = 'quarantined' and accepted.subscription_key is null)
+        )
+        {{ and_touched('delivered.customer_key', ref('int_customers_touched')) }}
 ),
 
 mapped_columns as (

@@ -1,3 +1,5 @@
+{{ config(materialized='view') }}
+
 with invoices as (
     select * from {{ ref('int_invoices_versioned') }}
     where row_status = 'accepted'

@@ -1,5 +1,12 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace',
+    meta={'touched': "customer_key in (select customer_key from intermediate.int_customers_touched)"},
+) }}
+
 with money as (
     select * from {{ ref('int_customer_money_moved') }}
+    where true {{ and_touched('customer_key', ref('int_customers_touched')) }}
 ),
 
 workspace as (

@@ -1,6 +1,14 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace',
+    meta={'touched': "customer_key in (select customer_key from intermediate.int_customers_versioned where batch = (select batch from raw.last_build))"},
+) }}
+
 with snapshots as (
     select * from {{ ref('int_customers_versioned') }}
-    where row_status in ('accepted', 'deleted')
+    where
+        row_status in ('accepted', 'deleted')
+        {{ and_judged('customer_key', ref('int_customers_versioned')) }}
 ),
 
 newest as (

@@ -1,3 +1,9 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace',
+    meta={'touched': "invitation_key in (select invitation_key from intermediate.int_invitations_touched)"},
+) }}
+
 with mapped_columns as (
     select * from {{ source('raw', 'mapped_columns') }}
 ),
@@ -18,7 +24,9 @@ telling as (
 
 invitations as (
     select * from {{ ref('int_survey_invitations_versioned') }}
-    where row_status = 'accepted'
+    where
+        row_status = 'accepted'
+        {{ and_touched('invitation_key', ref('int_invitations_touched')) }}
 ),
 
 surveys as (
@@ -32,7 +40,10 @@ answers as (
         max(case when responses.row_status = 'accepted' then 1 else 0 end) = 1 as is_scored
     from {{ ref('int_survey_responses_versioned') }} as responses
     left join {{ ref('reject_reasons') }} as reasons on responses.reject_reason = reasons.reason
-    where responses.invitation_key is not null and (responses.row_status = 'accepted' or reasons.is_mistake)
+    where
+        responses.invitation_key is not null
+        and (responses.row_status = 'accepted' or reasons.is_mistake)
+        {{ and_touched('invitation_key', ref('int_invitations_touched')) }}
     group by responses.invitation_key
 ),
 

@@ -1,7 +1,19 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace',
+    meta={'touched': "response_key in (select response_key from intermediate.int_responses_touched)"},
+) }}
 {%- set segments = segment_columns() -%}
 
 with answers as (
     select * from {{ ref('int_survey_responses_versioned') }}
+    where
+        row_status = 'accepted'
+        {{ and_touched('response_key', ref('int_responses_touched')) }}
+),
+
+surveys as (
+    select * from {{ ref('int_surveys_versioned') }}
     where row_status = 'accepted'
 ),
 
@@ -33,16 +45,16 @@ workspace as (
 -- by id if the CRM knows it, else by an address that one customer holds, else by the unknown id
 identified as (
     select
-        answers.*,
-        coalesce(
-            by_id.customer_key,
-            emails.customer_key,
-            {{ surrogate_key('answers.customer_source', 'answers.customer_id') }}
-        ) as customer_key
+        answers.* {{ except_columns(['customer_key', 'metric', 'survey_type', 'scale', 'touchpoint']) }},
+        {%- for column in ['metric', 'survey_type', 'scale', 'touchpoint'] %}
+        {{ described_by_survey('answers', column) }} as {{ column }},
+        {%- endfor %}
+        coalesce(by_id.customer_key, emails.customer_key, answers.customer_key) as customer_key
     from answers
-    left join customers as by_id
-        on {{ surrogate_key('answers.customer_source', 'answers.customer_id') }} = by_id.customer_key
-    left join emails on answers.email_key = emails.email_key
+    left join surveys on answers.survey_key = surveys.survey_key
+    left join customers as by_id on answers.customer_key = by_id.customer_key
+    -- an address is of use only where no id is
+    left join emails on answers.email_key = emails.email_key and by_id.customer_key is null
 ),
 
 segmented as (

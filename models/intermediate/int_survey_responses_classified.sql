@@ -1,8 +1,6 @@
-with responses as (
-    select * from {{ ref('stg_survey_responses') }}
-),
+{%- set judged = previous('int_survey_responses_versioned') -%}
 
-surveys as (
+with surveys as (
     select * from {{ ref('int_surveys_versioned') }}
     where row_status = 'accepted'
 ),
@@ -23,14 +21,54 @@ scales as (
     from {{ ref('metric_scales') }}
 ),
 
+{% if is_batch() -%}
+{{ fresh_rows(ref('stg_survey_responses'), 'survey_responses', judged, reason='staged_reason') }},
+
+-- a survey that is described otherwise than in the last build, for the first time, or no longer
+redescribed as (
+    select coalesce(surveys.survey_key, known.survey_key) as survey_key
+    from surveys
+    full outer join {{ previous('int_surveys_known') }} as known on surveys.survey_key = known.survey_key
+    where surveys.row_hash is distinct from known.row_hash
+),
+
+-- older answers compete with the fresh ones of their keys, and their survey or invitation may say otherwise now
+touched as (
+    select response_key from fresh
+    union
+    select response_key from {{ judged }}
+    where
+        survey_key in (select redescribed.survey_key from redescribed)
+        or invitation_key in (
+            select delivered.invitation_key from {{ ref('int_survey_invitations_versioned') }} as delivered
+            where delivered.batch = {{ this_batch() }}
+        )
+),
+
+responses as (
+    select * from fresh
+    union all
+    select
+        * {{ except_columns(['staged_reason', 'nps_class', 'contribution', 'row_status', 'reject_reason', 'batch']) }},
+        staged_reason as reject_reason
+    from {{ judged }}
+    where
+        response_key in (select touched.response_key from touched)
+        and {{ not_fresh('survey_responses', reason='staged_reason') }}
+),
+{%- else -%}
+responses as (
+    select * from {{ ref('stg_survey_responses') }}
+),
+{%- endif %}
+
 -- what the answer doesn't say of itself, its survey says
 described as (
     select
-        responses.* {{ except_columns(['metric', 'survey_type', 'scale', 'touchpoint']) }},
-        coalesce(responses.metric, surveys.metric) as metric,
-        coalesce(responses.survey_type, surveys.survey_type) as survey_type,
-        coalesce(responses.scale, surveys.scale) as scale,
-        coalesce(responses.touchpoint, surveys.touchpoint) as touchpoint,
+        responses.*,
+        {{ described_by_survey('responses', 'metric') }} as described_metric,
+        {{ described_by_survey('responses', 'scale') }} as described_scale,
+        {{ described_by_survey('responses', 'survey_type') }} as described_type,
         responses.scale <> surveys.scale as is_on_another_scale,
         invitations.sent_at
     from responses
@@ -40,14 +78,15 @@ described as (
 
 classified as (
     select
-        described.* {{ except_columns(['reject_reason', 'is_on_another_scale', 'sent_at']) }},
+        described.* {{ except_columns(['reject_reason', 'described_metric', 'described_scale', 'described_type', 'is_on_another_scale', 'sent_at']) }},
+        described.reject_reason as staged_reason,
         metric_scales.nps_class,
         metric_scales.contribution,
         case
             when described.reject_reason is not null then described.reject_reason
             when described.is_deleted then null
             when described.is_on_another_scale then 'another_scale'
-            when scales.scale is null or described.survey_type is null then 'unknown_scale'
+            when scales.scale is null or described.described_type is null then 'unknown_scale'
             when metric_scales.score is null then 'score_out_of_range'
             when
                 described.submitted_at < described.sent_at
@@ -62,11 +101,11 @@ classified as (
     from described
     cross join workspace
     left join scales
-        on described.metric = scales.metric and described.scale = scales.scale
+        on described.described_metric = scales.metric and described.described_scale = scales.scale
     left join {{ ref('metric_scales') }} as metric_scales
         on
-            described.metric = metric_scales.metric
-            and described.scale = metric_scales.scale
+            described.described_metric = metric_scales.metric
+            and described.described_scale = metric_scales.scale
             and described.score = metric_scales.score
 )
 

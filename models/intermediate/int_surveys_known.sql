@@ -28,6 +28,7 @@ final as (
         coalesce(surveys.source, answered.source) as source,
         coalesce(surveys.survey_id, answered.survey_id) as survey_id,
         surveys.name,
+        surveys.row_hash,
         coalesce(surveys.metric, answered.metric) as metric,
         coalesce(surveys.survey_type, answered.survey_type) as survey_type,
         coalesce(surveys.scale, answered.scale) as scale,

@@ -16,6 +16,7 @@ typed as (
         invitation_id,
         {{ surrogate_key('_source', 'invitation_id') }} as invitation_key,
         customer_id,
+        {{ surrogate_key('_customer_source', 'customer_id') }} as customer_key,
         _email_key as email_key,
         account_id,
 

@@ -14,7 +14,14 @@ from orchestration.sql import literal
 from orchestration.workspace import Source, Workspace
 
 # The views that are no entity: what became of files, and how the business counts.
-LAKE_TABLES = ("files", "rejected_rows", "published_figures", *SETTINGS_TABLES)
+LAKE_TABLES = (
+    "files",
+    "rejected_rows",
+    "built_files",
+    "last_build",
+    "published_figures",
+    *SETTINGS_TABLES,
+)
 RETRY = dg.RetryPolicy(max_retries=1, delay=2)
 
 

@@ -28,6 +28,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from orchestration import batches
 from orchestration.entities import ENTITIES
 from orchestration.errors import UserError
 from orchestration.ingest import mapping, reader
@@ -163,6 +164,7 @@ def prepare_lake(workspace: Workspace) -> None:
         _sweep(workspace, manifest)
         write_settings(workspace)
         write_files_table(workspace)
+        batches.ensure(workspace)
         # a killed publication may still owe its line: what it told first is not told as ours
         reconcile_ledger(workspace)
         write_published_figures(workspace)

@@ -1,5 +1,8 @@
 {{ config(
+    materialized='incremental',
+    incremental_strategy='replace',
     contract={'enforced': false},
+    meta={'touched': "response_key in (select response_key from intermediate.int_responses_touched)"},
     post_hook="{{ describe_segments('as of the answer; NULL: unknown') }}",
 ) }}
 
@@ -27,3 +30,4 @@ select
     responded_on,
     version_at
 from {{ ref('int_responses_identified') }}
+where true {{ and_touched('response_key', ref('int_responses_touched')) }}

@@ -1,3 +1,0 @@
-with {{ judge_versions(ref('stg_customers'), key=['customer_key', 'snapshot_at'], version='cast(null as timestamp)', deleted='is_deleted') }}
-
-select * from judged

@@ -1,0 +1,59 @@
+{% if is_batch() -%}
+{%- set identified = previous('int_invitations_identified') -%}
+{%- set events = ['delivered_at', 'opened_at', 'responded_at', 'bounced_at', 'opted_out_at'] -%}
+
+with invitations as (
+    select * from {{ ref('int_survey_invitations_versioned') }}
+),
+
+last_build as (
+    select as_of_at from {{ source('raw', 'last_build') }}
+),
+
+judged as (
+    select distinct customer_key from {{ ref('int_customers_versioned') }}
+    where batch = {{ this_batch() }} and customer_key is not null
+),
+
+touched as (
+    select invitation_key from invitations
+    where batch = {{ this_batch() }} and invitation_key is not null
+    union
+    -- what became of an answer is what became of its invitation
+    select invitation_key from {{ ref('int_survey_responses_versioned') }}
+    where batch = {{ this_batch() }} and invitation_key is not null
+    union
+    select invitation_key from invitations
+    where
+        row_status = 'accepted'
+        and (
+            customer_key in (select judged.customer_key from judged)
+            or email_key in (select addresses.email_key from {{ ref('int_addresses_touched') }} as addresses)
+            -- what lay after as_of has happened meanwhile
+            {%- for event in events %}
+            or {{ event }} >= (select last_build.as_of_at from last_build)
+            {%- endfor %}
+        )
+    union
+    -- its survey is another now
+    select identified.invitation_key
+    from {{ identified }} as identified
+    left join {{ ref('int_surveys_known') }} as surveys on identified.survey_key = surveys.survey_key
+    where
+        identified.metric is distinct from surveys.metric
+        or identified.survey_type is distinct from surveys.survey_type
+)
+
+select
+    touched.invitation_key,
+    identified.customer_key
+from touched
+left join {{ identified }} as identified on touched.invitation_key = identified.invitation_key
+{%- else -%}
+-- depends_on: {{ ref('int_survey_invitations_versioned') }}, {{ ref('int_survey_responses_versioned') }}
+-- depends_on: {{ ref('int_customers_versioned') }}, {{ ref('int_addresses_touched') }}, {{ ref('int_surveys_known') }}
+select
+    cast(null as {{ dbt.type_string() }}) as invitation_key,
+    cast(null as {{ dbt.type_string() }}) as customer_key
+where false
+{%- endif %}

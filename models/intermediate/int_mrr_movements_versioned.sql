@@ -1,3 +1,0 @@
-with {{ judge_versions(ref('stg_mrr_movements'), key=['customer_key', 'moved_at', 'kind', 'amount'], version='snapshot_at') }}
-
-select * from judged

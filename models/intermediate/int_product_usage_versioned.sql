@@ -1,3 +1,0 @@
-with {{ judge_versions(ref('stg_product_usage'), key=['customer_key', 'used_on', 'feature'], version='snapshot_at') }}
-
-select * from judged

@@ -1,0 +1,42 @@
+{% if is_batch() -%}
+{%- set identified = previous('int_responses_identified') -%}
+
+with answers as (
+    select * from {{ ref('int_survey_responses_versioned') }}
+),
+
+judged as (
+    select distinct customer_key from {{ ref('int_customers_versioned') }}
+    where batch = {{ this_batch() }} and customer_key is not null
+),
+
+touched as (
+    select response_key from answers
+    where batch = {{ this_batch() }} and response_key is not null
+    union
+    select response_key from answers
+    where
+        row_status = 'accepted'
+        and (
+            customer_key in (select judged.customer_key from judged)
+            or email_key in (select addresses.email_key from {{ ref('int_addresses_touched') }} as addresses)
+        )
+    union
+    select response_key from {{ identified }}
+    where customer_key in (select judged.customer_key from judged)
+)
+
+select
+    touched.response_key,
+    identified.customer_key,
+    identified.voice_key
+from touched
+left join {{ identified }} as identified on touched.response_key = identified.response_key
+{%- else -%}
+-- depends_on: {{ ref('int_survey_responses_versioned') }}, {{ ref('int_customers_versioned') }}, {{ ref('int_addresses_touched') }}
+select
+    cast(null as {{ dbt.type_string() }}) as response_key,
+    cast(null as {{ dbt.type_string() }}) as customer_key,
+    cast(null as {{ dbt.type_string() }}) as voice_key
+where false
+{%- endif %}

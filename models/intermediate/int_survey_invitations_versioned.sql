@@ -1,3 +1,0 @@
-with {{ judge_versions(ref('stg_survey_invitations'), key=['invitation_key'], version='snapshot_at') }}
-
-select * from judged

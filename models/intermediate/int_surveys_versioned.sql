@@ -1,3 +1,0 @@
-with {{ judge_versions(ref('stg_surveys'), key=['survey_key'], version='snapshot_at') }}
-
-select * from judged

@@ -1,0 +1,3 @@
+with {{ judge_versions(ref('stg_support_tickets'), key=['ticket_key'], version='snapshot_at', entity='support_tickets') }}
+
+select * from judged

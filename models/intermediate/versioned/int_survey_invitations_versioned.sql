@@ -1,0 +1,3 @@
+with {{ judge_versions(ref('stg_survey_invitations'), key=['invitation_key'], version='snapshot_at', entity='survey_invitations') }}
+
+select * from judged
