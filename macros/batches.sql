@@ -14,10 +14,16 @@
 
 {#- The number of the build that is being made, from 1. -#}
 {% macro this_batch() -%}
-    {%- if not execute -%}
+    {%- set last_build = load_relation(of_lake('last_build')) if execute else none -%}
+    {%- if last_build is none -%}
         {{ return(1) }}
     {%- endif -%}
-    {{ return(run_query('select batch from ' ~ source('raw', 'last_build')).columns[0].values()[0] | int) }}
+    {{ return(run_query('select batch from ' ~ last_build).columns[0].values()[0] | int) }}
+{%- endmacro %}
+
+{#- A table of schema raw that says how to build, not what is built: it makes no lineage. -#}
+{% macro of_lake(table) -%}
+    {{ return(api.Relation.create(database=target.database, schema='raw', identifier=table)) }}
 {%- endmacro %}
 
 {#- A table of the layer as the last build left it, of a model that comes later in this one. -#}
@@ -30,8 +36,8 @@
 {% macro new_files(entity) -%}
     {%- set query -%}
         select distinct files.file_sha256
-        from {{ source('raw', 'files') }} as files
-        left join {{ source('raw', 'built_files') }} as built
+        from {{ of_lake('files') }} as files
+        left join {{ of_lake('built_files') }} as built
             on
                 files.source = built.source
                 and files.entity = built.entity
@@ -84,16 +90,20 @@ fresh as (
 {%- endmacro %}
 
 {#- In a batch, a further condition: only rows whose key stands in a table of what is touched. -#}
-{% macro and_touched(column, touched) -%}
-    {%- if is_batch() -%}
-        and {{ column }} in (select touched.{{ column.split('.')[-1] }} from {{ touched }} as touched)
+{% macro and_touched(column, model_name) -%}
+    {%- if not execute -%}
+        {%- do ref(model_name) -%}
+    {%- elif is_batch() -%}
+        and {{ column }} in (select touched.{{ column.split('.')[-1] }} from {{ ref(model_name) }} as touched)
     {%- endif -%}
 {%- endmacro %}
 
 {#- In a batch, a further condition: only rows whose key a row judged in this batch has. -#}
-{% macro and_judged(column, judged) -%}
-    {%- if is_batch() -%}
-        and {{ column }} in (select judged.{{ column.split('.')[-1] }} from {{ judged }} as judged where judged.batch = {{ this_batch() }})
+{% macro and_judged(column, model_name) -%}
+    {%- if not execute -%}
+        {%- do ref(model_name) -%}
+    {%- elif is_batch() -%}
+        and {{ column }} in (select judged.{{ column.split('.')[-1] }} from {{ ref(model_name) }} as judged where judged.batch = {{ this_batch() }})
     {%- endif -%}
 {%- endmacro %}
 

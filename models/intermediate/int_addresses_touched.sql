@@ -7,7 +7,7 @@ with snapshots as (
 select distinct email_key from snapshots
 where
     email_key is not null
-    {{ and_judged('customer_key', ref('int_customers_versioned')) }}
+    {{ and_judged('customer_key', 'int_customers_versioned') }}
 {%- else -%}
 -- depends_on: {{ ref('int_customers_versioned') }}
 select cast(null as {{ dbt.type_string() }}) as email_key

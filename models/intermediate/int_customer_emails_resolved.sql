@@ -9,7 +9,7 @@ with snapshots as (
     where
         row_status = 'accepted'
         and email_key is not null
-        {{ and_touched('email_key', ref('int_addresses_touched')) }}
+        {{ and_touched('email_key', 'int_addresses_touched') }}
 ),
 
 known as (

@@ -16,7 +16,7 @@ with snapshots as (
     from {{ ref('int_customers_versioned') }}
     where
         row_status = 'accepted'
-        {{ and_judged('customer_key', ref('int_customers_versioned')) }}
+        {{ and_judged('customer_key', 'int_customers_versioned') }}
     group by customer_key, snapshot_at
 ),
 

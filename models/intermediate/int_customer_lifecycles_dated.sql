@@ -6,7 +6,7 @@
 
 with customers as (
     select * from {{ ref('int_customers_known') }}
-    where true {{ and_touched('customer_key', ref('int_customers_touched')) }}
+    where true {{ and_touched('customer_key', 'int_customers_touched') }}
 ),
 
 -- a subscription that waits in quarantine may well be running: it must not look like leaving
@@ -24,7 +24,7 @@ subscriptions as (
             delivered.row_status = 'accepted'
             or (delivered.row_status = 'quarantined' and accepted.subscription_key is null)
         )
-        {{ and_touched('delivered.customer_key', ref('int_customers_touched')) }}
+        {{ and_touched('delivered.customer_key', 'int_customers_touched') }}
 ),
 
 mapped_columns as (

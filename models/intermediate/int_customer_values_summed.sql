@@ -6,7 +6,7 @@
 
 with money as (
     select * from {{ ref('int_customer_money_moved') }}
-    where true {{ and_touched('customer_key', ref('int_customers_touched')) }}
+    where true {{ and_touched('customer_key', 'int_customers_touched') }}
 ),
 
 workspace as (

@@ -8,7 +8,7 @@ with snapshots as (
     select * from {{ ref('int_customers_versioned') }}
     where
         row_status in ('accepted', 'deleted')
-        {{ and_judged('customer_key', ref('int_customers_versioned')) }}
+        {{ and_judged('customer_key', 'int_customers_versioned') }}
 ),
 
 newest as (

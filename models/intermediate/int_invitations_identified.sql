@@ -26,7 +26,7 @@ invitations as (
     select * from {{ ref('int_survey_invitations_versioned') }}
     where
         row_status = 'accepted'
-        {{ and_touched('invitation_key', ref('int_invitations_touched')) }}
+        {{ and_touched('invitation_key', 'int_invitations_touched') }}
 ),
 
 surveys as (
@@ -43,7 +43,7 @@ answers as (
     where
         responses.invitation_key is not null
         and (responses.row_status = 'accepted' or reasons.is_mistake)
-        {{ and_touched('invitation_key', ref('int_invitations_touched')) }}
+        {{ and_touched('invitation_key', 'int_invitations_touched') }}
     group by responses.invitation_key
 ),
 

@@ -8,7 +8,7 @@ with invitations as (
     select * from {{ ref('int_invitations_identified') }}
     where
         metric is not null
-        {{ and_touched('customer_key', ref('int_customers_touched')) }}
+        {{ and_touched('customer_key', 'int_customers_touched') }}
 ),
 
 -- open ends are closed far away: an OR in an outer join would compare everybody with everybody

@@ -9,7 +9,7 @@ with answers as (
     select * from {{ ref('int_survey_responses_versioned') }}
     where
         row_status = 'accepted'
-        {{ and_touched('response_key', ref('int_responses_touched')) }}
+        {{ and_touched('response_key', 'int_responses_touched') }}
 ),
 
 surveys as (

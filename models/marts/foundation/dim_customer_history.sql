@@ -12,4 +12,4 @@ select
     valid_from,
     valid_to
 from {{ ref('int_customer_history_built') }}
-where true {{ and_touched('customer_key', ref('int_customers_touched')) }}
+where true {{ and_touched('customer_key', 'int_customers_touched') }}

@@ -30,4 +30,4 @@ select
     responded_on,
     version_at
 from {{ ref('int_responses_identified') }}
-where true {{ and_touched('response_key', ref('int_responses_touched')) }}
+where true {{ and_touched('response_key', 'int_responses_touched') }}
