@@ -1,6 +1,6 @@
 {#- The moments from which an outcome is followed: `anchors`, one row for each answer of a customer and
-    each unanswered invitation (class no_response), with the days to churn, if any, and is_at_risk:
-    the customer was active then and its source tells who leaves. -#}
+    each unanswered invitation (class no_response), with the days to churn, if any, is_informed: the
+    customer's source tells who leaves, and is_at_risk: and the customer was active then. -#}
 {% macro anchor_outcomes() -%}
 anchors as (
     select
@@ -12,6 +12,7 @@ anchors as (
         responded_on as anchored_on,
         response_key as anchor_key,
         days_to_churn,
+        has_churn_information as is_informed,
         has_churn_information and was_active_at_answer as is_at_risk
     from {{ ref('fct_nps_churn') }}
 
@@ -26,6 +27,7 @@ anchors as (
         sent_on as anchored_on,
         invitation_key as anchor_key,
         days_to_churn,
+        has_churn_information as is_informed,
         has_churn_information and was_active_when_sent as is_at_risk
     from {{ ref('int_invitations_unanswered') }}
 )
@@ -33,7 +35,7 @@ anchors as (
 
 {#- From anchors to `counted`: customers, observed and churned answers and money for each metric, survey
     type, class, window, dimension and segment. windows is a CTE with window_days. On the way stands
-    `placed`: the anchors with is_place, the one in which a customer counts. -#}
+    `placed`: one row for each customer, metric and survey type, in the class in which it counts. -#}
 {% macro count_outcomes(windows) -%}
 {%- set segments = segment_columns() -%}
 -- one customer, one voice where money is added up: a customer counts in the class of the latest
@@ -41,6 +43,9 @@ anchors as (
 latest as (
     select
         responses.response_key,
+        responses.customer_key,
+        responses.metric,
+        responses.survey_type,
         row_number() over (
             partition by responses.customer_key, responses.metric, responses.survey_type
             order by {{ latest_first('responses') }}
@@ -49,23 +54,47 @@ latest as (
     where responses.customer_key is not null
 ),
 
-placed as (
+silent as (
     select
-        anchors.*,
+        invitations.*,
         row_number() over (
-            partition by anchors.customer_key, anchors.metric, anchors.survey_type
-            order by
-                case when latest.age is null then 1 else 0 end asc,
-                latest.age asc,
-                anchors.anchored_on desc,
-                anchors.anchor_key asc
-        ) = 1 as is_place
-    from anchors
-    -- an invitation may have the number, and so the key, of an answer
-    left join latest on anchors.anchor_key = latest.response_key and anchors.nps_class <> 'no_response'
+            partition by invitations.customer_key, invitations.metric, invitations.survey_type
+            order by invitations.sent_on desc, invitations.invitation_key asc
+        ) as age
+    from {{ ref('int_invitations_unanswered') }} as invitations
+    left join latest
+        on
+            invitations.customer_key = latest.customer_key
+            and invitations.metric = latest.metric
+            and invitations.survey_type = latest.survey_type
+            and latest.age = 1
+    where latest.response_key is null
 ),
 
-windowed as (
+placed as (
+    select
+        answers.customer_key,
+        {{ segment_list('answers.') }}
+        answers.metric,
+        answers.survey_type,
+        answers.nps_class
+    from {{ ref('fct_nps_churn') }} as answers
+    inner join latest on answers.response_key = latest.response_key
+    where latest.age = 1
+
+    union all
+
+    select
+        customer_key,
+        {{ segment_list() }}
+        metric,
+        survey_type,
+        'no_response' as nps_class
+    from silent
+    where age = 1
+),
+
+priced as (
     select
         placed.metric,
         placed.survey_type,
@@ -73,57 +102,127 @@ windowed as (
         {%- for segment in segments %}
         coalesce(placed.{{ segment }}, '(unknown)') as {{ segment }},
         {%- endfor %}
-        windows.window_days,
-        case when placed.is_place then 1 else 0 end as customers,
-        -- a rate takes only windows that are over, so that early churners don't inflate it
-        case
-            when placed.is_at_risk and {{ days_after('placed.anchored_on', 'windows.window_days') }} <= workspace.as_of_on then 1
-            else 0
-        end as observed,
-        case
-            when
-                placed.is_at_risk
-                and {{ days_after('placed.anchored_on', 'windows.window_days') }} <= workspace.as_of_on
-                and placed.days_to_churn <= windows.window_days
-                then 1
-            else 0
-        end as churned,
-        case
-            when placed.is_place and lifecycles.has_mrr_information then coalesce(customer_values.mrr, 0)
-        end as active_mrr,
-        case
-            when placed.is_place and lifecycles.has_revenue_information then coalesce(customer_values.realised_ltv, 0)
-        end as realised_ltv,
-        case when lifecycles.has_churn_information then 1 else 0 end as informed
+        case when lifecycles.has_mrr_information then coalesce(customer_values.mrr, 0) end as active_mrr,
+        case when lifecycles.has_revenue_information then coalesce(customer_values.realised_ltv, 0) end as realised_ltv
     from placed
-    cross join {{ windows }} as windows
-    cross join {{ source('raw', 'workspace') }} as workspace
     left join {{ ref('int_customer_values_summed') }} as customer_values
         on placed.customer_key = customer_values.customer_key
     left join {{ ref('int_customer_lifecycles_dated') }} as lifecycles
         on placed.customer_key = lifecycles.customer_key
 ),
 
-counted as (
+summed as (
     select
         metric,
         survey_type,
         nps_class,
-        window_days,
         {{ grouped_dimension(segments) }} as dimension,
         {{ grouped_dimension(segments, value=true) }} as segment,
-        cast(sum(customers) as bigint) as customers,
-        cast(sum(informed) as bigint) as informed,
-        cast(sum(observed) as bigint) as observed,
-        cast(sum(churned) as bigint) as churned,
-        round({{ exact_sum('active_mrr') }}, 6) as active_mrr,
-        round({{ exact_sum('realised_ltv') }}, 6) as realised_ltv
-    from windowed
+        count(*) as customers,
+        {{ exact_sum('active_mrr') }} as active_mrr,
+        {{ exact_sum('realised_ltv') }} as realised_ltv
+    from priced
+    group by grouping sets (
+        (metric, survey_type, nps_class)
+        {%- for segment in segments %},
+        (metric, survey_type, nps_class, {{ segment }})
+        {%- endfor %}
+    )
+),
+
+-- a rate takes only windows that are over, so that early churners don't inflate it
+windows_over as (
+    select
+        anchored.anchored_on,
+        max(windows.window_days) as days_over
+    from (select distinct anchored_on from anchors) as anchored
+    cross join {{ windows }} as windows
+    cross join {{ source('raw', 'workspace') }} as workspace
+    where {{ days_after('anchored.anchored_on', 'windows.window_days') }} <= workspace.as_of_on
+    group by anchored.anchored_on
+),
+
+windows_churned as (
+    select
+        leaving.days_to_churn,
+        min(windows.window_days) as days_churned
+    from (select distinct days_to_churn from anchors) as leaving
+    inner join {{ windows }} as windows on leaving.days_to_churn <= windows.window_days
+    group by leaving.days_to_churn
+),
+
+-- few kinds of anchors are left before any window is looked at
+kinds as (
+    select
+        anchors.metric,
+        anchors.survey_type,
+        anchors.nps_class,
+        {%- for segment in segments %}
+        coalesce(anchors.{{ segment }}, '(unknown)') as {{ segment }},
+        {%- endfor %}
+        case when anchors.is_at_risk then windows_over.days_over end as days_over,
+        windows_churned.days_churned,
+        count(*) as anchors,
+        sum(case when anchors.is_informed then 1 else 0 end) as informed
+    from anchors
+    left join windows_over on anchors.anchored_on = windows_over.anchored_on
+    left join windows_churned on anchors.days_to_churn = windows_churned.days_to_churn
+    group by
+        anchors.metric,
+        anchors.survey_type,
+        anchors.nps_class,
+        {%- for segment in segments %}
+        coalesce(anchors.{{ segment }}, '(unknown)'),
+        {%- endfor %}
+        case when anchors.is_at_risk then windows_over.days_over end,
+        windows_churned.days_churned
+),
+
+windowed as (
+    select
+        kinds.metric,
+        kinds.survey_type,
+        kinds.nps_class,
+        windows.window_days,
+        {{ grouped_dimension(segments) }} as dimension,
+        {{ grouped_dimension(segments, value=true) }} as segment,
+        sum(kinds.informed) as informed,
+        sum(case when kinds.days_over >= windows.window_days then kinds.anchors else 0 end) as observed,
+        sum(case
+            when kinds.days_over >= windows.window_days and kinds.days_churned <= windows.window_days then kinds.anchors
+            else 0
+        end) as churned
+    from kinds
+    cross join {{ windows }} as windows
     group by grouping sets (
         (metric, survey_type, nps_class, window_days)
         {%- for segment in segments %},
         (metric, survey_type, nps_class, window_days, {{ segment }})
         {%- endfor %}
     )
+),
+
+counted as (
+    select
+        windowed.metric,
+        windowed.survey_type,
+        windowed.nps_class,
+        windowed.window_days,
+        windowed.dimension,
+        windowed.segment,
+        cast(coalesce(summed.customers, 0) as bigint) as customers,
+        cast(windowed.informed as bigint) as informed,
+        cast(windowed.observed as bigint) as observed,
+        cast(windowed.churned as bigint) as churned,
+        round(summed.active_mrr, 6) as active_mrr,
+        round(summed.realised_ltv, 6) as realised_ltv
+    from windowed
+    left join summed
+        on
+            windowed.metric = summed.metric
+            and windowed.survey_type = summed.survey_type
+            and windowed.nps_class = summed.nps_class
+            and windowed.dimension = summed.dimension
+            and windowed.segment = summed.segment
 )
 {%- endmacro %}

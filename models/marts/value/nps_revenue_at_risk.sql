@@ -88,7 +88,7 @@ staying as (
     cross join workspace
     left join lifecycles on placed.customer_key = lifecycles.customer_key
     left join customer_values on placed.customer_key = customer_values.customer_key
-    where placed.is_place and (lifecycles.churned_at is null or lifecycles.churned_at >= workspace.as_of_at)
+    where lifecycles.churned_at is null or lifecycles.churned_at >= workspace.as_of_at
 ),
 
 held as (
