@@ -33,6 +33,7 @@ from orchestration.entities import ENTITIES
 from orchestration.errors import UserError
 from orchestration.ingest import mapping, reader
 from orchestration.ingest.manifest import FileState, Manifest, Stat, files_table, now
+from orchestration.ingest.rawfile import COMPRESSION_LEVEL, lake_schema, write_raw
 from orchestration.ingest.reader import FileFault, Rows, Scan
 from orchestration.ingest.storage import (
     TEMPORARY,
@@ -96,7 +97,6 @@ _SETTINGS = {
     ),
 }
 _REJECTS_AT_ONCE = 20_000
-_ARROW_TYPES = {"VARCHAR": pa.string(), "BIGINT": pa.int64(), "TIMESTAMP": pa.timestamp("us")}
 
 
 @dataclass(frozen=True)
@@ -152,10 +152,7 @@ def prepare_lake(workspace: Workspace) -> None:
             folder.mkdir(parents=True, exist_ok=True)
             folder.chmod(0o700)
         for entity in ENTITIES:
-            schema = pa.schema(
-                [(name, _ARROW_TYPES[kind]) for name, kind in mapping.lake_columns(entity)]
-            )
-            content = parquet_bytes(schema.empty_table())
+            content = parquet_bytes(lake_schema(entity).empty_table())
             write_if_changed(workspace.raw / entity / "_schema.parquet", content)
         content = parquet_bytes(_REJECTED_SCHEMA.empty_table())
         write_if_changed(workspace.rejected / "_schema.parquet", content)
@@ -692,14 +689,26 @@ def _load(run: _Run, state: FileState, found: Scan) -> FileState:
         _Rejects(rejected_temporary, state) as rejects,
     ):
         rows = reader.open_rows(path, found, form, wanted, rejects.add)
-        relation = _relation(run, rows, state)
+        if run.progress:
+            rows.reader = _watched(run, rows, state)
         facts = {"names": rows.names, "cells": rows.cells, "at": rows.at}
+        relation = _documents(run, rows) if rows.is_json else ""
         warnings = _warnings(run, rows, delivery, facts)
-        made = mapping.projection(workspace, source, delivery, relation=relation, **facts)
-        loaded = _copy(run, rows, made.rows, raw_temporary)
         if rows.is_json:
+            made = mapping.projection(workspace, source, delivery, relation=relation, **facts)
+            loaded = _copy(run, rows, made.rows, raw_temporary)
             _reject_documents(run, rows, found, rejects, loaded)
             _check_documents(run, raw_temporary, loaded, warnings)
+        else:
+            loaded = write_raw(
+                run.connection,
+                raw_temporary,
+                rows,
+                workspace=workspace,
+                source=source,
+                delivery=delivery,
+                has_marks=found.has_marks,
+            )
         if rows.delivered == 0 and not form.allow_empty:
             raise FileFault("header_only", "the file has no rows; declare format.allow_empty", 0)
         rejects.close()
@@ -743,15 +752,9 @@ def _delivery(run: _Run, state: FileState) -> mapping.Delivery:
     )
 
 
-def _relation(run: _Run, rows: Rows, state: FileState) -> str:
-    """Hand the rows to DuckDB; what the projection selects from."""
-    connection = run.connection
-    reader_ = rows.reader
-    if run.progress:
-        reader_ = _watched(run, rows, state)
-    connection.register("delivered", reader_)
-    if not rows.is_json:
-        return "delivered"
+def _documents(run: _Run, rows: Rows) -> str:
+    """Hand JSON documents to DuckDB; what the projection selects from."""
+    run.connection.register("delivered", rows.reader)
     if run.source.format.type == "json":
         _unnest(run, rows)
         relation = "elements"
@@ -764,16 +767,17 @@ def _relation(run: _Run, rows: Rows, state: FileState) -> str:
 
 def _watched(run: _Run, rows: Rows, state: FileState) -> pa.RecordBatchReader:
     """The same batches; after some seconds, and then now and then, progress is told."""
+    delivered = rows.reader
 
     def batches() -> Iterator[pa.RecordBatch]:
         told = time.monotonic()
-        for batch in rows.reader:
+        for batch in delivered:
             if time.monotonic() - told > 2:
                 told = time.monotonic()
                 _say(run, f"{_printable(state.file_name)}: {rows.delivered:,} rows read")
             yield batch
 
-    return pa.RecordBatchReader.from_batches(rows.reader.schema, batches())
+    return pa.RecordBatchReader.from_batches(delivered.schema, batches())
 
 
 def _unnest(run: _Run, rows: Rows) -> None:
@@ -806,7 +810,8 @@ def _copy(run: _Run, rows: Rows, query: str, path: Path) -> int:
     """Write the query's rows as Parquet, streaming; their number."""
     try:
         ((count,),) = run.connection.execute(
-            f"copy ({query}) to {mapping.quoted(str(path))} (format parquet, compression zstd)"
+            f"copy ({query}) to {mapping.quoted(str(path))} "
+            f"(format parquet, compression zstd, compression_level {COMPRESSION_LEVEL})"
         ).fetchall()
     except duckdb.Error:
         if rows.fault:

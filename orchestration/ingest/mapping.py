@@ -29,6 +29,8 @@ _ISO = (
 )
 _EMAIL = r"[^@\s]+@[^@\s]+\.[^@\s]+"
 _SPACES = r"e' \t\r\n'"
+# Stands between cells that are hashed as one text.
+MARK = "\x1f"
 _DAY_US = 86_400_000_000
 # Further from a change of the clocks than any of them ever was (Samoa left out 24 hours).
 _AROUND_US = 26 * 3_600_000_000
@@ -120,6 +122,8 @@ def mapping_version(workspace: Workspace, source: Source) -> str:
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
+
+_NOTHING = "null::varchar"
 
 # --- cells ------------------------------------------------------------------------------------
 
@@ -371,6 +375,23 @@ def timed(name: str, cell: str, formats: tuple[str, ...], zone: str, *, is_date:
     return Timed(tuple(map(tuple, layers)), utc, text, f"case {flags} end", naive)
 
 
+def times_query(source: Source, name: str, zone: str, *, is_date: bool) -> str:
+    """SQL of the canonical texts of the relation ``texts`` (column ``cell``), and of their flags.
+
+    Args:
+        source: the mapping, for the formats.
+        name: the canonical column.
+        zone: IANA name of what a time without an offset means.
+        is_date: whether a day is wanted rather than an instant.
+    """
+    formats = source.timestamps.get(name, ("iso",))
+    each = timed(name, "cell", formats, zone, is_date=is_date)
+    step = "texts"
+    for layer in each.layers:
+        step = f"(select *, {', '.join(layer)} from {step})"
+    return f"select {each.text}, {each.flag} from {step}"
+
+
 def snapshot_name_query(file_name: str, pattern: str, zone: str) -> str:
     """SQL of the microseconds of the instant that a file's name tells, or NULL."""
     each = timed("named", "cell", (pattern,), zone, is_date=False)
@@ -398,16 +419,39 @@ class Delivery:
 
 
 @dataclass(frozen=True)
+class Known:
+    """What was seen of a relation's texts as a whole, so that SQL need not look at each.
+
+    Attributes:
+        times: canonical columns whose canonical texts the relation has, as ``t_<column>``.
+        flags: those of them whose flags it has, as ``f_<column>``; the others have none.
+        has_marks: whether a cell may hold the character that separates cells while hashing.
+        plain: canonical columns of ASCII texts without spaces.
+    """
+
+    times: frozenset[str] = frozenset()
+    flags: frozenset[str] = frozenset()
+    has_marks: bool = True
+    plain: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
 class Projection:
     """The SQL over the relation ``delivered`` (of JSON: the documents that are objects).
 
     Attributes:
-        rows: the lake's columns, in their order.
+        rows: all of the lake's columns, in their order.
+        kept: the lake's columns that are columns of the relation just as they are, by name.
+        constants: the lake's columns that all rows have in common: text, naive time or None.
+        computed: of the lake's columns the others, in their order; None if there is none.
         naive: for each time column whether any row named no zone; None if there is no such column.
         times: the time columns that ``naive`` speaks of.
     """
 
     rows: str
+    kept: Mapping[str, str]
+    constants: Mapping[str, str | datetime | None]
+    computed: str | None
     naive: str | None
     times: tuple[str, ...]
 
@@ -437,6 +481,7 @@ def projection(
     cells: tuple[str, ...],
     at: Mapping[str, int],
     relation: str,
+    known: Known | None = None,
 ) -> Projection:
     """Build the SQL of a source's canonical rows.
 
@@ -448,8 +493,10 @@ def projection(
         cells: SQL of each delivered column's text.
         at: declared name -> index into ``names``.
         relation: what to select from: it has the cells' columns or ``doc``, and ``_row_number``.
+        known: what was seen of its texts; None: nothing.
     """
-    entity = ENTITIES[source.entity]
+    entity, known = ENTITIES[source.entity], known or Known()
+    kept = {"_row_number": "_row_number"} | {name: f"t_{name}" for name in known.times}
     if names:
         cell: Callable[[str], str] = lambda name: cells[at[name]]  # noqa: E731
         mapped = set(at.values())
@@ -464,7 +511,10 @@ def projection(
         documents = _Documents(wanted_columns(source))
         cell, extra = documents.cell, documents.extra()
         relation = documents.relation(relation)
-    columns = [f"{_source_of(column, source, cell)} as {column.name}" for column in entity.columns]
+    sources = {column.name: _source_of(column, source, cell) for column in entity.columns}
+    sources |= {name: kept[name] for name in known.times}
+    columns = [f"{sql} as {name}" for name, sql in sources.items()]
+    columns += [f"f_{name}" for name in sorted(known.flags)]
     attributes = {
         name: _joined([cell(each) for each in delivered])
         for name, delivered in source.attributes.items()
@@ -483,7 +533,7 @@ def projection(
             is_date=column.kind == "date",
         )
         for column in entity.columns
-        if column.kind != "text" and column.name in given
+        if column.kind != "text" and column.name in given and column.name not in known.times
     }
     if snapshot_kind(source) == "column":
         formats = source.timestamps.get("snapshot_at", ("iso",))
@@ -497,11 +547,65 @@ def projection(
         ]
         steps.append(f"select *, {', '.join(added)} from ({steps[-1]})")
     naive = [f"bool_or({each.naive})" for each in times.values()]
+    rows = _lake_rows(source, times, known, steps[-1])
+    facts = _shared(source, delivery)
+    if extra == _NOTHING:
+        facts["_extra"] = None
+    if "_snapshot_at" in times:
+        del facts["_snapshot_at"]
+    if not times and not known.flags:
+        facts["_flags"] = None
+    # a cell that is a column of the relation needs no SQL
+    cells_of = {name: cell(of[0]) for name, of in source.columns.items() if names and len(of) == 1}
+    kept |= {
+        column.name: cells_of[column.name]
+        for column in entity.columns
+        if column.kind == "text"
+        and column.name not in facts
+        and cells_of.get(column.name, "").isalnum()
+    }
+    order = [name for name, _ in lake_columns(entity.name)]
+    whole = [f"{_constant(facts[name])} as {name}" if name in facts else name for name in order]
+    computed = [name for name in order if name not in facts and name not in kept]
     return Projection(
-        rows=_lake_rows(entity.name, source, delivery, times, steps[-1]),
+        rows=f"select {', '.join(whole)} from ({rows})",
+        kept=kept,
+        constants=facts,
+        computed=f"select {', '.join(computed)} from ({rows})" if computed else None,
         naive=f"select {', '.join(naive)} from ({steps[2]})" if naive else None,
         times=tuple(times),
     )
+
+
+def _shared(source: Source, delivery: Delivery) -> dict[str, str | datetime | None]:
+    """The lake's columns that all rows of a file have in common, whatever their texts are."""
+    entity, given = ENTITIES[source.entity], {*source.columns, *source.constants}
+    facts: dict[str, str | datetime | None] = {
+        "_source": source.name,
+        "_customer_source": source.customers_of,
+        "_file_sha256": delivery.file_sha256,
+        "_file_name": delivery.file_name,
+        "_ingested_at": delivery.ingested_at,
+        "_snapshot_at": delivery.snapshot_at,
+        "_mapping_version": delivery.version,
+    }
+    facts |= {name: None for name in entity.column_names if name not in given}
+    facts |= {
+        column.name: source.constants[column.name]
+        for column in entity.columns
+        if column.name in source.constants and column.kind == "text"
+    }
+    if not source.attributes:
+        facts["_attributes"] = None
+    if entity.has_email and "email" not in given:
+        facts["_email_key"] = None
+    return facts
+
+
+def _constant(value: str | datetime | None) -> str:
+    if value is None:
+        return _NOTHING
+    return quoted(value) if isinstance(value, str) else _literal(value)
 
 
 def _source_of(column: Column, source: Source, cell: Callable[[str], str]) -> str:
@@ -509,69 +613,63 @@ def _source_of(column: Column, source: Source, cell: Callable[[str], str]) -> st
         return quoted(source.constants[column.name])
     if column.name in source.columns:
         return _joined([cell(name) for name in source.columns[column.name]])
-    return "null::varchar"
+    return _NOTHING
 
 
 def _object(members: Mapping[str, str]) -> str:
     if not members:
-        return "null::varchar"
+        return _NOTHING
     pairs = ", ".join(f"{quoted(name)}, {sql}" for name, sql in members.items())
     return f"json_object({pairs})::varchar"
 
 
-def _lake_rows(
-    entity: str, source: Source, delivery: Delivery, times: Mapping[str, Timed], relation: str
-) -> str:
+def _lake_rows(source: Source, times: Mapping[str, Timed], known: Known, relation: str) -> str:
     """The last steps: canonical texts and flags, then what is computed from them."""
-    names = ENTITIES[entity].column_names
+    names = ENTITIES[source.entity].column_names
     texts = [f"{times[name].text} as {name}" if name in times else name for name in names]
-    flags = [each.flag for each in times.values()]
-    snapshot = f"{_literal(delivery.snapshot_at)} as _snapshot_at"
+    # in the columns' order, however each was read
+    flags = [
+        times[name].flag if name in times else f"f_{name}"
+        for name in names
+        if name in times or name in known.flags
+    ]
     if "_snapshot_at" in times:
+        texts.append(f"make_timestamp({times['_snapshot_at'].utc}) as _snapshot_at")
         # Without its time a snapshot cannot be placed in history, so an empty cell is flagged too.
-        snapshot = f"make_timestamp({times['_snapshot_at'].utc}) as _snapshot_at"
+        flags.append(times["_snapshot_at"].flag)
         flags.append("case when _snapshot_at_cell is null then '_snapshot_at:bad_timestamp' end")
-    joined = f"nullif(concat_ws(' ', {', '.join(flags)}), '')" if flags else "null::varchar"
+    joined = f"nullif(concat_ws(' ', {', '.join(flags)}), '')" if flags else _NOTHING
     rows = (
-        f"select {', '.join(texts)}, _attributes, _extra, _row_number, {snapshot}, "
-        f"{joined} as _flags from ({relation})"
+        f"select {', '.join(texts)}, _attributes, _extra, _row_number, {joined} as _flags "
+        f"from ({relation})"
     )
-    email = "null"
-    if "email" in names:
-        email = "case when length(email) = strlen(email) then email else nfkc(email) end"
-        email = f"lower(trim({email}, {_SPACES}))"
-    rows = f"select *, {email} as _email from ({rows})"
     filled = {*source.columns, *source.constants} | (
         {"_attributes"} if source.attributes else set()
     )
-    computed = {
-        "_email_key": f"case when regexp_full_match(_email, {quoted(_EMAIL)}) then _email end",
-        "_source": quoted(source.name),
-        "_customer_source": quoted(source.customers_of),
-        "_file_sha256": quoted(delivery.file_sha256),
-        "_file_name": quoted(delivery.file_name),
-        "_ingested_at": _literal(delivery.ingested_at),
-        "_mapping_version": quoted(delivery.version),
-        "_row_hash": _content_hash((*names, "_attributes"), filled),
-    }
-    selected = [
-        f"{computed[name]} as {name}" if name in computed else name
-        for name, _ in lake_columns(entity)
-    ]
-    return f"select {', '.join(selected)} from ({rows})"
+    computed = [f"{_content_hash((*names, '_attributes'), filled, known)} as _row_hash"]
+    if "email" in names:
+        email = "case when length(email) = strlen(email) then email else nfkc(email) end"
+        email = f"lower(trim({email}, {_SPACES}))"
+        email = "lower(email)" if "email" in known.plain else email
+        rows = f"select *, {email} as _email from ({rows})"
+        is_email = f"regexp_full_match(_email, {quoted(_EMAIL)})"
+        computed.append(f"case when {is_email} then _email end as _email_key")
+    return f"select *, {', '.join(computed)} from ({rows})"
 
 
-def _content_hash(names: tuple[str, ...], filled: set[str]) -> str:
+def _content_hash(names: tuple[str, ...], filled: set[str], known: Known) -> str:
     """SQL of a hash of some columns by their place; only the ``filled`` ones are ever not NULL."""
-    mark, parts = "\x1f", [""]
+    parts = [""]
     for name in names:
         if name in filled:
             parts += [name, ""]
-        parts[-1] += mark
-    joined = ", ".join(quoted(part) if part[:1] in ("", mark) else part for part in parts)
+        parts[-1] += MARK
+    joined = ", ".join(quoted(part) if part[:1] in ("", MARK) else part for part in parts)
+    if not known.has_marks:
+        return f"md5(concat({joined}))"
     used = [name for name in names if name in filled]
     # Marks inside cells could make two rows look alike: the cells' lengths then tell them apart.
-    marked = " or ".join(f"contains({name}, {quoted(mark)})" for name in used)
+    marked = " or ".join(f"contains({name}, {quoted(MARK)})" for name in used)
     lengths = ", ".join(f"coalesce(strlen({n}), 0)" if n in filled else "0" for n in names)
     return f"md5(concat({joined}, case when {marked} then concat_ws(',', {lengths}) end))"
 

@@ -1,0 +1,201 @@
+"""From delivered batches to one Parquet file of the lake.
+
+Of a row's columns most are cells just as they were delivered, or the same in all rows: these never
+pass through the database, only what the mapping computes does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from orchestration.entities import ENTITIES
+from orchestration.ingest import mapping, texts
+from orchestration.ingest.mapping import Delivery, Known, Projection
+from orchestration.ingest.reader import Rows
+from orchestration.workspace import Source, Workspace
+
+# zstd's first level: the third takes a third longer for a hundredth less.
+COMPRESSION_LEVEL = 1
+# As many rows as DuckDB writes itself: one of its threads takes up one group.
+_GROUP = 122_880
+_TYPES = {"VARCHAR": pa.string(), "BIGINT": pa.int64(), "TIMESTAMP": pa.timestamp("us")}
+_REPEATED = pa.dictionary(pa.int32(), pa.string())
+
+
+def lake_schema(entity: str) -> pa.Schema:
+    """The schema of an entity's files in the lake."""
+    return pa.schema([(name, _TYPES[kind]) for name, kind in mapping.lake_columns(entity)])
+
+
+def write_raw(
+    connection: duckdb.DuckDBPyConnection,
+    path: Path,
+    rows: Rows,
+    *,
+    workspace: Workspace,
+    source: Source,
+    delivery: Delivery,
+    has_marks: bool,
+) -> int:
+    """Write a file's rows as Parquet, a batch at a time.
+
+    Args:
+        connection: computes what the mapping computes.
+        path: the file to write.
+        rows: opened by the reader; not JSON.
+        workspace: for the zone.
+        source: the mapping.
+        delivery: the file as a whole.
+        has_marks: whether a cell may hold ``mapping.MARK``.
+
+    Returns:
+        The number of rows.
+
+    Raises:
+        FileFault: when the reading finds one.
+        OSError: when writing fails.
+    """
+    has_marks = has_marks or any(mapping.MARK in text for text in source.constants.values())
+    made: dict[Known, Projection] = {}
+
+    def projection(known: Known) -> Projection:
+        if known not in made:
+            made[known] = mapping.projection(
+                workspace,
+                source,
+                delivery,
+                names=rows.names,
+                cells=rows.cells,
+                at=rows.at,
+                relation="delivered",
+                known=known,
+            )
+        return made[known]
+
+    count = 0
+    with _writer(path, source.entity, projection(Known()).constants) as writer:
+        for batch in rows.reader:
+            table, known = _look(connection, batch, rows, workspace, source, has_marks=has_marks)
+            found = _assembled(connection, table, projection(known), writer.schema)
+            writer.write_table(found, row_group_size=_GROUP)
+            count += len(batch)
+    return count
+
+
+@contextmanager
+def _writer(path: Path, entity: str, constants: Mapping[str, Any]) -> Iterator[pq.ParquetWriter]:
+    """A Parquet file in which a text that all rows share is stored once a row group."""
+    schema = pa.schema(
+        [
+            pa.field(
+                field.name, _REPEATED if isinstance(constants.get(field.name), str) else field.type
+            )
+            for field in lake_schema(entity)
+        ]
+    )
+    with pq.ParquetWriter(
+        path,
+        schema,
+        compression="zstd",
+        compression_level=COMPRESSION_LEVEL,
+        store_schema=False,  # readers see texts, not how they were handed over
+    ) as writer:
+        yield writer
+
+
+def _look(
+    connection: duckdb.DuckDBPyConnection,
+    batch: pa.RecordBatch,
+    rows: Rows,
+    workspace: Workspace,
+    source: Source,
+    *,
+    has_marks: bool,
+) -> tuple[pa.Table, Known]:
+    """The batch, with the times that are canonical already, and what was seen of its texts."""
+    table, times, flags, plain = pa.table(batch), set(), set(), set()
+    zone = workspace.timezone_of(source)
+    for column in ENTITIES[source.entity].columns:
+        delivered = _cell(column.name, rows, source)
+        if delivered is None:
+            continue
+        cells = batch.column(delivered)
+        if column.kind == "text":
+            if column.name == "email" and texts.is_plain(cells):
+                plain.add(column.name)
+            continue
+        is_date = column.kind == "date"
+        query = mapping.times_query(source, column.name, zone, is_date=is_date)
+        found = texts.canonical_times(
+            cells,
+            is_iso=source.timestamps.get(column.name, ("iso",))[0] == "iso",
+            zone=zone,
+            is_date=is_date,
+            read=lambda distinct, query=query: _read(connection, query, distinct),
+        )
+        if found is None:
+            continue
+        made, wrong = found
+        times.add(column.name)
+        table = table.append_column(f"t_{column.name}", made)
+        if wrong is not None:
+            flags.add(column.name)
+            table = table.append_column(f"f_{column.name}", wrong)
+    return table, Known(frozenset(times), frozenset(flags), has_marks, frozenset(plain))
+
+
+def _cell(name: str, rows: Rows, source: Source) -> str | None:
+    """The batches' column that a canonical column is, if it is one."""
+    delivered = source.columns.get(name, ())
+    if name in source.constants or len(delivered) != 1:
+        return None
+    cell = rows.cells[rows.at[delivered[0]]]
+    return cell if cell.isalnum() else None
+
+
+def _read(
+    connection: duckdb.DuckDBPyConnection, query: str, distinct: pa.Array
+) -> tuple[pa.Array, pa.Array]:
+    """The canonical texts of times, and what is wrong with each."""
+    connection.register("texts", pa.table({"cell": distinct}))
+    try:
+        found = connection.execute(query).to_arrow_table()
+    finally:
+        connection.unregister("texts")
+    text, flag = found.columns
+    return text.combine_chunks(), flag.combine_chunks()
+
+
+def _assembled(
+    connection: duckdb.DuckDBPyConnection, table: pa.Table, made: Projection, schema: pa.Schema
+) -> pa.Table:
+    """The lake's columns of a batch: kept, repeated or computed, in the batch's order."""
+    columns: dict[str, Any] = {name: table.column(cell) for name, cell in made.kept.items()}
+    for name, value in made.constants.items():
+        columns[name] = _repeated(value, len(table), schema.field(name).type)
+    if made.computed:
+        connection.register("delivered", table)
+        try:
+            found = connection.execute(made.computed).to_arrow_table()
+        finally:
+            connection.unregister("delivered")
+        columns |= dict(zip(found.column_names, found.columns, strict=True))
+    return pa.table([columns[name] for name in schema.names], schema=schema)
+
+
+def _repeated(value: str | datetime | None, size: int, kind: pa.DataType) -> pa.Array:
+    if value is None:
+        return pa.nulls(size, kind)
+    if isinstance(value, datetime):
+        return pa.repeat(pa.scalar(value, kind), size)
+    places = pa.array(np.zeros(size, dtype=np.int32))
+    return pa.DictionaryArray.from_arrays(places, pa.array([value], pa.string()))
