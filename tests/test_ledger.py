@@ -10,9 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 from publish_support import Answer, Facts, make_workspace, write_build
 
+from orchestration.content import HISTORIES, TableContent, content_hash
 from orchestration.ingest import prepare_lake
 from orchestration.ledger import read_ledger, write_published_figures
-from orchestration.publish import HISTORIES, TableContent, content_hash, publish, reconcile_ledger
+from orchestration.publish import publish, reconcile_ledger
 
 # January 2025: 3 promoters, 1 passive, 2 detractors; November: 2 promoters; December: 1 detractor.
 ANSWERS = [Answer(date(2025, 1, 10), score) for score in (9, 9, 10, 8, 0, 6)]

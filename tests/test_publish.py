@@ -22,18 +22,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from orchestration import candidate, parquet
+from orchestration import generation as generation_module
 from orchestration import publish as module
+from orchestration import swap as swapping
+from orchestration.content import (
+    TableContent,
+    combined_hash,
+    read_content,
+    refuse_personal_columns,
+    table_columns,
+    table_contents,
+)
 from orchestration.errors import UserError
+from orchestration.ledger import read_ledger
 from orchestration.publish import (
     Generation,
     check_writable,
-    combined_hash,
     open_published,
     publish,
     published_generation,
-    read_ledger,
     reconcile_ledger,
-    table_contents,
 )
 from orchestration.workspace import load_workspace
 from tests import publish_support as support
@@ -175,14 +184,13 @@ def test_modes_names_and_storage_version(workspace):
 
 def test_the_restricted_candidate_is_never_readable_by_others(workspace, monkeypatch):
     seen = []
-    audit = module._audit_candidate
+    audit = module.audit_candidate
 
-    def look(published, part, expected):
-        mode = (published / f".{part.file_name}.tmp").stat().st_mode & 0o777
-        seen.append((part.schema, mode & 0o077))
-        audit(published, part, expected)
+    def look(workspace, part, path, made):
+        seen.append((part.schema, path.stat().st_mode & 0o077))
+        audit(workspace, part, path, made)
 
-    monkeypatch.setattr(module, "_audit_candidate", look)
+    monkeypatch.setattr(module, "audit_candidate", look)
     go(workspace)
     assert ("restricted", 0) in seen
 
@@ -490,47 +498,49 @@ def test_content_hash_is_that_of_the_build_and_of_any_rebuild(workspace):
 # --- killed: F5 and F6 --------------------------------------------------------------------------
 
 KILL = """
-import os, signal, sys
+import importlib, json, os, signal, sys
 from pathlib import Path
-from orchestration import publish as module
+from orchestration.publish import publish
 from orchestration.workspace import load_workspace
 
-root, name, nth, when = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4]
+root, nth, when = Path(sys.argv[1]), int(sys.argv[3]), sys.argv[4]
+module_name, name = sys.argv[2].split(".")
+module = importlib.import_module(f"orchestration.{module_name}")
 real, calls = getattr(module, name), 0
 
-def cut(*arguments):
+def cut(*arguments, **named):
     global calls
     calls += 1
     if calls == nth and when == "before":
         os.kill(os.getpid(), signal.SIGKILL)
-    result = real(*arguments)
+    result = real(*arguments, **named)
     if calls == nth:
         os.kill(os.getpid(), signal.SIGKILL)
     return result
 
 setattr(module, name, cut)
-module.publish(load_workspace(root), inputs_hash="killed", versions={})
+publish(load_workspace(root), inputs_hash="killed", versions={}, **json.loads(sys.argv[5]))
 """
 
 # Where to cut: a step, which of its calls, before or after it. The renames are restricted,
 # Parquet, nps.duckdb.
 BEFORE_PUBLICATION = [
-    ("_write_candidate", 1, "before"),
-    ("_write_candidate", 1, "after"),
-    ("_write_generation", 2, "after"),
-    ("_audit_candidate", 2, "after"),
-    ("_write_parquet", 1, "after"),
-    ("_seal", 2, "before"),
-    ("_swap", 1, "before"),
-    ("_replace", 1, "before"),
-    ("_replace", 1, "after"),
-    ("_replace", 2, "after"),
-    ("_replace", 3, "before"),
+    ("candidate.write_candidate", 1, "before"),
+    ("candidate.write_candidate", 1, "after"),
+    ("candidate.write_generation", 2, "after"),
+    ("publish.audit_candidate", 2, "after"),
+    ("publish.write_parquet", 1, "after"),
+    ("publish.seal", 2, "before"),
+    ("publish.swap", 1, "before"),
+    ("swap.replace", 1, "before"),
+    ("swap.replace", 1, "after"),
+    ("swap.replace", 2, "after"),
+    ("swap.replace", 3, "before"),
 ]
 
 
-def kill_at(workspace, name, nth, when) -> None:
-    done = run_python(KILL, workspace.root, name, nth, when)
+def kill_at(workspace, name, nth, when, **options) -> None:
+    done = run_python(KILL, workspace.root, name, nth, when, json.dumps(options))
     assert done.returncode == -signal.SIGKILL, done.stderr
 
 
@@ -558,7 +568,7 @@ def test_f5_killed_before_the_rename_leaves_the_old_generation(published, name, 
 
 @pytest.mark.parametrize("nth", [1, 2])
 def test_f5_the_first_publication_killed_between_renames_publishes_nothing(workspace, nth):
-    kill_at(workspace, "_replace", nth, "after")
+    kill_at(workspace, "swap.replace", nth, "after")
     hidden = workspace.warehouse_file.rename(workspace.warehouse_file.with_suffix(".hidden"))
     with pytest.raises(UserError):
         go(workspace)
@@ -571,7 +581,7 @@ def test_f5_the_first_publication_killed_between_renames_publishes_nothing(works
 
 
 @pytest.mark.parametrize(
-    "name, nth, when", [("_replace", 3, "after"), ("_append_line", 1, "before")]
+    "name, nth, when", [("swap.replace", 3, "after"), ("publish.append_line", 1, "before")]
 )
 def test_f6_killed_after_the_rename_is_reconciled_without_a_duplicate(published, name, nth, when):
     workspace, old = published
@@ -595,7 +605,7 @@ def test_f6_killed_after_the_rename_is_reconciled_without_a_duplicate(published,
 
 
 def test_f6_killed_after_the_ledger_line_adds_none(workspace):
-    kill_at(workspace, "_append_line", 1, "after")
+    kill_at(workspace, "publish.append_line", 1, "after")
     assert reconcile_ledger(workspace) is False
     assert len(read_ledger(workspace)) == 1
 
@@ -772,11 +782,11 @@ def test_f18_the_published_files_open_in_duckdb_1_4_and_1_5(workspace, duckdb_14
 # --- the disk and the folder: F10, F11 ----------------------------------------------------------
 
 
-def full(*_):
+def full(*_, **__):
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
-def full_in_duckdb(*_):
+def full_in_duckdb(*_, **__):
     raise duckdb.IOException(
         'IO Error: Could not write file "/ws/published/.nps.duckdb.tmp": No space left on device'
     )
@@ -784,16 +794,20 @@ def full_in_duckdb(*_):
 
 @pytest.mark.parametrize("error", [full, full_in_duckdb])
 @pytest.mark.parametrize(
-    "name", ["_write_candidate", "_write_generation", "_audit_candidate", "_write_parquet", "_seal"]
-)
+    "name",
+    [
+        "candidate.write_candidate", "candidate.write_generation", "publish.audit_candidate",
+        "publish.write_parquet", "publish.seal", "parquet.seal",
+    ],
+)  # fmt: skip
 def test_f10_a_full_disk_leaves_the_old_generation(published, monkeypatch, name, error):
     workspace, old = published
-    monkeypatch.setattr(module, name, error)
+    monkeypatch.setattr(f"orchestration.{name}", error)
     with pytest.raises(UserError) as caught:
         go(workspace)
     message = str(caught.value)
     assert "\n" not in message
-    if name == "_audit_candidate" or error is full:
+    if name == "publish.audit_candidate" or error is full:
         assert "the disk is full; free some space and run again" in message
     assert "the disk is full" in message
     assert "the generation published before is untouched" in message
@@ -804,7 +818,7 @@ def test_f10_a_full_disk_leaves_the_old_generation(published, monkeypatch, name,
 @pytest.mark.parametrize("nth", [1, 2, 3])
 def test_f10_a_rename_that_fails_is_undone_at_once(published, monkeypatch, nth):
     workspace, old = published
-    real, calls = module._replace, []
+    real, calls = swapping.replace, []
 
     def fail(source, target):
         calls.append(target)
@@ -812,7 +826,7 @@ def test_f10_a_rename_that_fails_is_undone_at_once(published, monkeypatch, nth):
             full()
         real(source, target)
 
-    monkeypatch.setattr(module, "_replace", fail)
+    monkeypatch.setattr(swapping, "replace", fail)
     with pytest.raises(UserError, match="the disk is full"):
         go(workspace)
     assert_untouched(workspace, old)
@@ -840,7 +854,7 @@ def test_f10_a_write_that_the_system_refuses(published):
     assert_untouched(workspace, old)
 
 
-@pytest.mark.parametrize("name", ["_append_line", "_ledger_record"])
+@pytest.mark.parametrize("name", ["append_line", "ledger_record"])
 def test_f10_a_disk_full_at_the_ledger_says_what_is_published(published, monkeypatch, name):
     workspace, old = published
     monkeypatch.setattr(module, name, full)
@@ -860,7 +874,7 @@ def test_no_cell_text_in_the_message_of_an_unexpected_error(workspace, monkeypat
     def fail(*_):
         raise duckdb.ConversionException("Could not convert string 'jane@example.org' to INT32")
 
-    monkeypatch.setattr(module, "_write_candidate", fail)
+    monkeypatch.setattr(candidate, "write_candidate", fail)
     with pytest.raises(UserError) as caught:
         go(workspace)
     assert "jane" not in str(caught.value)
@@ -931,13 +945,13 @@ def test_a_writable_workspace_passes_and_its_folders_are_made(tmp_path):
 
 
 def spoil(part_name: str, how):
-    """A `_seal`-less hook: spoil a candidate after it was closed, before it is audited."""
-    real = module._audit_candidate
+    """Spoil a candidate whenever one is audited, after it was closed."""
+    real = module.audit_candidate
 
-    def audit(published, part, expected):
+    def audit(workspace, part, path, made):
         if part.file_name == part_name:
-            how(published / f".{part_name}.tmp")
-        real(published, part, expected)
+            how(path)
+        real(workspace, part, path, made)
 
     return audit
 
@@ -994,7 +1008,8 @@ def lose_a_table(path: Path) -> None:
 )
 def test_f12_a_corrupt_candidate_is_refused(published, monkeypatch, part_name, how):
     workspace, old = published
-    monkeypatch.setattr(module, "_audit_candidate", spoil(part_name, how))
+    write_build(workspace.warehouse_file, some_facts(9))
+    monkeypatch.setattr(module, "audit_candidate", spoil(part_name, how))
     with pytest.raises(UserError, match=rf"{part_name}: .*not published") as caught:
         go(workspace)
     assert "\n" not in str(caught.value)
@@ -1003,20 +1018,59 @@ def test_f12_a_corrupt_candidate_is_refused(published, monkeypatch, part_name, h
 
 def test_f12_corrupt_parquet_is_refused(published, monkeypatch):
     workspace, old = published
-    real = module._content
+    write_build(workspace.warehouse_file, some_facts(9))
+    real = parquet.read_content
     seen = []
 
     def lie(connection, relation, columns):
         content = real(connection, relation, columns)
-        if "read_parquet" in relation and "fct_nps_responses" in relation:
+        if "fct_nps_responses" in relation:
             seen.append(relation)
-            return module.TableContent(content.columns, content.rows, content.checksum + 1)
+            return TableContent(content.columns, content.rows, content.checksum + 1)
         return content
 
-    monkeypatch.setattr(module, "_content", lie)
+    monkeypatch.setattr(parquet, "read_content", lie)
     with pytest.raises(UserError, match="parquet/fct_nps_responses: differs from the build"):
         go(workspace)
     assert len(seen) == 1
+    assert_untouched(workspace, old)
+
+
+@pytest.mark.parametrize("small, is_read", [(9, False), (11, True)])
+def test_of_large_tables_parquet_is_counted_and_its_types_compared(
+    workspace, monkeypatch, small, is_read
+):
+    """fct_nps_responses has 10 rows here; of another table a type is one that Parquet lacks."""
+    with duckdb.connect(str(workspace.warehouse_file)) as connection:
+        connection.execute("create table marts.huge as select i::hugeint as n from range(20) r(i)")
+    real, read = parquet.read_content, []
+
+    def note(connection, relation, columns):
+        read.append(Path(relation).parent.name)
+        return real(connection, relation, columns)
+
+    monkeypatch.setattr(parquet, "read_content", note)
+    monkeypatch.setattr(parquet, "SMALL_TABLE", small)
+    go(workspace)
+    assert ("fct_nps_responses" in read) is is_read
+    assert "huge" in read
+
+
+def test_f12_parquet_that_lacks_rows_is_refused(published, monkeypatch):
+    workspace, old = published
+    write_build(workspace.warehouse_file, some_facts(9))
+    real = parquet._copy_to_parquet
+
+    def lose(connection, name, path, generation_id):
+        real(connection, name, path, generation_id)
+        if name == "fct_nps_responses":
+            duckdb.sql(f"copy (from '{path}' limit 12) to '{path}.new' (format parquet)")
+            Path(f"{path}.new").replace(path)
+
+    monkeypatch.setattr(parquet, "SMALL_TABLE", 0)
+    monkeypatch.setattr(parquet, "_copy_to_parquet", lose)
+    with pytest.raises(UserError, match=r"fct_nps_responses: .*\(13 rows built, 12 rows read\)"):
+        go(workspace)
     assert_untouched(workspace, old)
 
 
@@ -1034,13 +1088,13 @@ def test_f13_a_wal_beside_the_published_file_is_refused(published, name):
 
 def test_f13_a_wal_that_remains_beside_the_candidate_is_refused(published, monkeypatch):
     workspace, old = published
-    real = module._write_candidate
+    real = candidate.write_candidate
 
-    def leave_wal(connection, part, candidate, names, generation):
-        real(connection, part, candidate, names, generation)
-        candidate.with_name(f"{candidate.name}.wal").write_bytes(b"rows not checkpointed")
+    def leave_wal(connection, part, path, planned, stamp):
+        real(connection, part, path, planned, stamp)
+        path.with_name(f"{path.name}.wal").write_bytes(b"rows not checkpointed")
 
-    monkeypatch.setattr(module, "_write_candidate", leave_wal)
+    monkeypatch.setattr(candidate, "write_candidate", leave_wal)
     with pytest.raises(UserError, match=r"\.wal: a write-ahead log lies beside"):
         go(workspace)
     assert_untouched(workspace, old)
@@ -1072,7 +1126,7 @@ def test_f15_without_publishing_the_last_good_generation_shows_its_age(workspace
         def now(cls, tz=None):
             return datetime.now(tz) + timedelta(days=3)
 
-    monkeypatch.setattr(module, "datetime", Later)
+    monkeypatch.setattr(generation_module, "datetime", Later)
     current = published_generation(workspace)
     assert current["generation_id"] == old.generation_id
     assert current["inputs_hash"] == "good"
@@ -1101,7 +1155,11 @@ def audited():
             connection.execute("drop schema if exists marts cascade; create schema marts")
             for statement in statements:
                 connection.execute(statement)
-            module._refuse_personal_data(connection)
+            texts = refuse_personal_columns(connection, "published", "marts")
+            for table, columns in texts.items():
+                relation = f'"published"."marts"."{table}"'
+                all_columns = table_columns(connection, "published", "marts")[table]
+                read_content(connection, relation, sorted(all_columns), searched=columns)
 
         yield audit
 
