@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Severity = Literal["critical", "warning"]
+Scope = Literal["rows", "table"]
 Outcome = Mapping[str, int | float]
 
 NO_ROWS = "expect_no_rows"
@@ -24,9 +25,14 @@ class Check:
         name: unique within the table; what the check is called everywhere.
         why: one sentence: what holds, and what would be wrong without it.
         kwargs: arguments of the expectation. Of ``expect_no_rows``: ``unexpected_rows_query``, a
-            query of the rows that break the rule, in which ``{batch}`` is the table.
+            query of the rows that break the rule, in which ``{batch}`` is the table. In one of
+            scope ``rows``, ``{batch}`` is what is looked at and ``{rest}`` what is not: nothing,
+            where everything is new.
         type: Great Expectations' name of the expectation, in snake case.
         severity: ``critical`` keeps the tables from being published, ``warning`` is only told.
+        scope: ``rows`` where nothing but a row itself can make it break the rule: a table of which
+            few rows are new is looked at where it is new. ``table`` where other rows, other tables
+            or the day can, as in sums: the whole table is looked at each time.
         measure: optional query of one row of named numbers over ``{batch}``, told beside the
             outcome. Never of cell values: only numbers are taken over.
     """
@@ -36,6 +42,7 @@ class Check:
     kwargs: Mapping[str, Any]
     type: str = NO_ROWS
     severity: Severity = "critical"
+    scope: Scope = "table"
     measure: str | None = None
 
 
@@ -81,16 +88,32 @@ def no_rows(
     *,
     why: str,
     severity: Severity = "critical",
+    scope: Scope = "table",
     measure: str | None = None,
 ) -> Check:
     """The usual check: a query of the rows that break a rule must return none.
 
     Args:
         name: the check's name.
-        query: DuckDB's SQL with ``{batch}`` for the table. Other braces need no doubling; it must
-            not end in a remark.
+        query: DuckDB's SQL with ``{batch}`` for the table, see ``Check``. Other braces need no
+            doubling; it must not end in a remark.
         why: what holds, in one sentence.
         severity: whether a failure blocks publishing.
+        scope: whether new rows are enough to look at, see ``Check``.
         measure: optional query of one row of named numbers, see ``Check``.
     """
-    return Check(name, why, {"unexpected_rows_query": query}, severity=severity, measure=measure)
+    kwargs = {"unexpected_rows_query": query}
+    return Check(name, why, kwargs, severity=severity, scope=scope, measure=measure)
+
+
+def query_on(check: Check, batch: str, rest: str | None = None) -> str:
+    """The query of a check of ``expect_no_rows``, with its relations put in.
+
+    Args:
+        check: the check.
+        batch: the rows to look at: a table, or a query in brackets.
+        rest: the table's other rows; None: there are none.
+    """
+    query: str = check.kwargs["unexpected_rows_query"]
+    nothing = f"(select * from {batch} where false)"
+    return query.replace("{rest}", rest or nothing).replace("{batch}", batch)

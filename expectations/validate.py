@@ -20,7 +20,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from expectations import NO_ROWS, Check, CheckResult
+from expectations import NO_ROWS, Check, CheckResult, query_on
 
 Suites = Mapping[str, Sequence[Check]]
 
@@ -40,6 +40,7 @@ def validate(
     schema: str,
     *,
     setup: Sequence[str] = (),
+    touched: Mapping[str, str] | None = None,
     results: Path | None = None,
 ) -> list[CheckResult]:
     """Evaluate suites against the tables of one schema.
@@ -50,6 +51,9 @@ def validate(
         suites: the checks of each table, by the table's name.
         schema: the schema that holds the tables.
         setup: statements run first, in the same connection.
+        touched: of tables whose rows are new only in part the condition, over their columns, that
+            holds for the new ones: checks of scope ``rows`` look at no others. None, or a table
+            that it does not name: every row is new.
         results: a JSON file to write the results to; its folder is made. None writes nothing.
 
     Returns:
@@ -64,7 +68,9 @@ def validate(
         raise FileNotFoundError(f"there is no database {database}: build it first")
     with _quiet(), _source(database, schema, setup) as source:
         found = [
-            result for table, checks in suites.items() for result in _table(source, table, checks)
+            result
+            for table, checks in suites.items()
+            for result in _table(source, table, checks, (touched or {}).get(table))
         ]
     if results is not None:
         _write(results, schema, found)
@@ -186,30 +192,64 @@ def _of_duckdb(error: BaseException) -> BaseException:
     return error
 
 
-def _table(source: Any, table: str, checks: Sequence[Check]) -> Iterator[CheckResult]:
-    """The results of one table's checks."""
+def _table(
+    source: Any, table: str, checks: Sequence[Check], condition: str | None
+) -> Iterator[CheckResult]:
+    """The results of one table's checks, of whose rows those of a condition are new."""
     try:
-        asset = source.add_table_asset(name=table)
-        # a batch definition would be one more thing for the context to write down
-        batch = asset.get_batch(asset.build_batch_request())
+        whole = _batch(source.add_table_asset(name=table))
     except Exception:
         reason = f"there is no table {source.schema_}.{table}"
         yield from (CheckResult(table, check, False, error=reason) for check in checks)
         return
+    part, error = None, None
+    if condition is not None and any(check.scope == "rows" for check in checks):
+        try:
+            part = _touched(source, table, condition)
+        except Exception as raised:
+            error = safe_reason(str(_of_duckdb(raised)), type(raised).__name__)
+    name = whole.data_asset.qualified_name
+    rest = f"(select * from {name} where not coalesce({condition}, false))"
     for check in checks:
         start = time.perf_counter()
-        result = _evaluate(batch, table, check)
+        if condition is None or check.scope == "table":
+            result = _evaluate(whole, table, check)
+        elif part is None:
+            result = CheckResult(table, check, False, error=error)
+        else:
+            result = _evaluate(part, table, check, rest)
         if check.measure:
-            result = replace(result, observed={**result.observed, **_measure(batch, check.measure)})
+            result = replace(result, observed={**result.observed, **_measure(whole, check.measure)})
         yield replace(result, seconds=round(time.perf_counter() - start, 4))
 
 
-def _evaluate(batch: Any, table: str, check: Check) -> CheckResult:
+def _batch(asset: Any) -> Any:
+    """Great Expectations' handle on what a table or a query returns."""
+    # a batch definition would be one more thing for the context to write down
+    return asset.get_batch(asset.build_batch_request())
+
+
+def _touched(source: Any, table: str, condition: str) -> Any:
+    """A batch of a table's new rows: a table of them, as several checks look at the same.
+
+    It lies in DuckDB's schema of temporary tables, which a database opened for reading has, too.
+    """
+    with source.get_engine().connect() as connection:
+        connection.exec_driver_sql(
+            f'create or replace temp table "{table}" as '
+            f'select * from {source.schema_}."{table}" where {condition}'
+        )
+        connection.commit()
+    query = f'SELECT * FROM temp.main."{table}"'
+    return _batch(source.add_query_asset(name=f"touched {table}", query=query))
+
+
+def _evaluate(batch: Any, table: str, check: Check, rest: str | None = None) -> CheckResult:
     """Evaluate one check; whatever is raised becomes a failure with its reason."""
     try:
         # a count is all that the basic result of ours holds; of the others it holds cells
         detail = "BASIC" if check.type == NO_ROWS else "BOOLEAN_ONLY"
-        found = batch.validate(_expectation(check), result_format=detail)
+        found = batch.validate(_expectation(check, rest), result_format=detail)
     except Exception as error:
         return CheckResult(table, check, False, error=safe_reason(str(error), type(error).__name__))
     raised = _exception_message(found.exception_info)
@@ -220,13 +260,16 @@ def _evaluate(batch: Any, table: str, check: Check) -> CheckResult:
     return CheckResult(table, check, bool(found.success), observed)
 
 
-def _expectation(check: Check) -> Any:
+def _expectation(check: Check, rest: str | None) -> Any:
     """The expectation of Great Expectations' that a check names."""
     from great_expectations.expectations.registry import get_expectation_impl
 
     kwargs = dict(check.kwargs)
     if check.type == NO_ROWS:
-        kwargs["unexpected_rows_query"] = _escape(kwargs["unexpected_rows_query"])
+        # Great Expectations puts the table there with an alias of its own, but not where the query
+        # has a join; a subquery around it is the same either way
+        query = query_on(check, "(select * from {batch})", rest)
+        kwargs["unexpected_rows_query"] = _escape(query)
     return get_expectation_impl(check.type)(**kwargs, severity=check.severity)
 
 
@@ -234,11 +277,10 @@ def _escape(query: str) -> str:
     """A query as it must be written to come out as it was meant.
 
     It goes through ``str.format``, in which braces have a meaning, and through ``sqlalchemy.text``,
-    in which colons do. Great Expectations puts the table there with an alias of its own, but not
-    where the query has a join; a subquery around it is the same either way.
+    in which colons do.
     """
     parts = [part.replace("{", "{{").replace("}", "}}") for part in query.split("{batch}")]
-    return re.sub(r"(?<![:\w])(:\w)", r"\\\1", "(select * from {batch})".join(parts))
+    return re.sub(r"(?<![:\w])(:\w)", r"\\\1", "{batch}".join(parts))
 
 
 def _measure(batch: Any, query: str) -> dict[str, int | float]:

@@ -102,7 +102,8 @@ def invoke_dbt(
         raise UserError(f"dbt {arguments[0]}: {' '.join(words.split())}")
     for node in getattr(result.result, "results", None) or ():
         if node.status in FAILED:
-            name, reason = node.node.name, _one_line(node.message or "")
+            name = node.node.name
+            reason = _broken_rules(workspace, node) or _one_line(node.message or "")
             if any(interrupt in (node.message or "") for interrupt in INTERRUPTS):
                 raise KeyboardInterrupt
             announce("failed", f"{name}: {reason}")
@@ -112,6 +113,36 @@ def invoke_dbt(
 
 def _is_interrupt(error: BaseException | None) -> bool:
     return type(error).__name__ in INTERRUPTS
+
+
+def _broken_rules(workspace: Workspace, result: Any) -> str:
+    """What a failed test of a model's rules found: how many rows, and which rules they break.
+
+    Args:
+        workspace: whose build was tested.
+        result: dbt's result of a node.
+
+    Returns:
+        One line of numbers and of names of the project's own, "" of any other node.
+    """
+    import duckdb
+
+    from expectations.validate import release_dbt
+
+    if result.status != "fail" or getattr(result.node, "test_metadata", None) is None:
+        return ""
+    if result.node.test_metadata.name != "holds":
+        return ""
+    release_dbt()
+    try:
+        with duckdb.connect(str(workspace.warehouse_file), read_only=True) as connection:
+            found = connection.execute(
+                "select broken, count(*) as n "
+                f"from ({result.node.compiled_code}) group by all order by n desc, broken"
+            ).fetchall()
+    except duckdb.Error:
+        return ""
+    return "; ".join(f"{broken}: {rows:,} rows" for broken, rows in found)
 
 
 def build_models(workspace: Workspace, *, full_refresh: bool = False) -> list[dict[str, Any]]:
@@ -309,6 +340,27 @@ def published_tables(manifest: Path) -> tuple[str, ...]:
             if node["resource_type"] == "model" and node["schema"] in ("marts", "restricted")
         )
     )
+
+
+def touched_conditions(manifest: Path, schema: str) -> dict[str, str]:
+    """What tells the rows that an incremental build made anew, by table.
+
+    Args:
+        manifest: dbt's manifest.json.
+        schema: the schema of the tables.
+
+    Returns:
+        Of each model that says so (`meta: {touched: …}`) its condition over its own columns. Of
+        one that is not named every row is new.
+    """
+    nodes = json.loads(manifest.read_text(encoding="utf-8"))["nodes"].values()
+    return {
+        node["name"]: node["config"]["meta"]["touched"]
+        for node in nodes
+        if node["resource_type"] == "model"
+        and node["schema"] == schema
+        and node["config"]["meta"].get("touched")
+    }
 
 
 def _newest_source() -> float:

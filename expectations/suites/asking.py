@@ -75,6 +75,7 @@ ASKING: dict[str, tuple[Check, ...]] = {
                     - assumed.z * assumed.z * t.ci_high * (1 - t.ci_high) / t.delivered
                 ) > {TOLERANCE}
             """,
+            scope="rows",
             why="Whoever answered had opened, and what was opened had arrived; the rates follow "
             "from the counts and lie in Wilson's interval, and are NULL exactly where a count is "
             "unknown or the denominator is 0 or smaller than min_group_size.",
@@ -429,6 +430,7 @@ ASKING: dict[str, tuple[Check, ...]] = {
             also="""
                 c.customer_key is null or t.as_of_on <> w.as_of_on
                 or t.is_active is distinct from c.is_active""",
+            scope="table",  # every row is as of as_of
             why="Every customer of a source that tells of invitations is listed once, as of as_of.",
         ),
         no_rows(
@@ -446,6 +448,7 @@ ASKING: dict[str, tuple[Check, ...]] = {
                     and (t.asks = 0 or t.days_since_last_asked >= w.quarantine_days)
                 )
             """,
+            scope="rows",
             why="Nobody is asked again who opted out, left, or was asked within the quarantine.",
         ),
         no_rows(

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from expectations import Check, Severity, no_rows
+from expectations import Check, Scope, Severity, no_rows
 
 # Figures are compared up to what the order of floating-point additions may change.
 TOLERANCE = 1e-6
 
 
-def keys(name: str, key: str, *, also: str = "false", tables: str = "", why: str) -> Check:
+def keys(
+    name: str,
+    key: str,
+    *,
+    also: str = "false",
+    tables: str = "",
+    scope: Scope = "rows",
+    why: str,
+) -> Check:
     """Key columns never NULL and unique together, and a condition on single rows beside it.
+
+    Of a table of which few rows are new, no key of a new row is another's, old or new.
 
     Args:
         name: the check's name.
         key: the key's columns, separated by commas.
         also: a condition of rows that break a further rule; the table is ``t`` there.
         tables: joins that the condition needs.
+        scope: ``table`` where the condition may come to fail of rows that did not change.
         why: the check's reason.
     """
     is_null = " or ".join(f"t.{column.strip()} is null" for column in key.split(","))
@@ -25,7 +36,10 @@ def keys(name: str, key: str, *, also: str = "false", tables: str = "", why: str
         select 1 from {{batch}} as t {tables} where {is_null} or ({also})
         union all
         select 1 from {{batch}} group by {key} having count(*) > 1
+        union all
+        select 1 from {{rest}} inner join {{batch}} using ({key})
         """,
+        scope=scope,
         why=why,
     )
 
@@ -54,6 +68,7 @@ def no_emails(*free_of_text: str, severity: Severity = "critical") -> Check:
         ))
         """,
         severity=severity,
+        scope="rows",
         why="Published tables hold no personal data: no text in them looks like an e-mail.",
     )
 
@@ -76,6 +91,7 @@ SCORES_WITH_COUNTS = no_rows(
         or (t.responses > 1 and t.nps < t.ci_low - {TOLERANCE})
         or (t.responses > 1 and t.nps > t.ci_high + {TOLERANCE})
     """,
+    scope="rows",
     why="Promoters, passives and detractors are all responses; the score follows from them, lies "
     "within -100..100 and within its interval, and is NULL exactly where there is no answer or "
     "the cell is smaller than min_group_size.",

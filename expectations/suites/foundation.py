@@ -100,6 +100,7 @@ FOUNDATION: dict[str, tuple[Check, ...]] = {
             also="""
                 (t.metric is null or t.survey_type is null or t.scale is null)
                 and t.survey_key in (select survey_key from marts.fct_nps_responses)""",
+            scope="table",  # an unanswered survey needs no metric until it is answered
             why="A survey has one row, and an answered one says what it measures and on which "
             "scale.",
         ),
@@ -129,6 +130,7 @@ FOUNDATION: dict[str, tuple[Check, ...]] = {
                 or t.nps_class is distinct from s.nps_class
                 or t.contribution is distinct from s.contribution
             """,
+            scope="rows",
             why="Every score lies on its scale, and its class and contribution are those of the "
             "seed metric_scales.",
         ),
@@ -159,6 +161,7 @@ FOUNDATION: dict[str, tuple[Check, ...]] = {
                         <> cast(timezone(days.timezone, timezone('UTC', t.responded_at)) as date)
                 end
             """,
+            scope="rows",
             why="No answer is later than as_of, and its day is the business zone's.",
         ),
         no_rows(
@@ -303,6 +306,7 @@ FOUNDATION: dict[str, tuple[Check, ...]] = {
                 or (was_active_at_answer and churned_on is not null and days_to_churn is null)
                 or (not was_active_at_answer and (churned_on is null or days_to_churn is not null))
             """,
+            scope="rows",
             why="Days to churn follow from the two dates; who had left before answering is out; "
             "churn is unknown, not zero, where the source does not tell it.",
         ),
@@ -396,6 +400,7 @@ FOUNDATION: dict[str, tuple[Check, ...]] = {
                 or (t.last_score is null) <> (t.days_since_last_response is null)
                 or not (t.mean_contribution between -100 and 100)
             """,
+            scope="rows",
             why="Windows lie within each other, nothing is counted below zero, and the last "
             "answer is known with its class and age or not at all.",
         ),
@@ -435,6 +440,7 @@ FOUNDATION: dict[str, tuple[Check, ...]] = {
             select 1 from {batch} as t
             where t.as_of_on > (select as_of_on from raw.workspace) or t.tenure_days < 0
             """,
+            scope="rows",
             why="Nothing is later than as_of_on: the last answer is the last one before it.",
         ),
     ),
@@ -450,6 +456,7 @@ FOUNDATION: dict[str, tuple[Check, ...]] = {
                     + t.rows_duplicate + t.rows_superseded + t.rows_deleted
                 or least(t.rows_accepted, t.rows_quarantined, t.rows_duplicate, t.rows_superseded,
                     t.rows_deleted) < 0""",
+            scope="table",
             why="Every delivered file is listed, and of its rows none was dropped in silence: "
             "delivered = accepted + quarantined + duplicate + superseded + deleted.",
         ),
@@ -494,6 +501,7 @@ RESTRICTED: dict[str, tuple[Check, ...]] = {
             select 1 from {batch}
             where reason is null or reason not in (select reason from seeds.reject_reasons)
             """,
+            scope="rows",
             why="Every quarantined row says why, in words that the seed reject_reasons explains.",
         ),
     ),

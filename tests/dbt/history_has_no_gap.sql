@@ -6,7 +6,7 @@ with parts as (
         valid_to,
         lag(valid_to) over (partition by customer_key order by valid_from) as ended_at,
         lead(valid_from) over (partition by customer_key order by valid_from) as next_from
-    from {{ ref('dim_customer_history') }}
+    from {{ get_where_subquery(ref('dim_customer_history')) }}
 )
 
 select *

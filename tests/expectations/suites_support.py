@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import duckdb
 
-from expectations import Check
+from expectations import Check, query_on
 
 
 def failing(
@@ -16,9 +16,7 @@ def failing(
     return {
         (table, check.name)
         for table, check in checks
-        if connection.sql(
-            check.kwargs["unexpected_rows_query"].replace("{batch}", f"marts.{table}")
-        ).fetchone()
+        if connection.sql(query_on(check, f"marts.{table}")).fetchone()
     }
 
 

@@ -14,7 +14,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from expectations import NO_ROWS
+from expectations import NO_ROWS, query_on
 from expectations.suites.foundation import FOUNDATION, RESTRICTED
 from expectations.suites.raw import RAW
 from expectations.validate import validate
@@ -314,9 +314,7 @@ def _found(database: Path, checks) -> set[tuple[str, str, str]]:
         return {
             (schema, table, check.name)
             for schema, table, check in checks
-            if connection.sql(
-                check.kwargs["unexpected_rows_query"].replace("{batch}", f"{schema}.{table}")
-            ).fetchone()
+            if connection.sql(query_on(check, f"{schema}.{table}")).fetchone()
         }
 
 
