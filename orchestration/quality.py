@@ -8,8 +8,8 @@ step, because opening the database and importing Great Expectations cost more th
 # no `from __future__ import annotations`: Dagster looks at the annotation of `context` itself
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +34,20 @@ from expectations.validate import (
     validate,
 )
 from orchestration.context import PROJECT_DIR, current_workspace
+from orchestration.entities import ENTITIES
 from orchestration.errors import UserError
 from orchestration.inputs import inputs_hash
 from orchestration.lock import hold_workspace
 from orchestration.progress import announce, timed
-from orchestration.transform import FULL_REFRESH_TAG, mark_gated, state_of_build, unmark_gated
+from orchestration.transform import (
+    FULL_REFRESH_TAG,
+    is_touched_run,
+    mark_gated,
+    state_of_build,
+    target_dir,
+    touched_conditions,
+    unmark_gated,
+)
 from orchestration.workspace import Workspace
 
 Suites = Mapping[str, Sequence[Check]]
@@ -59,7 +68,10 @@ def check_specs(schema: str, suites: Suites) -> list[AssetCheckSpec]:
 
 
 def check_raw(
-    workspace: Workspace, suites: Suites = RAW, results: Path | None = None
+    workspace: Workspace,
+    suites: Suites = RAW,
+    results: Path | None = None,
+    files: Collection[str] | None = None,
 ) -> list[CheckResult]:
     """Evaluate the raw boundary on the lake's Parquet files.
 
@@ -67,16 +79,32 @@ def check_raw(
         workspace: the workspace whose lake is read.
         suites: the checks of each table of schema ``raw``.
         results: a JSON file for the results, or None.
+        files: the SHA-256 of the files whose rows are looked at, one by one; None: of all. What
+            is told of a delivery as a whole is always told of all of it.
     """
     spill = workspace.runs / "spill"
     settings = spill_settings(spill, workspace.memory_limit)
+    touched = None
+    if files is not None:
+        quoted = ", ".join("'" + sha.replace("'", "''") + "'" for sha in sorted(files))
+        condition = f"_file_sha256 in ({quoted})" if quoted else "false"
+        touched = {table: condition for table in suites if table in ENTITIES}
     return validate(
-        None, suites, "raw", setup=settings + lake_views(workspace.lake), results=results
+        None,
+        suites,
+        "raw",
+        setup=settings + lake_views(workspace.lake),
+        touched=touched,
+        results=results,
     )
 
 
 def check_warehouse(
-    workspace: Workspace, schema: str, suites: Suites, results: Path | None = None
+    workspace: Workspace,
+    schema: str,
+    suites: Suites,
+    results: Path | None = None,
+    touched: Mapping[str, str] | None = None,
 ) -> list[CheckResult]:
     """Evaluate suites on a schema of the build database, which dbt must have finished.
 
@@ -85,6 +113,8 @@ def check_warehouse(
         schema: ``marts`` or ``restricted``.
         suites: the checks of each table of the schema.
         results: a JSON file for the results, or None.
+        touched: of tables that the build made anew only in part the condition of those rows, which
+            alone checks of single rows then look at; None: everything is new.
 
     Raises:
         UserError: the build database is not there, or another program holds it.
@@ -93,7 +123,7 @@ def check_warehouse(
 
     release_dbt()
     try:
-        return validate(workspace.warehouse_file, suites, schema, results=results)
+        return validate(workspace.warehouse_file, suites, schema, touched=touched, results=results)
     except FileNotFoundError:
         raise UserError("warehouse/nps.duckdb: not there; refresh the workspace first") from None
     except (duckdb.IOException, duckdb.ConnectionException):
@@ -138,30 +168,34 @@ def _judge(
     schema: str,
     suites: Suites,
     state: str,
-    evaluate: Callable[[], list[CheckResult]],
+    evaluate: Callable[[Suites, Mapping[str, Any] | None], list[CheckResult]],
+    *,
+    is_full: bool = False,
+    notes: Mapping[str, Any] | None = None,
 ) -> list[CheckResult]:
     """Evaluate a schema's checks, or tell again what they found of the same state.
 
     A check is a function of what it reads: of the same lake, or the same build, it finds the
-    same. Only what let everything pass is believed again.
+    same. Only what let everything pass is believed again: as a whole, or of the rows that are as
+    they were then.
 
     Args:
         workspace: its warehouse's folder keeps the last results.
         schema: the schema of the tables.
         suites: the checks asked for.
-        state: what the checks read, as a hash; an empty one is never believed again.
-        evaluate: evaluates them.
+        state: what the checks read, as a hash.
+        evaluate: evaluates suites. Of the last evaluation, if all that it looked at passed by these
+            very checks, it gets the notes, to look at nothing but what is new since; else None.
+        is_full: whether nothing is believed again.
+        notes: what is to be known of this evaluation by the next one.
     """
     asked = hashlib.sha256(
         repr([(table, check) for table, checks in suites.items() for check in checks]).encode()
-    ).hexdigest()
+    )
+    asked.update(f"{_code_of_checks()} {workspace.max_quarantine_rate}".encode())
     path = workspace.warehouse_dir / f"checked-{schema}.json"
-    try:
-        known = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        known = {}
-    known = known if isinstance(known, dict) else {}
-    if state and known.get("state") == state and known.get("asked") == asked:
+    known = {} if is_full else _known(path, asked.hexdigest())
+    if known and known["state"] == state:
         announce("checks", f"{schema}: nothing changed since the last checks: they stand")
         found = iter(known["results"])
         return [
@@ -170,16 +204,47 @@ def _judge(
             for check in checks
         ]
     path.unlink(missing_ok=True)
-    results = evaluate()
-    if state and not any(result.blocks or result.error for result in results):
+    if known:
+        results = evaluate(_wholly(suites, known["results"]), known["notes"])
+    else:
+        results = evaluate(suites, None)
+    if not any(result.blocks or result.error for result in results):
         kept = [
             {"success": r.success, "observed": dict(r.observed), "seconds": r.seconds}
             for r in results
         ]
-        document = {"state": state, "asked": asked, "results": kept}
+        document = {"state": state, "asked": asked.hexdigest(), "results": kept}
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(document), encoding="utf-8")
+        path.write_text(json.dumps({**document, "notes": dict(notes or {})}), encoding="utf-8")
     return results
+
+
+def _known(path: Path, asked: str) -> dict[str, Any]:
+    """What was found when these very checks let everything pass; empty where nothing is known."""
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+        return known if known["asked"] == asked and known.keys() >= _KEPT else {}
+    except (OSError, ValueError, TypeError, KeyError):
+        return {}
+
+
+_KEPT = {"state", "asked", "results", "notes"}
+
+
+def _wholly(suites: Suites, found: Sequence[Mapping[str, Any]]) -> dict[str, list[Check]]:
+    """The suites, with what did not hold of all rows to be looked at in all of them again.
+
+    A warning passes the gate. Of few new rows alone it would seem to be over.
+
+    Args:
+        suites: the checks.
+        found: the last result of each, in their order.
+    """
+    last = iter(found)
+    return {
+        table: [check if next(last)["success"] else replace(check, scope="table") for check in each]
+        for table, each in suites.items()
+    }
 
 
 def _code_of_checks() -> str:
@@ -203,6 +268,31 @@ def _state_of_lake(workspace: Workspace) -> str:
         status = path.stat()
         digest.update(f"{path.name} {status.st_size} {status.st_mtime_ns}".encode())
     return digest.hexdigest()
+
+
+def _manifest_lines(workspace: Workspace) -> dict[str, str]:
+    """The manifest's loaded files: by what tells each one as it lies in the lake, its SHA-256.
+
+    A file that was read anew, after its mapping changed, is another one.
+    """
+    path = workspace.manifest_dir / "files.parquet"
+    if not path.exists():
+        return {}
+    with duckdb.connect() as connection:
+        return dict(
+            connection.execute(
+                "select md5(concat_ws('|', source, entity, file_sha256, mapping_version, "
+                "ingested_at)), file_sha256 from read_parquet(?) where status = 'loaded'",
+                [str(path)],
+            ).fetchall()
+        )
+
+
+def _touched(workspace: Workspace, schema: str) -> dict[str, str] | None:
+    """Which rows of a schema's tables the build made anew, by table; None: it made all."""
+    if not is_touched_run():
+        return None
+    return touched_conditions(target_dir(workspace) / "manifest.json", schema)
 
 
 def _is_full(context: AssetCheckExecutionContext) -> bool:
@@ -253,9 +343,23 @@ def raw_checks(context: AssetCheckExecutionContext) -> Iterator[AssetCheckResult
     results = _results_file(workspace, context.run.run_id, "raw")
     hold_workspace(workspace.runs)
     with timed("checks"):
-        state = "" if _is_full(context) else _state_of_lake(workspace)
+        lines = _manifest_lines(workspace)
+
+        def evaluate(asked: Suites, notes: Mapping[str, Any] | None) -> list[CheckResult]:
+            seen = None if notes is None else set(notes["files"])
+            files = (
+                None if seen is None else {sha for line, sha in lines.items() if line not in seen}
+            )
+            return check_raw(workspace, asked, results, files)
+
         found = _judge(
-            workspace, "raw", suites, state, lambda: check_raw(workspace, suites, results)
+            workspace,
+            "raw",
+            suites,
+            _state_of_lake(workspace),
+            evaluate,
+            is_full=_is_full(context),
+            notes={"files": sorted(lines)},
         )
     announce("checks", _told("what arrived", found))
     for result in found:
@@ -277,16 +381,28 @@ def mart_checks(context: AssetCheckExecutionContext) -> Iterator[AssetCheckResul
         chosen = _selected(schema, suites, keys)
         if chosen:
             results = _results_file(workspace, context.run.run_id, schema)
+            touched = _touched(workspace, schema)
+
+            def evaluate(
+                asked: Suites,
+                notes: Mapping[str, Any] | None,
+                schema: str = schema,
+                results: Path = results,
+                touched: Mapping[str, str] | None = touched,
+            ) -> list[CheckResult]:
+                part = None if notes is None else touched
+                return check_warehouse(workspace, schema, asked, results, part)
+
             with timed("checks"):
                 # some checks compare the build with what the lake says
                 lake, build = _state_of_lake(workspace), state_of_build(workspace)
-                state = "" if _is_full(context) else f"{lake} {build}"
                 found = _judge(
                     workspace,
                     schema,
                     chosen,
-                    state,
-                    partial(check_warehouse, workspace, schema, chosen, results),
+                    f"{lake} {build}",
+                    evaluate,
+                    is_full=_is_full(context),
                 )
             announce("checks", _told(schema, found))
             outcomes += [(schema, result) for result in found]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import shutil
 import subprocess
@@ -79,7 +80,11 @@ def root(small, tmp_path, monkeypatch):
 
 def _rewrite(root: Path, table: str, query: str) -> None:
     """Change a Parquet file of the lake."""
-    (path,) = (root / "lake").glob(f"*/{table}.parquet")
+    (path,) = [
+        path
+        for pattern in (f"*/{table}.parquet", f"raw/{table}/x.parquet")
+        for path in (root / "lake").glob(pattern)
+    ]
     table = duckdb.sql(query.format(f"'{path}'")).to_arrow_table()
     duckdb.from_arrow(table).write_parquet(str(path))
 
@@ -371,3 +376,113 @@ def test_the_current_workspace(root):
     path.unlink()
     with pytest.raises(UserError, match="not found"):
         current_workspace()
+
+
+# --- where only some rows are new -------------------------------------------------------------
+
+OLD = "select * replace (null::varchar as _row_hash) from {}"
+
+
+def test_of_the_lake_new_files_alone_are_looked_at_but_in_a_full_refresh(root):
+    assert _run().success
+    _rewrite(root, "survey_responses", OLD)
+    # what lies there was looked at when it came: whoever changed it since is found by a full refresh
+    assert _run().failed == set()
+    assert _run(tags={quality.FULL_REFRESH_TAG: "true"}).failed == {
+        "raw/survey_responses provenance"
+    }
+    # nothing is known to have passed: all is looked at
+    assert _run().failed == {"raw/survey_responses provenance"}
+
+
+def test_a_new_file_of_the_lake_is_looked_at(root):
+    assert _run().success
+    _rewrite(
+        root,
+        "files",
+        "select * from {0} union all select * replace ('n' as file_sha256, 1 as rows_delivered, "
+        "1 as rows_loaded, 0 as rows_rejected) from {0} where source = 'crm'",
+    )
+    _rewrite(
+        root,
+        "customers",
+        "select * from {0} union all select * from (select * replace ('n' as _file_sha256, "
+        "null::varchar as _row_hash) from {0} limit 1)",
+    )
+    assert "raw/customers provenance" in _run().failed
+
+
+def test_a_file_that_was_read_anew_is_a_new_one(root):
+    assert _run().success
+    _rewrite(root, "survey_responses", OLD)
+    _rewrite(root, "files", "select * replace ('v2' as mapping_version) from {}")
+    assert "raw/survey_responses provenance" in _run().failed
+
+
+def test_what_is_lost_is_missed_whichever_file_it_is_of(root):
+    assert _run().success
+    _rewrite(root, "survey_responses", "select * from {} where response_id <> 'r1'")
+    assert _run().failed == {"raw/survey_responses provenance"}
+
+
+def test_a_warning_stays_until_it_is_over(root):
+    """Of no new rows it would seem to be over."""
+    _rewrite(root, "survey_responses", "select * replace (null::varchar as comment) from {}")
+    assert _run().failed == {"raw/survey_responses filled"}
+    _rewrite(root, "survey_responses", "select * replace (' ' as language) from {}")
+    assert _run().failed == {"raw/survey_responses filled"}
+    _rewrite(root, "survey_responses", "select * replace ('x' as comment) from {}")
+    assert _run().failed == set()
+
+
+@pytest.fixture
+def incremental(root, monkeypatch):
+    """A build that says that it made the answers of one customer anew."""
+    nodes = {
+        f"model.it.{table}": {
+            "name": table,
+            "schema": "marts",
+            "resource_type": "model",
+            "config": {"meta": {"touched": "customer_key = md5('c1')"}},
+        }
+        for table in ("fct_nps_responses", "fct_nps_churn")
+    }
+    manifest = root / "runs" / "dbt" / "manifest.json"
+    manifest.parent.mkdir(parents=True, exist_ok=True)
+    manifest.write_text(json.dumps({"nodes": nodes}))
+    monkeypatch.setenv("NPS_BUILD", "incremental")
+    return root
+
+
+WRONG = "update marts.fct_nps_responses set score = 9 where customer_key {} md5('c1')"
+
+
+def test_of_a_build_new_rows_alone_are_looked_at_but_in_a_full_refresh(incremental):
+    assert _run().success  # nothing was looked at before: everything is
+    _alter(incremental, WRONG.format("<>"))
+    assert _run().failed == set()
+    assert _run(tags={quality.FULL_REFRESH_TAG: "true"}).failed == {
+        "marts/fct_nps_responses classes"
+    }
+
+
+def test_a_mistake_in_new_rows_of_a_build_is_found(incremental):
+    assert _run().success
+    _alter(incremental, WRONG.format("="))
+    assert _run().failed == {"marts/fct_nps_responses classes"}
+    # the others are believed only of a build that passed
+    _alter(incremental, WRONG.format("<>"))
+    assert _run().failed == {"marts/fct_nps_responses classes"}
+
+
+def test_sums_are_told_of_all_rows_of_a_build(incremental):
+    assert _run().success
+    _alter(incremental, "delete from marts.fct_nps_responses where response_id = 'r4'")
+    assert "marts/fct_nps_by_period adds_up" in _run().failed
+
+
+def test_other_checks_than_before_look_at_everything(incremental, monkeypatch):
+    assert _run().success
+    _alter(incremental, WRONG.format("<>"))
+    monkeypatch.setattr(quality, "_code_of_checks", lambda: "other code")
+    assert _run().failed == {"marts/fct_nps_responses classes"}

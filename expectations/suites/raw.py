@@ -150,7 +150,7 @@ def _filled(entity: Entity) -> Check:
     )
     return no_rows(
         "filled",
-        # few new rows may well lack what many older ones have
+        # where only new files are looked at, they may well lack what their source once delivered
         f"""
         select 1
         from (
@@ -160,7 +160,11 @@ def _filled(entity: Entity) -> Check:
         join raw.mapped_columns as mapped using (source, column_name)
         where mapped.entity = '{entity.name}'
             and (
-                (filled = 0 and source not in (select distinct _source from {{rest}}))
+                (filled = 0 and source not in (
+                    select f.source from raw.files as f
+                    where f.entity = '{entity.name}' and f.status = 'loaded' and f.rows_loaded > 0
+                        and f.file_sha256 not in (select distinct _file_sha256 from {{batch}})
+                ))
                 or (
                     column_name in ({required})
                     and delivered - filled

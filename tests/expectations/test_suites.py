@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import string
 import subprocess
@@ -16,6 +17,7 @@ import pytest
 
 from expectations import NO_ROWS, query_on
 from expectations.suites.foundation import FOUNDATION, RESTRICTED
+from expectations.suites.marts import MARTS
 from expectations.suites.raw import RAW
 from expectations.validate import validate
 from orchestration.entities import ENTITIES
@@ -462,11 +464,13 @@ def test_what_looks_like_an_email(text, is_email, good_marts, tmp_path):
 @pytest.mark.parametrize("schema, table, check", ALL, ids=lambda v: getattr(v, "name", v))
 def test_checks_are_well_made(schema, table, check):
     assert check.severity in ("critical", "warning")
+    assert check.scope in ("rows", "table")
     assert check.why.endswith(".")
     assert check.name == check.name.lower().replace(" ", "_")
     if check.type == NO_ROWS:
         query = check.kwargs["unexpected_rows_query"]
         assert "{batch}" in query
+        assert check.scope == "rows" or "{rest}" not in query
         # bounds are the business's: they come from the settings and the seeds
         digits = {
             word
@@ -495,3 +499,144 @@ def test_the_suites_import_nothing_heavy():
         [sys.executable, "-c", script], check=False, capture_output=True, text=True
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+# --- where only some rows are new -------------------------------------------------------------
+
+# Checks of rows that look at as_of, which moves on: what was not later than it stays so.
+HELD_BY_THE_PAST = {
+    ("fct_nps_responses", "times"),
+    ("fct_nps_rolling", "keys"),
+    ("nps_restatements", "keys"),
+    ("customer_nps_features", "no_future"),
+}
+
+
+def test_what_a_day_may_change_is_looked_at_whole():
+    """A row that nobody touched may break a rule that speaks of the day: as_of moves on."""
+    speaking = {
+        (table, check.name)
+        for suites in (RAW, MARTS, RESTRICTED)
+        for table, checks in suites.items()
+        for check in checks
+        if check.scope == "rows" and re.search(r"\bw\.as_of|select as_of", query_on(check, "t"))
+    }
+    assert speaking == HELD_BY_THE_PAST
+
+
+FOUND_BY_ROWS = {
+    mistake
+    for mistake in MARTS_MISTAKES
+    for table, name in [(mistake[0], mistake[1].split()[0])]
+    for check in (FOUNDATION | RESTRICTED)[table]
+    if check.name == name and check.scope == "rows"
+}
+
+
+def _looked_at(mistake, good_marts, folder, condition: str) -> bool:
+    """Whether a mistake is found by its check, where the rows of a condition are new."""
+    table, name = mistake[0], mistake[1].split()[0]
+    schema, suites = ("marts", FOUNDATION) if table in FOUNDATION else ("restricted", RESTRICTED)
+    (check,) = [check for check in suites[table] if check.name == name]
+    bad = _corrupt(good_marts, folder, MARTS_MISTAKES[mistake])
+    if check.scope == "table":
+        query = query_on(check, f"{schema}.{table}")
+    else:
+        rows = f"(select * from {schema}.{table} where {{}})"
+        query = query_on(check, rows.format(condition), rows.format(f"not ({condition})"))
+    with duckdb.connect(str(bad), read_only=True) as connection:
+        return connection.sql(query).fetchone() is not None
+
+
+@pytest.mark.parametrize("mistake", MARTS_MISTAKES, ids=" ".join)
+def test_a_mistake_is_found_where_every_row_is_new(mistake, good_marts, tmp_path):
+    assert _looked_at(mistake, good_marts, tmp_path, "true")
+
+
+@pytest.mark.parametrize("mistake", MARTS_MISTAKES, ids=" ".join)
+def test_a_mistake_in_rows_is_not_looked_for_where_none_is_new(mistake, good_marts, tmp_path):
+    assert _looked_at(mistake, good_marts, tmp_path, "false") == (mistake not in FOUND_BY_ROWS)
+
+
+def test_the_checks_that_cost_look_at_rows():
+    """Those of the tables that grow with the answers and the customers."""
+    dear = {"keys", "classes", "times", "survival", "consistent", "no_future", "no_emails"}
+    for table in ("dim_customers", "fct_nps_responses", "fct_nps_churn", "customer_nps_features"):
+        found = {check.name for check in FOUNDATION[table] if check.scope == "rows"}
+        assert found == dear & {check.name for check in FOUNDATION[table]}, table
+
+
+@pytest.mark.parametrize("customer", ["c1", "c3"])
+def test_a_new_row_with_an_old_ones_key_is_found(customer, good_marts, tmp_path):
+    """Whoever's the old row is: within the new rows alone the key is unique."""
+    bad = _corrupt(
+        good_marts,
+        tmp_path,
+        "insert into marts.fct_nps_churn by name select * replace "
+        f"(md5('{customer}') as customer_key) from marts.fct_nps_churn limit 1",
+    )
+    (check,) = [check for check in FOUNDATION["fct_nps_churn"] if check.name == "keys"]
+    rows = "(select * from marts.fct_nps_churn where rowid {} (select max(rowid) from marts.fct_nps_churn))"
+    with duckdb.connect(str(bad), read_only=True) as connection:
+        unique = f"select 1 from {rows.format('=')} group by response_key having count(*) > 1"
+        assert connection.sql(unique).fetchall() == []
+        repeated = query_on(check, rows.format("="), rows.format("<>")).split("union all", 1)[1]
+        assert len(connection.sql(repeated).fetchall()) == 1
+
+
+ONE_FILE = f"_file_sha256 = '{'a' * 64}'"
+
+
+def _raw_found(database: Path, table: str, name: str, condition: str) -> bool:
+    (check,) = [check for check in RAW[table] if check.name == name]
+    rows = f"(select * from raw.{table} where {{}})"
+    query = query_on(check, rows.format(condition), rows.format(f"not ({condition})"))
+    with duckdb.connect(str(database), read_only=True) as connection:
+        return connection.sql(query).fetchone() is not None
+
+
+@pytest.mark.parametrize("condition", [ONE_FILE, "true", "false"])
+def test_a_good_lake_passes_whichever_files_are_new(condition, good_raw):
+    assert not [
+        (table, check.name)
+        for table in ENTITIES
+        for check in RAW[table]
+        if _raw_found(good_raw, table, check.name, condition)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("mistake", "name", "of_the_new", "of_the_old"),
+    [
+        ("update raw.survey_responses set _row_hash = null", "provenance", True, False),
+        ("delete from raw.survey_responses where response_id = 'r1'", "provenance", True, True),
+        ("insert into raw.survey_responses from raw.survey_responses", "provenance", True, True),
+        ("update raw.survey_responses set comment = null", "filled", True, False),
+        ("update raw.survey_responses set score = null", "filled", True, False),
+    ],
+    ids=["untraceable", "lost", "twice", "empty", "required"],
+)
+def test_what_is_found_of_a_file_that_is_new_or_old(
+    mistake, name, of_the_new, of_the_old, good_raw, tmp_path
+):
+    """What is lost or loaded twice shows in the count of all rows, whichever file it is."""
+    bad = _corrupt(good_raw, tmp_path, mistake)
+    assert _raw_found(bad, "survey_responses", name, "true") == of_the_new
+    assert _raw_found(bad, "survey_responses", name, "false") == of_the_old
+
+
+def test_a_new_file_may_lack_what_its_source_once_delivered(good_raw, tmp_path):
+    """Two files of a source, the new one without a comment: no mistake. Of a new source it is."""
+    bad = _corrupt(
+        good_raw,
+        tmp_path,
+        "insert into raw.files by name select * replace ('n' as file_sha256, 1 as rows_loaded, "
+        "1 as rows_delivered, 0 as rows_rejected) from raw.files "
+        "where source = 'ask' and status = 'loaded'; "
+        "insert into raw.survey_responses by name select * replace ('n' as _file_sha256, "
+        "null as comment) from raw.survey_responses limit 1",
+    )
+    assert not _raw_found(bad, "survey_responses", "filled", "_file_sha256 = 'n'")
+    with duckdb.connect(str(bad)) as connection:
+        connection.execute("delete from raw.files where file_sha256 <> 'n'")
+    assert _raw_found(bad, "survey_responses", "filled", "_file_sha256 = 'n'")

@@ -135,6 +135,50 @@ def test_a_check_that_errs_spoils_no_other(database):
     assert [result.blocks for result in results] == [True, False, True]
 
 
+def _scoped(query: str, scope: str = "rows") -> Check:
+    return _rows(query, scope=scope, measure="select count(*) as everybody from {batch}")
+
+
+@pytest.mark.parametrize(
+    ("query", "scope", "condition", "count"),
+    [
+        ("select 1 from {batch}", "rows", "id > 1", 2),
+        ("select 1 from {batch}", "rows", "id in (select i from marts.touched)", 1),
+        ("select 1 from {batch}", "rows", "false", 0),
+        ("select 1 from {batch}", "rows", "nullif(id, 1) > 1", 2),
+        ("select 1 from {batch}", "rows", None, 3),
+        ("select 1 from {batch}", "table", "id > 1", 3),
+        # what is not new, too, where that is unknown of a row
+        ("select 1 from {rest} where (select count(*) from {batch}) >= 0", "rows", "id > 1", 1),
+        ("select 1 from {rest} union all select 1 from {batch}", "rows", "nullif(id, 1) > 2", 3),
+        ("select 1 from {rest} union all select 1 from {batch}", "rows", None, 3),
+        ("select 1 from {batch} as a join {batch} as b on a.id < b.id", "rows", "id > 1", 1),
+        ("select 1 from {batch} where email like '{%' or email = ' :x'", "rows", "id > 1", 0),
+    ],
+)
+def test_new_rows_alone_are_looked_at(database, query, scope, condition, count):
+    with duckdb.connect(str(database)) as connection:
+        connection.execute("create table marts.touched as select 3 as i")
+    touched = {"people": condition} if condition else {"others": "false"}
+    result = _one(database, _scoped(query, scope), touched=touched)
+    assert result.error is None
+    # the measure is of all rows
+    assert result.observed == {"unexpected_rows": count, "everybody": 3}
+
+
+def test_a_condition_that_cannot_be_evaluated_fails_what_it_is_of(database):
+    checks = [_scoped("select 1 from {batch} where id < 0"), _scoped("select 1 from {batch}")]
+    checks.append(_rows("select 1 from {batch} where id < 0"))
+    for condition, reason in (
+        ("x in (select i from intermediate.touched)", "(Catalog Error: Table"),
+        ("email::int = 1", "(Conversion Error)"),
+    ):
+        results = validate(database, {"people": checks}, "marts", touched={"people": condition})
+        assert [result.success for result in results] == [False, False, True]
+        assert all(reason in result.error for result in results[:2])
+        assert SECRET not in repr(results)
+
+
 def test_a_measure_gives_numbers_only(database):
     check = _rows(
         "select 1 from {batch} where id < 0",
