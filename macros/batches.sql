@@ -12,6 +12,12 @@
     {{ return(built is not none and this_batch() > 1) }}
 {%- endmacro %}
 
+{#- Whether this run makes only some rows anew and tests these: the others lie as the last build left
+    them that passed its tests. `dbt test` alone looks at everything. -#}
+{% macro is_touched_run() -%}
+    {{ return(flags.WHICH == 'build' and is_batch()) }}
+{%- endmacro %}
+
 {#- The number of the build that is being made, from 1. -#}
 {% macro this_batch() -%}
     {%- set last_build = load_relation(of_lake('last_build')) if execute else none -%}

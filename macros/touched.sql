@@ -1,9 +1,3 @@
-{#- Whether this build makes only some rows anew: the others lie as the last build left them that
-    passed the whole gate. -#}
-{% macro is_touched_run() -%}
-    {{ return(env_var('NPS_BUILD', 'full') == 'incremental') }}
-{%- endmacro %}
-
 {#- Which of a model's rows this build made anew, as a condition over its columns: what the model's
     `meta: {touched: …}` says. None: all of them. -#}
 {% macro touched_condition(relation) -%}

@@ -10,7 +10,13 @@ from orchestration.context import current_workspace
 from orchestration.inputs import VERSIONS_OF, inputs_hash
 from orchestration.lock import hold_workspace
 from orchestration.progress import announce, record, timed
-from orchestration.transform import check_gated, prepare_manifest, published_tables
+from orchestration.transform import (
+    built_from,
+    check_gated,
+    prepare_manifest,
+    published_tables,
+    touched_rows,
+)
 from orchestration.workspace import Workspace
 
 
@@ -42,6 +48,9 @@ def output_assets(workspace: Workspace) -> list[dg.AssetsDefinition]:
                 inputs_hash=inputs_hash(workspace),
                 versions={name.removesuffix("-core"): version(name) for name in VERSIONS_OF},
                 tables=tables,
+                touched=touched_rows(prepare_manifest(workspace)),
+                built_from=built_from(workspace),
+                progress=lambda what: announce("publish", what),
             )
         record("generation", published)
         announce("publish", f"generation {published.generation_id} is published")

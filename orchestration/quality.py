@@ -41,7 +41,7 @@ from orchestration.lock import hold_workspace
 from orchestration.progress import announce, timed
 from orchestration.transform import (
     FULL_REFRESH_TAG,
-    is_touched_run,
+    built_from,
     mark_gated,
     state_of_build,
     target_dir,
@@ -290,7 +290,7 @@ def _manifest_lines(workspace: Workspace) -> dict[str, str]:
 
 def _touched(workspace: Workspace, schema: str) -> dict[str, str] | None:
     """Which rows of a schema's tables the build made anew, by table; None: it made all."""
-    if not is_touched_run():
+    if built_from(workspace) is None:
         return None
     return touched_conditions(target_dir(workspace) / "manifest.json", schema)
 

@@ -7,6 +7,7 @@ run. Here dbt's own runner builds in this process, and dagster-dbt translates db
 # no `from __future__ import annotations`: Dagster looks at the annotation of `context` itself
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -342,9 +343,9 @@ def published_tables(manifest: Path) -> tuple[str, ...]:
     )
 
 
-def is_touched_run() -> bool:
-    """Whether the build makes only some rows anew: what dbt's macro of this name says, too."""
-    return os.environ.get("NPS_BUILD") == "incremental"
+def built_from(workspace: Workspace) -> str | None:
+    """The inputs_hash of the build that the last one went on from; None: it was a full one."""
+    return _read_record(workspace).get("from")
 
 
 def touched_conditions(manifest: Path, schema: str) -> dict[str, str]:
@@ -365,6 +366,15 @@ def touched_conditions(manifest: Path, schema: str) -> dict[str, str]:
         if node["resource_type"] == "model"
         and node["schema"] == schema
         and node["config"]["meta"].get("touched")
+    }
+
+
+def touched_rows(manifest: Path) -> dict[str, str]:
+    """The conditions of both published schemas by `<schema>.<table>`, for the build as `build`."""
+    return {
+        f"{schema}.{table}": re.sub(r"\b(intermediate|raw)\.", r"build.\1.", condition)
+        for schema in ("marts", "restricted")
+        for table, condition in touched_conditions(manifest, schema).items()
     }
 
 

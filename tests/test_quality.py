@@ -450,7 +450,7 @@ def incremental(root, monkeypatch):
     manifest = root / "runs" / "dbt" / "manifest.json"
     manifest.parent.mkdir(parents=True, exist_ok=True)
     manifest.write_text(json.dumps({"nodes": nodes}))
-    monkeypatch.setenv("NPS_BUILD", "incremental")
+    monkeypatch.setattr(quality, "built_from", lambda workspace: "the build before")
     return root
 
 

@@ -37,6 +37,12 @@ models:
       - holds: {name: totals_holds, arguments: {rules: {score_is_enough: "score >= 20"}}}
 """
 SINGULAR = "select * from {{ get_where_subquery(ref('answers')) }} where score < 0"
+# The project's own looks at the database for the build before.
+IS_TOUCHED_RUN = """
+{% macro is_touched_run() -%}
+    {{ return(env_var('IT_BUILD', 'full') == 'incremental') }}
+{%- endmacro %}
+"""
 PROJECT_YML = """
 name: it
 version: "1.0"
@@ -66,6 +72,7 @@ def built(tmp_path_factory) -> Path:
         target = root / name.replace("tests/dbt", "tests")
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(PROJECT_DIR / name, target)
+    (root / "macros" / "stub.sql").write_text(IS_TOUCHED_RUN)
     (root / "tests/scores_are_positive.sql").write_text(SINGULAR)
     assert _dbt(root, "build") == {}
     return root
@@ -89,7 +96,7 @@ def _dbt(root: Path, command: str) -> dict[str, int]:
 def _failed(root: Path, statement: str, build: str, monkeypatch) -> dict[str, int]:
     """The tests that fail in a build of a kind after a fault, which is taken back."""
     monkeypatch.setenv("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
-    monkeypatch.setenv("NPS_BUILD", build)
+    monkeypatch.setenv("IT_BUILD", build)
     file = root / "it.duckdb"
     kept = file.read_bytes()
     with duckdb.connect(str(file)) as connection:

@@ -24,7 +24,19 @@ HEADERS = {
     "pulse/surveys": ["survey", "title", "metric", "kind", "scale", "about"],
     "pulse/invitations": ["invitation", "survey", "customer", "email", "sent", "opened", "bounced"],
     "pulse/responses": (
-        ["id", "survey", "invitation", "customer", "email", "score", "at", "changed", "gone", "channel", "region"]
+        [
+            "id",
+            "survey",
+            "invitation",
+            "customer",
+            "email",
+            "score",
+            "at",
+            "changed",
+            "gone",
+            "channel",
+            "region",
+        ]
     ),
 }
 SETTINGS = {
