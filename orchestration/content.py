@@ -218,7 +218,6 @@ def refuse_personal_columns(
         f"regexp_full_match(lower(column_name), {literal(_PERSONAL_COLUMN)}) "
         f"from duckdb_columns() where database_name = {literal(database)} "
         f"and schema_name = {literal(schema)} "
-        f"and table_name <> {literal(GENERATION_TABLE)} "
         "and regexp_matches(data_type, 'VARCHAR|JSON|ENUM') order by table_name, column_index"
     ).fetchall()
     by_table: dict[str, list[str]] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import shutil
@@ -392,3 +393,29 @@ def test_killed_while_patching_leaves_the_old_generation(shop, name, nth, when):
     assert [x["generation_id"] for x in read_ledger(shop.workspace)] == [
         old.generation_id, new.generation_id,
     ]  # fmt: skip
+
+
+def test_without_hard_links_and_copies_in_the_kernel_all_is_the_same(shop, monkeypatch):
+    first = shop.publish("0")
+    link = os.link
+
+    def refuse(source, target):
+        if Path(target).suffix == ".parquet":
+            raise OSError(errno.EPERM, "Operation not permitted")
+        link(source, target)
+
+    def unsupported(*_):
+        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+    monkeypatch.setattr(os, "link", refuse)
+    monkeypatch.setattr(os, "copy_file_range", unsupported, raising=False)
+    second = publish(shop.workspace, inputs_hash="0", versions={})
+    assert second.content_hash == first.content_hash
+    assert shop.published("answers") == shop.rows()
+    assert shop.parquet("answers").stat().st_nlink == 1
+    assert sorted(duckdb.sql(f"from '{shop.parquet('answers')}'").fetchall()) == shop.rows()
+
+
+def test_an_email_in_what_the_caller_says_of_the_generation_is_refused(shop):
+    with pytest.raises(UserError, match=r"marts\._generation\.inputs_hash: 1 rows hold"):
+        shop.publish("built by jane@example.org")
