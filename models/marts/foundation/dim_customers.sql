@@ -19,8 +19,12 @@ answers as (
     where row_status = 'accepted' and customer_id is not null
 ),
 
-answered as (
-    select distinct customer_key from {{ ref('int_responses_identified') }}
+-- customers that no CRM file names, known from their answers alone
+unnamed as (
+    select distinct responses.customer_key
+    from {{ ref('int_responses_identified') }} as responses
+    left join customers on responses.customer_key = customers.customer_key
+    where responses.customer_key is not null and customers.customer_key is null
 ),
 
 workspace as (
@@ -48,23 +52,24 @@ known as (
     cross join workspace
 ),
 
--- customers that no CRM file names, known from their answers alone
 named as (
     select
-        {{ surrogate_key('customer_source', 'customer_id') }} as customer_key,
-        customer_source as source,
-        customer_id,
-        min({{ surrogate_key('customer_source', 'account_id') }}) as account_key
+        unnamed.customer_key,
+        answers.customer_source as source,
+        answers.customer_id,
+        min({{ surrogate_key('answers.customer_source', 'answers.account_id') }}) as account_key
     from answers
-    group by customer_source, customer_id
+    inner join unnamed
+        on {{ surrogate_key('answers.customer_source', 'answers.customer_id') }} = unnamed.customer_key
+    group by unnamed.customer_key, answers.customer_source, answers.customer_id
 ),
 
 inferred as (
     select
-        named.customer_key,
-        named.source,
-        named.customer_id,
-        named.account_key,
+        customer_key,
+        source,
+        customer_id,
+        account_key,
         {%- for segment in segments %}
         cast(null as {{ dbt.type_string() }}) as {{ segment }},
         {%- endfor %}
@@ -74,9 +79,6 @@ inferred as (
         true as is_inferred,
         false as has_churn_information
     from named
-    inner join answered on named.customer_key = answered.customer_key
-    left join known on named.customer_key = known.customer_key
-    where known.customer_key is null
 ),
 
 final as (
