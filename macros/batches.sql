@@ -32,9 +32,9 @@
     {{ return(api.Relation.create(database=target.database, schema='raw', identifier=table)) }}
 {%- endmacro %}
 
-{#- A table of the layer as the last build left it, of a model that comes later in this one. -#}
-{% macro previous(model_name) -%}
-    {{ return(api.Relation.create(database=target.database, schema='intermediate', identifier=model_name)) }}
+{#- A table as the last build left it, of a model that comes later in this one. -#}
+{% macro previous(model_name, schema='intermediate') -%}
+    {{ return(api.Relation.create(database=target.database, schema=schema, identifier=model_name)) }}
 {%- endmacro %}
 
 {#- The files of an entity that came since the last build, by their SHA-256, as a list of SQL

@@ -9,7 +9,7 @@ warehouse is built from the lake alone.
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +31,15 @@ _FILES = pa.schema(
         ("rows_rejected", pa.int64()),
     ]
 )
-_LAST = pa.schema([("batch", pa.int32()), ("as_of_at", pa.timestamp("us"))])
+_LAST = pa.schema(
+    [("batch", pa.int32()), ("as_of_on", pa.date32()), ("as_of_at", pa.timestamp("us"))]
+)
 _AS_OF = ("as_of_on", "as_of_at")
 
 
 def begin_anew(workspace: Workspace) -> None:
     """Say that there is no build to go on from: the next one is the first, and reads all files."""
-    _write(workspace, 1, None, _FILES.empty_table())
+    _write(workspace, 1, None, None, _FILES.empty_table())
 
 
 def ensure(workspace: Workspace) -> None:
@@ -48,7 +50,13 @@ def ensure(workspace: Workspace) -> None:
 
 def note_built(workspace: Workspace) -> None:
     """Say that the build to come goes on from the one just finished, which read all of the lake."""
-    _write(workspace, number(workspace) + 1, _as_of_at(workspace), _delivered(workspace))
+    _write(
+        workspace,
+        number(workspace) + 1,
+        workspace.as_of_on,
+        _as_of_at(workspace),
+        _delivered(workspace),
+    )
 
 
 def number(workspace: Workspace) -> int:
@@ -96,10 +104,20 @@ def _as_of_at(workspace: Workspace) -> datetime:
     return workspace.as_of_at.replace(tzinfo=None)
 
 
-def _write(workspace: Workspace, batch: int, as_of_at: datetime | None, files: pa.Table) -> None:
+def _write(
+    workspace: Workspace,
+    batch: int,
+    as_of_on: date | None,
+    as_of_at: datetime | None,
+    files: pa.Table,
+) -> None:
     from orchestration.ingest.storage import parquet_bytes, write_if_changed
 
-    row: dict[str, list[Any]] = {"batch": [batch], "as_of_at": [as_of_at]}
+    row: dict[str, list[Any]] = {
+        "batch": [batch],
+        "as_of_on": [as_of_on],
+        "as_of_at": [as_of_at],
+    }
     write_if_changed(_built_files(workspace), parquet_bytes(files))
     write_if_changed(_last_build(workspace), parquet_bytes(pa.table(row, schema=_LAST)))
 

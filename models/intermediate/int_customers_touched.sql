@@ -22,7 +22,9 @@ touched as (
     union
     -- what lay after as_of has come true meanwhile
     select customer_key from {{ ref('int_customers_known') }}
-    where churned_at >= (select last_build.as_of_at from last_build)
+    where
+        churned_at >= (select last_build.as_of_at from last_build)
+        or signed_up_at >= (select last_build.as_of_at from last_build)
     union
     select customer_key from {{ ref('int_subscriptions_versioned') }}
     where

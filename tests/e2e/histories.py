@@ -211,7 +211,7 @@ class History:
             customer,
             self._some(self._emails),
             self._some([self._id("a", 1), self._id("a", 2)]),
-            self._moment(day, back=400)[:10] if self._draw.random() < 0.8 else "",
+            self._moment(day, back=400, ahead=3)[:10] if self._draw.random() < 0.8 else "",
             left,
             self._draw.choice(REGIONS),
             "true" if self._draw.random() < 0.1 else "",

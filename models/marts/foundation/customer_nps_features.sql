@@ -1,3 +1,9 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace',
+    meta={'touched': "customer_key in (select customer_key from intermediate.int_feature_customers_touched) or as_of_on in (select as_of_on from intermediate.int_feature_days_touched)"},
+) }}
+
 -- Answers, money, tickets and usage are events of a day. An event enters on the first feature day
 -- that is not before it, and leaves a window of 90 or 365 days on a later one. What changes for a
 -- customer from one feature day to the next is summed up, and running sums of that are the figures:
@@ -32,6 +38,7 @@ customers as (
         on customers.source = has_tickets.customer_source and has_tickets.entity = 'support_tickets'
     left join delivered_entities as has_usage
         on customers.source = has_usage.customer_source and has_usage.entity = 'product_usage'
+    where true {{ and_touched('customers.customer_key', 'int_feature_customers_touched') }}
 ),
 
 days as (
@@ -258,3 +265,31 @@ final as (
 )
 
 select * from final
+{%- if is_batch() %}
+
+union all
+
+-- for whom nothing happened and nothing left a window, a further day is the last one once more
+select
+    before.customer_key,
+    days.as_of_on,
+    before.is_active,
+    before.tenure_days + cast({{ dbt.datediff('before.as_of_on', 'days.as_of_on', 'day') }} as int) as tenure_days,
+    before.last_score,
+    before.last_class,
+    before.days_since_last_response + cast({{ dbt.datediff('before.as_of_on', 'days.as_of_on', 'day') }} as int) as days_since_last_response,
+    before.responses_90d,
+    before.responses_365d,
+    before.mean_contribution,
+    before.score_trend,
+    before.realised_ltv,
+    before.revenue_365d,
+    before.tickets_90d,
+    before.tickets_365d,
+    before.usage_90d
+from {{ this }} as before
+inner join {{ of_lake('last_build') }} as last_build on before.as_of_on = last_build.as_of_on
+inner join days on last_build.as_of_on < days.as_of_on
+where before.customer_key not in (select touched.customer_key from {{ ref('int_feature_customers_touched') }} as touched)
+{%- endif %}
+{%- if not execute %}{% do ref('int_feature_days_touched') %}{% endif %}

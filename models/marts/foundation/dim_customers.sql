@@ -1,8 +1,15 @@
-{{ config(contract={'enforced': false}, post_hook="{{ describe_segments('now; NULL: unknown') }}") }}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace',
+    contract={'enforced': false},
+    meta={'touched': "customer_key in (select customer_key from intermediate.int_customers_touched)"},
+    post_hook="{{ describe_segments('now; NULL: unknown') }}",
+) }}
 {%- set segments = segment_columns() -%}
 
 with customers as (
     select * from {{ ref('int_customers_known') }}
+    where true {{ and_touched('customer_key', 'int_customers_touched') }}
 ),
 
 lifecycles as (
@@ -24,7 +31,10 @@ unnamed as (
     select distinct responses.customer_key
     from {{ ref('int_responses_identified') }} as responses
     left join customers on responses.customer_key = customers.customer_key
-    where responses.customer_key is not null and customers.customer_key is null
+    where
+        responses.customer_key is not null
+        and customers.customer_key is null
+        {{ and_touched('responses.customer_key', 'int_customers_touched') }}
 ),
 
 workspace as (
@@ -59,8 +69,7 @@ named as (
         answers.customer_id,
         min({{ surrogate_key('answers.customer_source', 'answers.account_id') }}) as account_key
     from answers
-    inner join unnamed
-        on {{ surrogate_key('answers.customer_source', 'answers.customer_id') }} = unnamed.customer_key
+    inner join unnamed on answers.customer_key = unnamed.customer_key
     group by unnamed.customer_key, answers.customer_source, answers.customer_id
 ),
 

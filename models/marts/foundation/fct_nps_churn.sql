@@ -1,8 +1,16 @@
-{{ config(contract={'enforced': false}, post_hook="{{ describe_segments('as of the answer; NULL: unknown') }}") }}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace',
+    contract={'enforced': false},
+    meta={'touched': "customer_key in (select customer_key from intermediate.int_customers_touched)"},
+    post_hook="{{ describe_segments('as of the answer; NULL: unknown') }}",
+) }}
 
 with responses as (
     select * from {{ ref('fct_nps_responses') }}
-    where customer_key is not null
+    where
+        customer_key is not null
+        {{ and_touched('customer_key', 'int_customers_touched') }}
 ),
 
 lifecycles as (
@@ -11,6 +19,7 @@ lifecycles as (
 
 money as (
     select * from {{ ref('int_customer_money_moved') }}
+    where true {{ and_touched('customer_key', 'int_customers_touched') }}
 ),
 
 workspace as (
