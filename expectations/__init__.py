@@ -35,6 +35,8 @@ class Check:
             or the day can, as in sums: the whole table is looked at each time.
         measure: optional query of one row of named numbers over ``{batch}``, told beside the
             outcome. Never of cell values: only numbers are taken over.
+        shared: queries of what several checks of the table read, by name; ``{name}`` in the query.
+            It is made once for them all.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Check:
     severity: Severity = "critical"
     scope: Scope = "table"
     measure: str | None = None
+    shared: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,7 @@ def no_rows(
     severity: Severity = "critical",
     scope: Scope = "table",
     measure: str | None = None,
+    shared: Mapping[str, str] | None = None,
 ) -> Check:
     """The usual check: a query of the rows that break a rule must return none.
 
@@ -101,19 +105,27 @@ def no_rows(
         severity: whether a failure blocks publishing.
         scope: whether new rows are enough to look at, see ``Check``.
         measure: optional query of one row of named numbers, see ``Check``.
+        shared: queries that other checks of the table read, too, see ``Check``.
     """
     kwargs = {"unexpected_rows_query": query}
-    return Check(name, why, kwargs, severity=severity, scope=scope, measure=measure)
+    return Check(
+        name, why, kwargs, severity=severity, scope=scope, measure=measure, shared=shared or {}
+    )
 
 
-def query_on(check: Check, batch: str, rest: str | None = None) -> str:
+def query_on(
+    check: Check, batch: str, rest: str | None = None, shared: Mapping[str, str] | None = None
+) -> str:
     """The query of a check of ``expect_no_rows``, with its relations put in.
 
     Args:
         check: the check.
         batch: the rows to look at: a table, or a query in brackets.
         rest: the table's other rows; None: there are none.
+        shared: tables of the check's shared queries, by name; of the others the query is put in.
     """
     query: str = check.kwargs["unexpected_rows_query"]
+    for name, text in check.shared.items():
+        query = query.replace(f"{{{name}}}", (shared or {}).get(name, f"({text})"))
     nothing = f"(select * from {batch} where false)"
     return query.replace("{rest}", rest or nothing).replace("{batch}", batch)

@@ -13,7 +13,7 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -210,14 +210,16 @@ def _table(
             error = safe_reason(str(_of_duckdb(raised)), type(raised).__name__)
     name = whole.data_asset.qualified_name
     rest = f"(select * from {name} where not coalesce({condition}, false))"
+    shared: dict[str, str] = {}
     for check in checks:
         start = time.perf_counter()
+        _share(source, check, shared)
         if condition is None or check.scope == "table":
-            result = _evaluate(whole, table, check)
+            result = _evaluate(whole, table, check, shared=shared)
         elif part is None:
             result = CheckResult(table, check, False, error=error)
         else:
-            result = _evaluate(part, table, check, rest)
+            result = _evaluate(part, table, check, rest, shared)
         if check.measure:
             result = replace(result, observed={**result.observed, **_measure(whole, check.measure)})
         yield replace(result, seconds=round(time.perf_counter() - start, 4))
@@ -234,22 +236,46 @@ def _touched(source: Any, table: str, condition: str) -> Any:
 
     It lies in DuckDB's schema of temporary tables, which a database opened for reading has, too.
     """
-    with source.get_engine().connect() as connection:
-        connection.exec_driver_sql(
-            f'create or replace temp table "{table}" as '
-            f'select * from {source.schema_}."{table}" where {condition}'
-        )
-        connection.commit()
+    _keep(source, table, f'select * from {source.schema_}."{table}" where {condition}')
     query = f'SELECT * FROM temp.main."{table}"'
     return _batch(source.add_query_asset(name=f"touched {table}", query=query))
 
 
-def _evaluate(batch: Any, table: str, check: Check, rest: str | None = None) -> CheckResult:
+def _keep(source: Any, name: str, query: str) -> None:
+    """Keep what a query returns as a temporary table.
+
+    Raises:
+        Exception: SQLAlchemy's, around DuckDB's.
+    """
+    with source.get_engine().connect() as connection:
+        connection.exec_driver_sql(f'create or replace temp table "{name}" as {query}')
+        connection.commit()
+
+
+def _share(source: Any, check: Check, shared: dict[str, str]) -> None:
+    """Make the tables of a check's shared queries that are not there yet, and add their names.
+
+    A query that cannot be evaluated is left to the check that it is part of, which says so.
+    """
+    for name, query in check.shared.items():
+        if name not in shared:
+            with suppress(Exception):
+                _keep(source, f"shared {name}", query)
+                shared[name] = f'temp.main."shared {name}"'
+
+
+def _evaluate(
+    batch: Any,
+    table: str,
+    check: Check,
+    rest: str | None = None,
+    shared: Mapping[str, str] | None = None,
+) -> CheckResult:
     """Evaluate one check; whatever is raised becomes a failure with its reason."""
     try:
         # a count is all that the basic result of ours holds; of the others it holds cells
         detail = "BASIC" if check.type == NO_ROWS else "BOOLEAN_ONLY"
-        found = batch.validate(_expectation(check, rest), result_format=detail)
+        found = batch.validate(_expectation(check, rest, shared), result_format=detail)
     except Exception as error:
         return CheckResult(table, check, False, error=safe_reason(str(error), type(error).__name__))
     raised = _exception_message(found.exception_info)
@@ -260,7 +286,7 @@ def _evaluate(batch: Any, table: str, check: Check, rest: str | None = None) -> 
     return CheckResult(table, check, bool(found.success), observed)
 
 
-def _expectation(check: Check, rest: str | None) -> Any:
+def _expectation(check: Check, rest: str | None, shared: Mapping[str, str] | None) -> Any:
     """The expectation of Great Expectations' that a check names."""
     from great_expectations.expectations.registry import get_expectation_impl
 
@@ -268,7 +294,7 @@ def _expectation(check: Check, rest: str | None) -> Any:
     if check.type == NO_ROWS:
         # Great Expectations puts the table there with an alias of its own, but not where the query
         # has a join; a subquery around it is the same either way
-        query = query_on(check, "(select * from {batch})", rest)
+        query = query_on(check, "(select * from {batch})", rest, shared)
         kwargs["unexpected_rows_query"] = _escape(query)
     return get_expectation_impl(check.type)(**kwargs, severity=check.severity)
 

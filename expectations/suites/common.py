@@ -30,14 +30,20 @@ def keys(
         why: the check's reason.
     """
     is_null = " or ".join(f"t.{column.strip()} is null" for column in key.split(","))
+    others = f"union all select 1 from {{rest}} inner join {{batch}} using ({key})"
+    others = others if scope == "rows" else ""
     return no_rows(
         name,
         f"""
         select 1 from {{batch}} as t {tables} where {is_null} or ({also})
         union all
-        select 1 from {{batch}} group by {key} having count(*) > 1
-        union all
-        select 1 from {{rest}} inner join {{batch}} using ({key})
+        -- hashes tell whether any keys are the same, in less time and memory than the keys
+        select 1 from {{batch}}
+        where hash({key}) in (
+            select hash({key}) as key_hash from {{batch}} group by key_hash having count(*) > 1
+        )
+        group by {key} having count(*) > 1
+        {others}
         """,
         scope=scope,
         why=why,

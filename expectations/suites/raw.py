@@ -141,6 +141,7 @@ def _filled(entity: Entity) -> Check:
     named = [column for column in entity.column_names if not column.startswith("is_")]
     columns = ", ".join(named)
     counts = ", ".join(f"count({column}) as {column}" for column in named)
+    sums = ", ".join(f"sum({column}) as {column}" for column in named)
     required = ", ".join(f"'{column}'" for column in entity.required)
     # A tombstone needs no more than its id.
     alive = (
@@ -152,19 +153,28 @@ def _filled(entity: Entity) -> Check:
         "filled",
         # where only new files are looked at, they may well lack what their source once delivered
         f"""
+        with landed as materialized (
+            select
+                _source as source, _file_sha256 as file_sha256, {alive} as is_alive,
+                count(*) as delivered, {counts}
+            from {{batch}} group by all
+        ),
+
+        old as (
+            select source from raw.files
+            where entity = '{entity.name}' and status = 'loaded' and rows_loaded > 0
+                and file_sha256 not in (select file_sha256 from landed)
+        )
+
         select 1
         from (
-            select _source as source, count(*) as delivered, {counts}
-            from {{batch}} where {alive} group by _source
+            select source, sum(delivered) as delivered, {sums}
+            from landed where is_alive group by source
         ) unpivot (filled for column_name in ({columns}))
         join raw.mapped_columns as mapped using (source, column_name)
         where mapped.entity = '{entity.name}'
             and (
-                (filled = 0 and source not in (
-                    select f.source from raw.files as f
-                    where f.entity = '{entity.name}' and f.status = 'loaded' and f.rows_loaded > 0
-                        and f.file_sha256 not in (select distinct _file_sha256 from {{batch}})
-                ))
+                (filled = 0 and source not in (from old))
                 or (
                     column_name in ({required})
                     and delivered - filled

@@ -102,6 +102,9 @@ _PAIRS = f"""
     )"""
 
 
+_SUMMED = {"summed": f"with {_PAIRS} select * from summed"}
+
+
 def _adjusted(side: str) -> str:
     """Mean and its variance of one side's contributions, with the priors, on the scale -1..1."""
     top, middle, bottom = (
@@ -278,10 +281,8 @@ SCORES: dict[str, tuple[Check, ...]] = {
         no_rows(
             "sides",
             f"""
-            with {_PAIRS}
-
             select 1
-            from summed as s
+            from {{summed}} as s
             full join {{batch}} as t using (comparison, {_CELL})
             cross join raw.workspace as w
             where s.compared_period_start is distinct from t.compared_period_start
@@ -296,6 +297,7 @@ SCORES: dict[str, tuple[Check, ...]] = {
                 )
             }
             """,
+            shared=_SUMMED,
             why="Both sides are those of the published periods: the segment itself in the last "
             "period with answers, or its dimension without it; none is missing, and none is shown "
             "that is smaller than min_group_size.",
@@ -303,11 +305,9 @@ SCORES: dict[str, tuple[Check, ...]] = {
         no_rows(
             "tested",
             f"""
-            with {_PAIRS},
-
-            weighed as (
+            with weighed as (
                 select s.*, {_adjusted("")}, {_adjusted("compared_")}
-                from summed as s inner join seeds.metrics as m on s.metric = m.metric
+                from {{summed}} as s inner join seeds.metrics as m on s.metric = m.metric
             )
 
             select 1
@@ -320,6 +320,7 @@ SCORES: dict[str, tuple[Check, ...]] = {
                 > {TOLERANCE}
                 or abs(t.z * t.standard_error - 100 * (s.mean - s.compared_mean)) > {TOLERANCE}
             """,
+            shared=_SUMMED,
             why="The change is that of the scores, and its z that of the adjusted counts (Rocks "
             "2016; the priors are the seed metrics): NULL where a side is not shown.",
         ),
@@ -355,10 +356,8 @@ SCORES: dict[str, tuple[Check, ...]] = {
         no_rows(
             "effects",
             f"""
-            with {_PAIRS},
-
             -- the new weights of the new scores less the old of the old, in two ways
-            effects as (
+            with effects as (
                 select
                     *,
                     n / whole as share,
@@ -369,7 +368,7 @@ SCORES: dict[str, tuple[Check, ...]] = {
                             then share * coalesce(score, compared_score)
                                 - compared_share * coalesce(compared_score, score)
                     end as both
-                from summed cross join raw.workspace as w
+                from {{summed}} cross join raw.workspace as w
             )
 
             select 1
@@ -394,6 +393,7 @@ SCORES: dict[str, tuple[Check, ...]] = {
             group by {_PERIOD}, t.dimension, a.change
             having {_unequal("sum(t.rate_effect + t.mix_effect)", "a.change")}
             """,
+            shared=_SUMMED,
             why="Rate and mix effects follow from both periods' shares and scores, and over a "
             "dimension's segments they are the total's change.",
         ),

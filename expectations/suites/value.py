@@ -228,17 +228,19 @@ _CURVES = (
                 metric,
                 survey_type,
                 customer_key,
-                arg_min(nps_class, moment) as nps_class,
-                arg_min(is_churned, moment) as is_churned,
-                arg_min(days, moment) as days
+                -- one search for the first, and not one a column
+                arg_min(
+                    struct_pack(nps_class := nps_class, is_churned := is_churned, days := days),
+                    moment
+                ) as first
             from timed
             group by all
         ),
 
         expected as (
             select
-                metric, survey_type, nps_class, count(*) as records,
-                count(*) filter (is_churned) as churned, sum(days) as days
+                metric, survey_type, first.nps_class, count(*) as records,
+                count(*) filter (first.is_churned) as churned, sum(first.days) as days
             from firsts
             group by all
         ),
@@ -718,13 +720,18 @@ _LIFT = (
                 metric,
                 survey_type,
                 customer_key,
-                arg_min(nps_class, {_MOMENT}) as nps_class,
-                arg_min(responded_on, {_MOMENT}) as responded_on,
-                arg_min(response_key, {_MOMENT}) as response_key
+                unnest(arg_min(
+                    struct_pack(
+                        nps_class := nps_class,
+                        responded_on := responded_on,
+                        response_key := response_key
+                    ),
+                    {_MOMENT}
+                ))
             from marts.fct_nps_responses
             where customer_key is not null
                 and metric in (select metric from {{batch}})
-            group by all
+            group by metric, survey_type, customer_key
         ),
 
         deeds as (

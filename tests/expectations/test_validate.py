@@ -179,6 +179,28 @@ def test_a_condition_that_cannot_be_evaluated_fails_what_it_is_of(database):
         assert SECRET not in repr(results)
 
 
+def test_what_checks_share_is_made_once(database):
+    """A number that is drawn anew by each query is the same to all; what errs, errs in its check."""
+    shared = {"drawn": "select random() as number", "wrong": "select x from marts.people"}
+    first = no_rows("a", "select 1 from {batch}, {drawn} where id = 1", why="B.", shared=shared)
+    numbers = [
+        no_rows(
+            name,
+            "select 1 from {batch} where id < 0",
+            why="Because.",
+            measure='select number from temp.main."shared drawn"',
+            shared=shared,
+        )
+        for name in "bc"
+    ]
+    wrong = _rows("select 1 from {batch}, {wrong}", shared=shared)
+    found = validate(database, {"people": [first, *numbers, wrong]}, "marts")
+    assert found[0].observed == {"unexpected_rows": 1}
+    assert found[1].observed["number"] == found[2].observed["number"]
+    assert not found[3].success
+    assert '(Binder Error: Referenced column "x"' in found[3].error
+
+
 def test_a_measure_gives_numbers_only(database):
     check = _rows(
         "select 1 from {batch} where id < 0",
