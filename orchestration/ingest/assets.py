@@ -126,7 +126,7 @@ def lake_assets(workspace: Workspace) -> dg.AssetsDefinition:
         workspace = current_workspace()
         hold_workspace(workspace.runs)
         with timed("ingest"):
-            prepare_lake(workspace)
+            prepare_lake(workspace, compact=False)
             write_files_table(workspace)
         for name in unclaimed_files(workspace):
             announce("ingest", f"landing/{name}: no source of workspace.yml names this file")

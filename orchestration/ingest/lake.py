@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import shutil
 import stat as stat_module
 import time
@@ -31,13 +30,15 @@ import pyarrow.parquet as pq
 from orchestration import batches
 from orchestration.entities import ENTITIES
 from orchestration.errors import UserError
-from orchestration.ingest import mapping, reader
-from orchestration.ingest.manifest import FileState, Manifest, Stat, files_table, now
-from orchestration.ingest.rawfile import COMPRESSION_LEVEL, lake_schema, write_raw
+from orchestration.ingest import mapping, packs, reader
+from orchestration.ingest.manifest import FileState, Key, Manifest, Stat, files_table, now
+from orchestration.ingest.rawfile import COMPRESSION_LEVEL, GROUP, lake_schema, write_raw
 from orchestration.ingest.reader import FileFault, Rows, Scan
 from orchestration.ingest.storage import (
+    MANY,
     TEMPORARY,
     commit,
+    commit_all,
     parquet_bytes,
     scratch,
     temporary,
@@ -53,8 +54,6 @@ Progress = Callable[[str], None]
 # Names under which tools write before they are done, and hidden files.
 _UNFINISHED = (".tmp", ".part", ".partial", ".crdownload", ".filepart")
 _HIDDEN = (".", "~")
-# The files of the raw and rejected folders that are ours to remove.
-_LAKE_FILE = re.compile(r"[a-z][a-z0-9_]*-[0-9a-f]{64}-[0-9a-f]{12}\.parquet")
 # The key of a file that was never read, and so has no hash of its bytes.
 _UNREAD = "unread:"
 _REJECTED_SCHEMA = pa.schema(
@@ -97,6 +96,10 @@ _SETTINGS = {
     ),
 }
 _REJECTS_AT_ONCE = 20_000
+# Small files wait for each other, up to so many files and so many bytes.
+_SMALL = 256 << 10
+_SMALL_FILES = 10_000
+_SMALL_BYTES = 32 << 20
 
 
 @dataclass(frozen=True)
@@ -135,11 +138,17 @@ class IngestResult:
 # --- preparing --------------------------------------------------------------------------------
 
 
-def prepare_lake(workspace: Workspace) -> None:
+def prepare_lake(workspace: Workspace, *, compact: bool = True) -> None:
     """Make the lake's folders and settings, and remove what does not belong.
 
-    Leftovers of crashes are swept. What was read for a source that is no longer declared leaves
-    the lake; its bytes stay in the archive, and come back if it is declared again.
+    Leftovers of crashes are swept, and many small Parquet files become few. What was read for a
+    source that is no longer declared leaves the lake; its bytes stay in the archive, and come back
+    if it is declared again.
+
+    Args:
+        workspace: the workspace.
+        compact: whether Parquet files may be packed: before new files are taken up, so that these
+            lie by themselves during the run that brings them.
 
     Raises:
         UserError: when the workspace cannot be written.
@@ -159,6 +168,8 @@ def prepare_lake(workspace: Workspace) -> None:
         manifest = Manifest.load(workspace.manifest_file)
         _retire_undeclared(workspace, manifest)
         _sweep(workspace, manifest)
+        if compact:
+            packs.compact(workspace, manifest)
         write_settings(workspace)
         write_files_table(workspace)
         batches.ensure(workspace)
@@ -227,22 +238,14 @@ def unclaimed_files(workspace: Workspace) -> list[str]:
     ]
 
 
-def _raw_file(workspace: Workspace, state: FileState) -> Path:
-    name = f"{state.source}-{state.file_sha256}-{state.mapping_version}.parquet"
-    return workspace.raw / state.entity / name
-
-
-def _rejected_file(workspace: Workspace, state: FileState) -> Path:
-    return workspace.rejected / state.entity / _raw_file(workspace, state).name
-
-
 def _archived(workspace: Workspace, sha256: str) -> Path:
     return workspace.archive / sha256[:2] / sha256
 
 
 def _remove_files(workspace: Workspace, state: FileState) -> None:
-    _raw_file(workspace, state).unlink(missing_ok=True)
-    _rejected_file(workspace, state).unlink(missing_ok=True)
+    """Remove a file's own Parquet files; from packs its rows go when the lake is repaired."""
+    for top in (workspace.raw, workspace.rejected):
+        packs.own_file(top, state).unlink(missing_ok=True)
 
 
 def _retire_undeclared(workspace: Workspace, manifest: Manifest) -> None:
@@ -264,19 +267,36 @@ def _sweep(workspace: Workspace, manifest: Manifest) -> None:
                 shutil.rmtree(path)
             else:
                 path.unlink()
-    told = {
-        path
-        for state in manifest.states.values()
-        if state.status == "loaded"
-        for path in (_raw_file(workspace, state), _rejected_file(workspace, state))
-    }
-    for top in (workspace.raw, workspace.rejected):
-        for path in top.glob("*/*.parquet"):
-            if _LAKE_FILE.fullmatch(path.name) and path not in told:
-                path.unlink()
+    packs.repair(workspace, manifest)
 
 
 # --- ingesting one source ---------------------------------------------------------------------
+
+
+@dataclass
+class _Read:
+    """A file that was read and is not recorded yet.
+
+    Attributes:
+        state: what is known of the bytes, with the present mapping's version.
+        old: the same as the manifest has it.
+        found: what the scan found.
+        status: the landing file's, if it was read from there; ``name`` likewise.
+        copy: a temporary copy of its bytes, if the archive has none.
+        rows: what was opened, of a small file; ``batches`` and ``rejects`` are all it delivered.
+        fault: why it is quarantined as a whole.
+    """
+
+    state: FileState
+    old: FileState
+    found: Scan
+    status: Stat | None = None
+    name: str | None = None
+    copy: Path | None = None
+    rows: Rows | None = None
+    batches: list[pa.RecordBatch] = field(default_factory=list)
+    rejects: list[tuple[int, str, str]] = field(default_factory=list)
+    fault: FileFault | None = None
 
 
 @dataclass
@@ -291,6 +311,10 @@ class _Run:
     manifest: Manifest
     version: str
     unread: set[str] = field(default_factory=set)
+    pending: dict[str, _Read] = field(default_factory=dict)  # small files, by their SHA-256
+    pending_bytes: int = 0
+    leaves_pack: bool = False
+    named: dict[str, datetime | None] = field(default_factory=dict)
     noted: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
     @cached_property
@@ -324,7 +348,9 @@ class _Run:
         """Whether the lake holds what the present mapping makes of the file."""
         if state is None or state.mapping_version != self.version or state.status == "retired":
             return False
-        return state.status == "quarantined" or _raw_file(self.workspace, state).exists()
+        if state.status == "quarantined":
+            return True
+        return packs.file_of(self.workspace.raw, self.manifest, state).exists()
 
 
 def ingest_source(
@@ -355,12 +381,16 @@ def ingest_source(
             mapping.mapping_version(workspace, source),
         )
         _rederive(run)
+        _flush(run)
         paths = landing_files(workspace, source)
         result.files_found = len(paths)
         for place, path in enumerate(paths, start=1):
             _say(run, f"file {place:,} of {len(paths):,}")
             _ingest_file(run, path)
+        _flush(run)
         _forget_unread(run)
+        if run.leaves_pack:
+            packs.repair(workspace, run.manifest)
         for message, files in run.noted.items():
             more = f" and {len(files) - 1:,} more" if len(files) > 1 else ""
             result.warnings.append(f"{source.label}: {files[0]}{more}: {message}")
@@ -439,7 +469,7 @@ def _rederive(run: _Run) -> None:
                 message = "its bytes in the archive are damaged; what was read of them stays"
                 run.noted[message].append(_printable(state.file_name))
                 continue
-            _derive(run, state, found, None)
+            _derive(run, _Read(replace(state, mapping_version=run.version), state, found))
         run.result.files_rederived += 1
 
 
@@ -496,19 +526,24 @@ def _take_up(run: _Run, path: Path, name: str, status: Stat) -> None:
         with _vanishing(path):
             sha256 = reader.hash_file(path)
         _unchanged_since(path, status)
+        if sha256 in run.pending:
+            _flush(run)
         if _is_known(run, name, sha256, status):
             return
     run.sizes.add(status.size)
-    with scratch(run.workspace.archive) as copy, scratch(run.workspace.lake) as text:
+    copy = temporary(run.workspace.archive)
+    run.closing.callback(copy.unlink, missing_ok=True)
+    with scratch(run.workspace.lake) as text:
         with _vanishing(path):
             found = reader.scan(path, run.source.format, archive=copy, scratch=text)
         _unchanged_since(path, status)
+        if found.sha256 in run.pending:
+            _flush(run)
         kept = _archived(run.workspace, found.sha256)
-        if kept.exists():
+        is_kept = kept.exists()
+        if is_kept:
             copy.unlink()
-        else:
-            commit(copy, kept)
-        found.text = kept if found.text == copy else found.text
+            found.text = kept if found.text == copy else found.text
         if _is_known(run, name, found.sha256, status):
             return
         state = FileState(
@@ -529,12 +564,9 @@ def _take_up(run: _Run, path: Path, name: str, status: Stat) -> None:
             ingested_at=now(),
             warnings=(),
         )
-        known = run.manifest.states.get(state.key)
-        done = _derive(run, known or state, found, status, name)
-    if done.status == "loaded":
-        run.result.files_new += 1
-    else:
-        _quarantined(run, name, done)
+        old = run.manifest.states.get(state.key, state)
+        state = replace(old, mapping_version=run.version)
+        _derive(run, _Read(state, old, found, status, name, None if is_kept else copy))
 
 
 @contextmanager
@@ -562,6 +594,8 @@ def _is_known(run: _Run, name: str, sha256: str, status: Stat | None = None) -> 
     state = run.manifest.states.get((run.source.name, run.source.entity, sha256))
     if state is None or not run.is_current(state):
         return False
+    if state.status == "quarantined":
+        _flush(run)  # what is told of files is told in their order
     if status is not None:
         run.manifest.append(replace(state, file_name=name), "seen_again", status)
     if state.status == "loaded":
@@ -600,6 +634,7 @@ def _never_read(run: _Run, name: str, fault: FileFault) -> None:
         ingested_at=now(),
         warnings=(),
     )
+    _flush(run)
     _quarantined(run, name, state)
     run.unread.add(state.file_sha256)
     if fault.reason == "still_being_written":
@@ -620,48 +655,225 @@ def _forget_unread(run: _Run) -> None:
 # --- one file ---------------------------------------------------------------------------------
 
 
-def _derive(
-    run: _Run, state: FileState, found: Scan, status: Stat | None, name: str | None = None
-) -> FileState:
+def _derive(run: _Run, read: _Read) -> None:
     """Make a scanned file's Parquet files, or quarantine it, and record which.
 
-    Args:
-        run: the run.
-        state: what is known of the bytes; its name and times are kept.
-        found: what the scan found.
-        status: the landing file's, if it was read from there.
-        name: the landing file's.
+    Small files wait for others: many of them share a Parquet file and a sync.
     """
-    old, state = state, replace(state, mapping_version=run.version)
+    is_small = run.source.format.is_delimited and read.found.size <= _SMALL
+    # a pack has rows of it that are read anew: of another mapping, or of what was lost
+    packed = run.manifest.packs_of(read.old) or run.manifest.packs_of(read.state)
+    run.leaves_pack = run.leaves_pack or bool(packed)
+    if not is_small:
+        _flush(run)
+        _keep_bytes(run, read)
+        _finish(run, read, _loaded_or_not(run, read))
+        return
+    _read_small(run, read)
+    if not _alike(run.pending, read):
+        _flush(run)
+    run.pending[read.state.file_sha256] = read
+    run.pending_bytes += read.found.size
+    if len(run.pending) >= _SMALL_FILES or run.pending_bytes > _SMALL_BYTES:
+        _flush(run)
+
+
+def _alike(pending: dict[str, _Read], read: _Read) -> bool:
+    """Whether a small file has the columns of those that wait; one without any fits."""
+    last = next((each.rows for each in reversed(pending.values()) if each.rows), None)
+    if last is None or read.rows is None:
+        return True
+    return (last.names, last.at) == (read.rows.names, read.rows.at)
+
+
+def _keep_bytes(run: _Run, read: _Read) -> None:
+    """Archive a file's bytes, unless the archive has them."""
+    if read.copy:
+        kept = _archived(run.workspace, read.state.file_sha256)
+        commit(read.copy, kept)
+        read.found.text = kept if read.found.text == read.copy else read.found.text
+        read.copy = None
+
+
+def _read_small(run: _Run, read: _Read) -> None:
+    """Read all of a small file; what is wrong with it is kept for later."""
+
+    def add(number: int, reason: str, text: str) -> None:
+        read.rejects.append((number, reason, text))
+
+    form = run.source.format
+    path = read.copy or _archived(run.workspace, read.state.file_sha256)
     try:
-        done = _load(run, state, found)
+        rows = reader.open_rows(path, read.found, form, mapping.wanted_columns(run.source), add)
+        read.batches = [batch for batch in rows.reader if len(batch)]
+        _not_empty(rows, run.source)
+        read.rows = rows
     except FileFault as fault:
-        rows = _countable(run.source, found) if fault.rows is None else fault.rows
-        done = replace(
-            state,
-            status="quarantined",
-            reason=fault.reason,
-            message=fault.message,
-            rows_delivered=rows,
-            rows_loaded=0,
-            rows_rejected=rows,
-            rows_blank=0,
-            warnings=(),
-        )
+        read.fault = fault
+
+
+def _not_empty(rows: Rows, source: Source) -> None:
+    if rows.delivered == 0 and not source.format.allow_empty:
+        raise FileFault("header_only", "the file has no rows; declare format.allow_empty", 0)
+
+
+def _flush(run: _Run) -> None:
+    """Take the small files that wait into the lake: many of them together."""
+    reads = list(run.pending.values())
+    run.pending, run.pending_bytes = {}, 0
+    if not reads:
+        return
+    for read, snapshot in zip(reads, _snapshots(run, reads), strict=True):
+        if snapshot is None and mapping.snapshot_kind(run.source) != "column":
+            read.fault = _bad_name()
+    loaded = [read for read in reads if read.fault is None]
+    if len(loaded) < MANY:
+        for read in reads:
+            _keep_bytes(run, read)
+            _finish(run, read, _loaded_or_not(run, read))
+        return
+    workspace, source = run.workspace, run.source
+    members = [(read.state.file_sha256, run.version) for read in loaded]
+    name = packs.pack_name(source.name, members)
+    raw, rejected = (top / source.entity / name for top in (workspace.raw, workspace.rejected))
+    with scratch(raw.parent) as raw_copy, scratch(rejected.parent) as rejected_copy:
+        _write(run, raw_copy, loaded)
+        with _Rejects(rejected_copy) as rejects:
+            for read in loaded:
+                rejects.state = read.state
+                for row in read.rejects:
+                    rejects.add(*row)
+            rejects.close()
+        pairs = [
+            (read.copy, _archived(workspace, read.state.file_sha256)) for read in reads if read.copy
+        ]
+        pairs += [(rejected_copy, rejected)] if rejects.count else []
+        commit_all([*pairs, (raw_copy, raw)])
+    warnings = _warnings_of(run, loaded)
+    done = [
+        _quarantined_state(run, read, read.fault)
+        if read.fault
+        else _loaded_state(read, sum(map(len, read.batches)), warnings[read.state.key])
+        for read in reads
+    ]
+    pack = run.manifest.pack_record(source.name, source.entity, name, members)
+    events = [each for pair in zip(reads, done, strict=True) for each in _events(run, *pair)]
+    run.manifest.append_all([pack, *events])
+    for pair in zip(reads, done, strict=True):
+        _recorded(run, *pair)
+
+
+def _write(run: _Run, path: Path, reads: list[_Read]) -> int:
+    """Write the rows of small files as one Parquet file; their number."""
+    parts = [
+        (_delivery(read.state, snapshot), batch)
+        for read, snapshot in zip(reads, _snapshots(run, reads), strict=True)
+        for batch in read.batches
+    ]
+    return write_raw(
+        run.connection,
+        path,
+        reads[0].rows,
+        _chunks(parts),
+        workspace=run.workspace,
+        source=run.source,
+        has_marks=any(read.found.has_marks for read in reads),
+    )
+
+
+def _chunks(
+    parts: list[tuple[mapping.Delivery, pa.RecordBatch]],
+) -> Iterator[list[tuple[mapping.Delivery, pa.RecordBatch]]]:
+    """The parts in chunks of about one row group."""
+    chunk, size = [], 0
+    for part in parts:
+        chunk, size = [*chunk, part], size + len(part[1])
+        if size >= GROUP:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
+
+
+def _loaded_or_not(run: _Run, read: _Read) -> FileState:
+    try:
+        if read.fault:
+            raise read.fault
+        return _load(run, read)
+    except FileFault as fault:
+        return _quarantined_state(run, read, fault)
+
+
+def _quarantined_state(run: _Run, read: _Read, fault: FileFault) -> FileState:
+    rows = _countable(run.source, read.found) if fault.rows is None else fault.rows
+    return replace(
+        read.state,
+        status="quarantined",
+        reason=fault.reason,
+        message=fault.message,
+        rows_delivered=rows,
+        rows_loaded=0,
+        rows_rejected=rows,
+        rows_blank=0,
+        warnings=(),
+    )
+
+
+def _loaded_state(read: _Read, loaded: int, warnings: list[str]) -> FileState:
+    return replace(
+        read.state,
+        status="loaded",
+        reason=None,
+        message=None,
+        rows_delivered=read.rows.delivered,
+        rows_loaded=loaded,
+        rows_rejected=read.rows.rejected,
+        rows_blank=read.rows.blank,
+        warnings=tuple(warnings),
+    )
+
+
+def _events(run: _Run, read: _Read, done: FileState) -> list[dict[str, Any]]:
+    """What the manifest is told of a file that was read."""
+    told = replace(done, file_name=read.name or done.file_name)
+    events = [run.manifest.record(told, done.status, read.status)]
+    if _is_replaced(run, read):
+        events.append(run.manifest.record(read.old, "retired"))
+    return events
+
+
+def _is_replaced(run: _Run, read: _Read) -> bool:
+    return read.old.mapping_version != run.version and read.old.status == "loaded"
+
+
+def _finish(run: _Run, read: _Read, done: FileState) -> None:
+    """Record one file."""
+    if done.status == "quarantined":
         # The same file may have been loaded under this mapping once, and its Parquet lost.
         _remove_files(run.workspace, done)
-    event = "loaded" if done.status == "loaded" else "quarantined"
-    run.manifest.append(replace(done, file_name=name or done.file_name), event, status)
-    if old.mapping_version != run.version and old.status == "loaded":
-        run.manifest.append(old, "retired")
-        _remove_files(run.workspace, old)
+    first, *others = _events(run, read, done)
+    run.manifest.append_all([first])
+    for event in others:
+        run.manifest.append_all([event])
+    _recorded(run, read, done)
+
+
+def _recorded(run: _Run, read: _Read, done: FileState) -> None:
+    """Remove what a recorded file replaces, and count it."""
+    if _is_replaced(run, read):
+        _remove_files(run.workspace, read.old)
     for warning in done.warnings:
-        run.noted[warning].append(_printable(name or done.file_name))
+        run.noted[warning].append(_printable(read.name or done.file_name))
     run.result.rows_delivered += done.rows_delivered
     run.result.rows_loaded += done.rows_loaded
     run.result.rows_rejected += done.rows_rejected
     run.result.rows_blank += done.rows_blank
-    return done
+    if read.name is None:
+        return
+    if done.status == "loaded":
+        run.result.files_new += 1
+    else:
+        _quarantined(run, read.name, done)
 
 
 def _countable(source: Source, found: Scan) -> int:
@@ -672,81 +884,108 @@ def _countable(source: Source, found: Scan) -> int:
     return max(0, found.lines - header)
 
 
-def _load(run: _Run, state: FileState, found: Scan) -> FileState:
+def _load(run: _Run, read: _Read) -> FileState:
     """Write the raw and, if there are any, the rejected rows of one file.
 
     Raises:
         FileFault: when the file as a whole is not to be loaded.
     """
-    workspace, source, form = run.workspace, run.source, run.source.format
+    workspace, source, form, state = run.workspace, run.source, run.source.format, read.state
     path = _archived(workspace, state.file_sha256)
-    delivery = _delivery(run, state)
-    wanted = mapping.wanted_columns(source)
-    raw, rejected = _raw_file(workspace, state), _rejected_file(workspace, state)
+    (snapshot,) = _snapshots(run, [read])
+    if snapshot is None and mapping.snapshot_kind(source) != "column":
+        raise _bad_name()
+    delivery = _delivery(state, snapshot)
+    raw = packs.own_file(workspace.raw, state)
+    rejected = packs.own_file(workspace.rejected, state)
     with (
         scratch(raw.parent) as raw_temporary,
         scratch(rejected.parent) as rejected_temporary,
         _Rejects(rejected_temporary, state) as rejects,
     ):
-        rows = reader.open_rows(path, found, form, wanted, rejects.add)
-        if run.progress:
-            rows.reader = _watched(run, rows, state)
-        facts = {"names": rows.names, "cells": rows.cells, "at": rows.at}
-        relation = _documents(run, rows) if rows.is_json else ""
-        warnings = _warnings(run, rows, delivery, facts)
-        if rows.is_json:
-            made = mapping.projection(workspace, source, delivery, relation=relation, **facts)
-            loaded = _copy(run, rows, made.rows, raw_temporary)
-            _reject_documents(run, rows, found, rejects, loaded)
-            _check_documents(run, raw_temporary, loaded, warnings)
+        if read.rows is not None:  # it was small, and waited
+            loaded, warnings = _write(run, raw_temporary, [read]), _warnings(run, read.rows)
+            for row in read.rejects:
+                rejects.add(*row)
         else:
-            loaded = write_raw(
-                run.connection,
-                raw_temporary,
-                rows,
-                workspace=workspace,
-                source=source,
-                delivery=delivery,
-                has_marks=found.has_marks,
-            )
-        if rows.delivered == 0 and not form.allow_empty:
-            raise FileFault("header_only", "the file has no rows; declare format.allow_empty", 0)
+            wanted = mapping.wanted_columns(source)
+            read.rows = rows = reader.open_rows(path, read.found, form, wanted, rejects.add)
+            if run.progress:
+                rows.reader = _watched(run, rows, state)
+            relation = _documents(run, rows) if rows.is_json else ""
+            warnings = _warnings(run, rows)
+            if rows.is_json:
+                made = _projection(run, rows, delivery, relation)
+                loaded = _copy(run, rows, made.rows, raw_temporary)
+                _reject_documents(run, rows, read.found, rejects, loaded)
+                _check_documents(run, raw_temporary, loaded, warnings)
+            else:
+                loaded = write_raw(
+                    run.connection,
+                    raw_temporary,
+                    rows,
+                    ([(delivery, batch)] for batch in rows.reader),
+                    workspace=workspace,
+                    source=source,
+                    has_marks=read.found.has_marks,
+                )
+        _not_empty(read.rows, source)
         rejects.close()
         if rejects.count:
             commit(rejected_temporary, rejected)
         else:
             rejected.unlink(missing_ok=True)
         commit(raw_temporary, raw)
-    return replace(
-        state,
-        status="loaded",
-        reason=None,
-        message=None,
-        rows_delivered=rows.delivered,
-        rows_loaded=loaded,
-        rows_rejected=rows.rejected,
-        rows_blank=rows.blank,
-        warnings=tuple(warnings),
+    return _loaded_state(read, loaded, warnings)
+
+
+def _projection(
+    run: _Run, rows: Rows, delivery: mapping.Delivery, relation: str
+) -> mapping.Projection:
+    return mapping.projection(
+        run.workspace,
+        run.source,
+        delivery,
+        names=rows.names,
+        cells=rows.cells,
+        at=rows.at,
+        relation=relation,
     )
 
 
-def _delivery(run: _Run, state: FileState) -> mapping.Delivery:
-    """The facts of the file as a whole, its snapshot's time among them."""
-    kind, snapshot = mapping.snapshot_kind(run.source), None
+def _bad_name() -> FileFault:
+    return FileFault(
+        "bad_snapshot_name",
+        "the file's name does not match snapshot_at; rename the file or mend the pattern",
+    )
+
+
+def _snapshots(run: _Run, reads: list[_Read]) -> list[datetime | None]:
+    """When the rows of each file were true; None where it cannot be told, or a column tells it."""
+    kind = mapping.snapshot_kind(run.source)
     if kind == "file_modified":
-        snapshot = state.file_modified_at
-    elif kind == "file_name":
-        zone = run.workspace.timezone_of(run.source)
-        name = state.file_name.rsplit("/", 1)[-1]
-        query = mapping.snapshot_name_query(name, run.source.snapshot_at, zone)
-        ((micros,),) = run.connection.execute(query).fetchall()
-        if micros is None:
-            raise FileFault(
-                "bad_snapshot_name",
-                "the file's name does not match snapshot_at; rename the file or mend the pattern",
-            )
-        snapshot = datetime.fromtimestamp(0, UTC).replace(tzinfo=None)
-        snapshot += timedelta(microseconds=micros)
+        return [read.state.file_modified_at for read in reads]
+    if kind == "column":
+        return [None] * len(reads)
+    unknown = [read.state.file_name for read in reads if read.state.file_name not in run.named]
+    if unknown:
+        query = mapping.snapshot_names_query(
+            run.source.snapshot_at, run.workspace.timezone_of(run.source)
+        )
+        names = [name.rsplit("/", 1)[-1] for name in unknown]
+        run.connection.register("named", pa.table({"place": range(len(names)), "cell": names}))
+        found = run.connection.execute(query).fetchall()
+        run.connection.unregister("named")
+        epoch = datetime.fromtimestamp(0, UTC).replace(tzinfo=None)
+        run.named |= {
+            name: None if micros is None else epoch + timedelta(microseconds=micros)
+            for name, (micros,) in zip(unknown, found, strict=True)
+        }
+    return [run.named[read.state.file_name] for read in reads]
+
+
+def _delivery(state: FileState, snapshot: datetime | None) -> mapping.Delivery:
+    """The facts of the file as a whole."""
     return mapping.Delivery(
         state.file_sha256, state.file_name, state.ingested_at, snapshot, state.mapping_version
     )
@@ -823,9 +1062,7 @@ def _copy(run: _Run, rows: Rows, query: str, path: Path) -> int:
     return count
 
 
-def _warnings(
-    run: _Run, rows: Rows, delivery: mapping.Delivery, facts: dict[str, Any]
-) -> list[str]:
+def _warnings(run: _Run, rows: Rows, naive: list[str] | None = None) -> list[str]:
     """What is accepted but should be known: columns left over, times read in the default zone."""
     warnings = []
     extra = [name for place, name in enumerate(rows.names) if place not in set(rows.at.values())]
@@ -835,33 +1072,49 @@ def _warnings(
             f"{mapping.count(len(extra), 'column')} not mapped, kept in _extra: "
             f"{mapping.shown_names(extra)}"
         )
-    if run.source.timezone is None and rows.sample is not None:
-        run.connection.register("sample", rows.sample)
-        made = mapping.projection(
-            run.workspace, run.source, delivery, relation="sample_objects", **facts
+    naive = _naive(run, rows, rows.sample) if naive is None else naive
+    if naive:
+        warnings.append(
+            f"times without an offset ({', '.join(naive)}) are read in the workspace's "
+            f"zone {run.workspace.timezone}; declare timezone in the entry"
         )
-        if made.naive:
-            relation = "(select * from sample)"
-            if rows.is_json:
-                relation = "(select * from sample where json_valid(doc))"
-            query = f"with sample_objects as {relation} {made.naive}"
-            (found,) = run.connection.execute(query).fetchall()
-            naive = [column for column, is_so in zip(made.times, found, strict=True) if is_so]
-            if naive:
-                warnings.append(
-                    f"times without an offset ({', '.join(naive)}) are read in the workspace's "
-                    f"zone {run.workspace.timezone}; declare timezone in the entry"
-                )
-        run.connection.unregister("sample")
     return warnings
+
+
+def _warnings_of(run: _Run, reads: list[_Read]) -> dict[Key, list[str]]:
+    """The warnings of each of many small files; most often none of them has naive times."""
+    samples = [read.rows.sample for read in reads if read.rows.sample is not None]
+    rows, naive = reads[0].rows, None
+    if not samples or not _naive(run, rows, pa.Table.from_batches(samples)):
+        naive = []
+    return {read.state.key: _warnings(run, read.rows, naive) for read in reads}
+
+
+def _naive(run: _Run, rows: Rows, sample: pa.RecordBatch | pa.Table | None) -> list[str]:
+    """The time columns in which a row names no zone, where none is declared for the source."""
+    if run.source.timezone is not None or sample is None:
+        return []
+    # no file's own facts matter here
+    delivery = mapping.Delivery("", "", now(), now(), "")
+    made = _projection(run, rows, delivery, "sample_objects")
+    if not made.naive:
+        return []
+    run.connection.register("sample", sample)
+    relation = "(select * from sample)"
+    if rows.is_json:
+        relation = "(select * from sample where json_valid(doc))"
+    query = f"with sample_objects as {relation} {made.naive}"
+    (found,) = run.connection.execute(query).fetchall()
+    run.connection.unregister("sample")
+    return [column for column, is_so in zip(made.times, found, strict=True) if is_so]
 
 
 class _Rejects:
     """Writes rejected rows as Parquet, a number at a time; the file appears with the first."""
 
-    def __init__(self, path: Path, state: FileState) -> None:
-        self._path, self._state = path, state
-        self._rows: list[tuple[int, str, str]] = []
+    def __init__(self, path: Path, state: FileState | None = None) -> None:
+        self._path, self.state = path, state
+        self._rows: list[tuple[FileState, int, str, str]] = []
         self._writer: pq.ParquetWriter | None = None
         self._error: OSError | None = None
         self.count = 0
@@ -874,8 +1127,8 @@ class _Rejects:
             self._writer.close()
 
     def add(self, number: int, reason: str, text: str) -> None:
-        """Note one row. It never raises: it is called from inside Arrow's parser."""
-        self._rows.append((number, reason, text))
+        """Note one row of ``state``. It never raises: Arrow's parser calls it."""
+        self._rows.append((self.state, number, reason, text))
         if len(self._rows) >= _REJECTS_AT_ONCE:
             try:
                 self._flush()
@@ -886,15 +1139,14 @@ class _Rejects:
     def _flush(self) -> None:
         if not self._rows:
             return
-        facts, size = self._state, len(self._rows)
-        numbers, reasons, texts = zip(*self._rows, strict=True)
+        states, numbers, reasons, texts = zip(*self._rows, strict=True)
         columns = {
-            "_source": [facts.source] * size,
-            "_entity": [facts.entity] * size,
-            "_file_sha256": [facts.file_sha256] * size,
-            "_file_name": [facts.file_name] * size,
+            "_source": [state.source for state in states],
+            "_entity": [state.entity for state in states],
+            "_file_sha256": [state.file_sha256 for state in states],
+            "_file_name": [state.file_name for state in states],
             "_row_number": numbers,
-            "_mapping_version": [facts.mapping_version] * size,
+            "_mapping_version": [state.mapping_version for state in states],
             "reason": reasons,
             "raw_text": texts,
         }
@@ -902,7 +1154,7 @@ class _Rejects:
         if self._writer is None:
             self._writer = pq.ParquetWriter(self._path, _REJECTED_SCHEMA, compression="zstd")
         self._writer.write_table(table)
-        self.count += size
+        self.count += len(self._rows)
         self._rows = []
 
     def close(self) -> None:

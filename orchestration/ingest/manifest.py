@@ -1,7 +1,8 @@
 """The manifest: an append-only record of what happened to every delivered file.
 
 Each line is one event; folded in order they give each file's state. A line that was torn by a
-crash is ignored, and what it would have told happens again.
+crash is ignored, and what it would have told happens again. A line ``packed`` tells whose rows
+share one Parquet file (see ``packs``).
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ import pyarrow as pa
 from orchestration.ingest.storage import sync
 
 Event = Literal["loaded", "quarantined", "seen_again", "retired"]
+Member = tuple[str, str]
+"""Of a packed file: its SHA-256 and its mapping version."""
 _FILES = pa.schema(
     [
         ("source", pa.string()),
@@ -94,11 +97,14 @@ class Manifest:
         states: by key, in the order of first delivery.
         seen: by source, entity and file name: the file's status when it was last read, and the
             key's third part.
+        packs: by source and entity: each pack's name and its members, oldest first.
     """
 
     path: Path
     states: dict[Key, FileState] = field(default_factory=dict)
     seen: dict[tuple[str, str, str], tuple[Stat, str]] = field(default_factory=dict)
+    packs: dict[tuple[str, str], dict[str, tuple[Member, ...]]] = field(default_factory=dict)
+    _packs_of: dict[tuple[str, str, Member], list[str]] = field(default_factory=dict)
 
     @classmethod
     def load(cls, path: Path) -> Manifest:
@@ -119,6 +125,11 @@ class Manifest:
         """The states of one source's entity, retired ones included."""
         return [s for s in self.states.values() if (s.source, s.entity) == (source, entity)]
 
+    def packs_of(self, state: FileState) -> list[str]:
+        """The packs that were ever made with a file's rows, newest first."""
+        member = (state.file_sha256, state.mapping_version)
+        return self._packs_of.get((state.source, state.entity, member), [])[::-1]
+
     def append(self, state: FileState, event: Event, stat: Stat | None = None) -> None:
         """Write one event durably, and fold it.
 
@@ -127,6 +138,14 @@ class Manifest:
             event: what happened.
             stat: the file's status if it was read just now.
         """
+        self.append_all([self.record(state, event, stat)])
+
+    def append_pack(self, source: str, entity: str, name: str, members: list[Member]) -> None:
+        """Write durably that a Parquet file holds the rows of these files, and fold it."""
+        self.append_all([self.pack_record(source, entity, name, members)])
+
+    def record(self, state: FileState, event: Event, stat: Stat | None = None) -> dict[str, Any]:
+        """The line of an event, for ``append_all``; arguments as of ``append``."""
         record = {
             "event": event,
             "source": state.source,
@@ -146,21 +165,48 @@ class Manifest:
         }
         if stat is not None:
             record["stat"] = vars(stat)
-        line = json.dumps(record, ensure_ascii=True).encode() + b"\n"
+        return record
+
+    def pack_record(
+        self, source: str, entity: str, name: str, members: list[Member]
+    ) -> dict[str, Any]:
+        """The line of a pack, for ``append_all``; arguments as of ``append_pack``."""
+        return {
+            "event": "packed",
+            "source": source,
+            "entity": entity,
+            "pack": name,
+            "members": [list(member) for member in members],
+            "at": _text(now()),
+        }
+
+    def append_all(self, records: list[dict[str, Any]]) -> None:
+        """Write some events durably, in their order, and fold them."""
+        lines = b"".join(
+            json.dumps(record, ensure_ascii=True).encode() + b"\n" for record in records
+        )
         is_new = not self.path.exists()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("ab+") as file:
             if file.tell() and not _ends_line(file.fileno(), file.tell()):
                 file.write(b"\n")
-            file.write(line)
+            file.write(lines)
             file.flush()
             os.fsync(file.fileno())
         if is_new:
             sync(self.path.parent)
-        self._fold(record)
+        for record in records:
+            self._fold(record)
 
     def _fold(self, record: dict[str, Any]) -> None:
-        event, key = record["event"], (record["source"], record["entity"], record["file_sha256"])
+        event, of = record["event"], (record["source"], record["entity"])
+        if event == "packed":
+            members = tuple((sha256, version) for sha256, version in record["members"])
+            self.packs.setdefault(of, {})[record["pack"]] = members
+            for member in members:
+                self._packs_of.setdefault((*of, member), []).append(record["pack"])
+            return
+        key = (*of, record["file_sha256"])
         before = self.states.get(key)
         if event in ("loaded", "quarantined"):
             self.states[key] = FileState(

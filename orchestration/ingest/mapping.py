@@ -392,13 +392,17 @@ def times_query(source: Source, name: str, zone: str, *, is_date: bool) -> str:
     return f"select {each.text}, {each.flag} from {step}"
 
 
-def snapshot_name_query(file_name: str, pattern: str, zone: str) -> str:
-    """SQL of the microseconds of the instant that a file's name tells, or NULL."""
+def snapshot_names_query(pattern: str, zone: str) -> str:
+    """SQL of the instants that names of files tell, or NULL, as microseconds.
+
+    The names are the relation ``named`` with the columns ``place`` and ``cell``; the instants come
+    in the order of ``place``.
+    """
     each = timed("named", "cell", (pattern,), zone, is_date=False)
-    step = f"select {quoted(file_name)} as cell"
+    step = "select * from named"
     for layer in each.layers:
         step = f"select *, {', '.join(layer)} from ({step})"
-    return f"select {each.utc} from ({step})"
+    return f"select {each.utc} from ({step}) order by place"
 
 
 # --- the projection ---------------------------------------------------------------------------
@@ -548,7 +552,7 @@ def projection(
         steps.append(f"select *, {', '.join(added)} from ({steps[-1]})")
     naive = [f"bool_or({each.naive})" for each in times.values()]
     rows = _lake_rows(source, times, known, steps[-1])
-    facts = _shared(source, delivery)
+    facts = shared(source, delivery)
     if extra == _NOTHING:
         facts["_extra"] = None
     if "_snapshot_at" in times:
@@ -577,7 +581,7 @@ def projection(
     )
 
 
-def _shared(source: Source, delivery: Delivery) -> dict[str, str | datetime | None]:
+def shared(source: Source, delivery: Delivery) -> dict[str, str | datetime | None]:
     """The lake's columns that all rows of a file have in common, whatever their texts are."""
     entity, given = ENTITIES[source.entity], {*source.columns, *source.constants}
     facts: dict[str, str | datetime | None] = {

@@ -6,7 +6,7 @@ pass through the database, only what the mapping computes does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -26,8 +26,10 @@ from orchestration.workspace import Source, Workspace
 # zstd's first level: the third takes a third longer for a hundredth less.
 COMPRESSION_LEVEL = 1
 # As many rows as DuckDB writes itself: one of its threads takes up one group.
-_GROUP = 122_880
+GROUP = 122_880
 _TYPES = {"VARCHAR": pa.string(), "BIGINT": pa.int64(), "TIMESTAMP": pa.timestamp("us")}
+# What is computed never depends on the file as a whole.
+_NO_DELIVERY = Delivery("", "", datetime(1970, 1, 1), datetime(1970, 1, 1), "")
 _REPEATED = pa.dictionary(pa.int32(), pa.string())
 
 
@@ -36,25 +38,29 @@ def lake_schema(entity: str) -> pa.Schema:
     return pa.schema([(name, _TYPES[kind]) for name, kind in mapping.lake_columns(entity)])
 
 
+Part = tuple[Delivery, pa.RecordBatch]
+"""Some rows of one delivered file."""
+
+
 def write_raw(
     connection: duckdb.DuckDBPyConnection,
     path: Path,
     rows: Rows,
+    chunks: Iterable[Sequence[Part]],
     *,
     workspace: Workspace,
     source: Source,
-    delivery: Delivery,
     has_marks: bool,
 ) -> int:
-    """Write a file's rows as Parquet, a batch at a time.
+    """Write rows of one file, or of many small ones, as Parquet: a chunk at a time.
 
     Args:
         connection: computes what the mapping computes.
         path: the file to write.
-        rows: opened by the reader; not JSON.
+        rows: of one of the files, for the columns that all of them have; not JSON.
+        chunks: the rows, in the order they are written.
         workspace: for the zone.
         source: the mapping.
-        delivery: the file as a whole.
         has_marks: whether a cell may hold ``mapping.MARK``.
 
     Returns:
@@ -72,7 +78,7 @@ def write_raw(
             made[known] = mapping.projection(
                 workspace,
                 source,
-                delivery,
+                _NO_DELIVERY,
                 names=rows.names,
                 cells=rows.cells,
                 at=rows.at,
@@ -83,11 +89,14 @@ def write_raw(
 
     count = 0
     with _writer(path, source.entity, projection(Known()).constants) as writer:
-        for batch in rows.reader:
-            table, known = _look(connection, batch, rows, workspace, source, has_marks=has_marks)
-            found = _assembled(connection, table, projection(known), writer.schema)
-            writer.write_table(found, row_group_size=_GROUP)
-            count += len(batch)
+        for parts in chunks:
+            table = pa.Table.from_batches([batch for _, batch in parts]).combine_chunks()
+            table, known = _look(connection, table, rows, workspace, source, has_marks=has_marks)
+            found = _assembled(
+                connection, table, projection(known), parts, source=source, schema=writer.schema
+            )
+            writer.write_table(found, row_group_size=GROUP)
+            count += len(table)
     return count
 
 
@@ -114,21 +123,21 @@ def _writer(path: Path, entity: str, constants: Mapping[str, Any]) -> Iterator[p
 
 def _look(
     connection: duckdb.DuckDBPyConnection,
-    batch: pa.RecordBatch,
+    table: pa.Table,
     rows: Rows,
     workspace: Workspace,
     source: Source,
     *,
     has_marks: bool,
 ) -> tuple[pa.Table, Known]:
-    """The batch, with the times that are canonical already, and what was seen of its texts."""
-    table, times, flags, plain = pa.table(batch), set(), set(), set()
+    """The table, with the times that are canonical already, and what was seen of its texts."""
+    times, flags, plain = set(), set(), set()
     zone = workspace.timezone_of(source)
     for column in ENTITIES[source.entity].columns:
         delivered = _cell(column.name, rows, source)
         if delivered is None:
             continue
-        cells = batch.column(delivered)
+        cells = table.column(delivered).combine_chunks()
         if column.kind == "text":
             if column.name == "email" and texts.is_plain(cells):
                 plain.add(column.name)
@@ -176,12 +185,21 @@ def _read(
 
 
 def _assembled(
-    connection: duckdb.DuckDBPyConnection, table: pa.Table, made: Projection, schema: pa.Schema
+    connection: duckdb.DuckDBPyConnection,
+    table: pa.Table,
+    made: Projection,
+    parts: Sequence[Part],
+    *,
+    source: Source,
+    schema: pa.Schema,
 ) -> pa.Table:
-    """The lake's columns of a batch: kept, repeated or computed, in the batch's order."""
+    """The lake's columns of a chunk: kept, repeated or computed, in the chunk's order."""
     columns: dict[str, Any] = {name: table.column(cell) for name, cell in made.kept.items()}
-    for name, value in made.constants.items():
-        columns[name] = _repeated(value, len(table), schema.field(name).type)
+    counts = [len(batch) for _, batch in parts]
+    facts = [mapping.shared(source, delivery) for delivery, _ in parts]
+    for name in made.constants:
+        kind = schema.field(name).type
+        columns[name] = _repeated([each.get(name) for each in facts], counts, kind)
     if made.computed:
         connection.register("delivered", table)
         try:
@@ -192,10 +210,14 @@ def _assembled(
     return pa.table([columns[name] for name in schema.names], schema=schema)
 
 
-def _repeated(value: str | datetime | None, size: int, kind: pa.DataType) -> pa.Array:
-    if value is None:
-        return pa.nulls(size, kind)
-    if isinstance(value, datetime):
-        return pa.repeat(pa.scalar(value, kind), size)
-    places = pa.array(np.zeros(size, dtype=np.int32))
-    return pa.DictionaryArray.from_arrays(places, pa.array([value], pa.string()))
+def _repeated(
+    values: list[str | datetime | None], counts: list[int], kind: pa.DataType
+) -> pa.Array:
+    """Each value as many times as its part has rows."""
+    if values[0] is None:
+        return pa.nulls(sum(counts), kind)
+    places = pa.array(np.repeat(np.arange(len(values), dtype=np.int32), counts))
+    if kind == _REPEATED:
+        distinct = pa.array(values, pa.string()).dictionary_encode()
+        return pa.DictionaryArray.from_arrays(distinct.indices.take(places), distinct.dictionary)
+    return pa.array(values, kind).take(places)

@@ -680,9 +680,11 @@ def _delimited(
             rows.blank += 1
         return "skip"
 
-    block = max(_MIN_BLOCK, 4 * shape.field_limit)
+    # a block is allocated whole: a small file needs no more than its size
+    size = path.stat().st_size - start
+    block = min(max(_MIN_BLOCK, 4 * shape.field_limit), size + 1)
     names = [f"c{place}" for place in range(shape.width)]
-    if path.stat().st_size == start:
+    if not size:
         return
     with pa.OSFile(str(path)) as stream:
         stream.seek(start)

@@ -21,7 +21,8 @@ TEMPORARY = ".tmp-"
 
 def temporary(folder: Path) -> Path:
     """A new temporary name in a folder, which is made if need be."""
-    folder.mkdir(parents=True, exist_ok=True)
+    if not folder.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
     return folder / f"{TEMPORARY}{uuid.uuid4().hex}"
 
 
@@ -50,6 +51,25 @@ def commit(path: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     os.replace(path, target)
     sync(target.parent)
+
+
+# From so many files on one sync of everything costs less than one of each.
+MANY = 16
+
+
+def commit_all(pairs: list[tuple[Path, Path]]) -> None:
+    """Give written temporary files their names, durably; the pairs are temporary and target."""
+    if len(pairs) < MANY:
+        for path, target in pairs:
+            commit(path, target)
+        return
+    os.sync()
+    for path, target in pairs:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(path, target)
+    folders = {target.parent for _, target in pairs}
+    for folder in sorted(folders | {folder.parent for folder in folders}):
+        sync(folder)
 
 
 def write_if_changed(target: Path, content: bytes) -> bool:

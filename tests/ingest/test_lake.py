@@ -290,7 +290,7 @@ class Killed(BaseException):
         (lake_module, "commit", 1),  # the archive's file
         (lake_module, "commit", 2),  # the rejected rows
         (lake_module, "commit", 3),  # the raw rows
-        (Manifest, "append", 1),  # F1: everything is there but the manifest's line
+        (Manifest, "append_all", 1),  # F1: everything is there but the manifest's line
     ],
 )
 @pytest.mark.parametrize("is_after", [False, True])
