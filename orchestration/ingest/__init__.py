@@ -1,4 +1,4 @@
-"""Ingest: from delivered files to the immutable lake, one Parquet file for each."""
+"""Ingest: from delivered files to the lake: bytes archived, rows as Parquet, events as lines."""
 
 from orchestration.ingest.lake import (
     FileProblem,

@@ -43,7 +43,7 @@ def _ingest_asset(source: Source) -> dg.AssetsDefinition:
         retry_policy=RETRY,
         description=(
             f"Files {source.files} of landing/{source.name}, read as {source.entity}: "
-            "archived by their bytes, one Parquet a file."
+            "archived by their bytes, their rows as Parquet."
         ),
     )
     def ingest(context: dg.AssetExecutionContext) -> dg.MaterializeResult:

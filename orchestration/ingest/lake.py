@@ -1,8 +1,8 @@
 """The lake: what was delivered, what was read from it, and the record of both.
 
 ``ingest_source`` takes up one source's files. Each file becomes one Parquet file named by its
-bytes and by its mapping, or is quarantined with a reason; either way its bytes are archived and
-the manifest tells. Loading the same bytes again is a no-op; a changed mapping reads them anew from
+bytes and by its mapping, or shares one with other small files (see ``packs``), or is quarantined
+with a reason; either way its bytes are archived and the manifest tells. Loading the same bytes again is a no-op; a changed mapping reads them anew from
 the archive; a crash leaves at most what the next ``prepare_lake`` sweeps.
 """
 
@@ -12,9 +12,11 @@ import hashlib
 import os
 import shutil
 import stat as stat_module
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -100,6 +102,8 @@ _REJECTS_AT_ONCE = 20_000
 _SMALL = 256 << 10
 _SMALL_FILES = 10_000
 _SMALL_BYTES = 32 << 20
+# Big files are read by so many threads; more would only take more memory.
+_FILES_AT_ONCE = 2
 
 
 @dataclass(frozen=True)
@@ -282,7 +286,8 @@ class _Read:
         old: the same as the manifest has it.
         found: what the scan found.
         status: the landing file's, if it was read from there; ``name`` likewise.
-        copy: a temporary copy of its bytes, if the archive has none.
+        copy: a temporary copy of its bytes, if the archive has none; ``text``: where its text
+            was written if its bytes are none in UTF-8.
         rows: what was opened, of a small file; ``batches`` and ``rejects`` are all it delivered.
         fault: why it is quarantined as a whole.
     """
@@ -293,10 +298,20 @@ class _Read:
     status: Stat | None = None
     name: str | None = None
     copy: Path | None = None
+    text: Path | None = None
     rows: Rows | None = None
     batches: list[pa.RecordBatch] = field(default_factory=list)
     rejects: list[tuple[int, str, str]] = field(default_factory=list)
     fault: FileFault | None = None
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A file's Parquet files under temporary names, and its state once they have theirs."""
+
+    done: FileState
+    raw: Path
+    rejected: Path | None
 
 
 @dataclass
@@ -313,6 +328,9 @@ class _Run:
     unread: set[str] = field(default_factory=set)
     pending: dict[str, _Read] = field(default_factory=dict)  # small files, by their SHA-256
     pending_bytes: int = 0
+    jobs: dict[str, tuple[_Read, Future[_Made | FileFault]]] = field(default_factory=dict)
+    local: threading.local = field(default_factory=threading.local)
+    lock: threading.Lock = field(default_factory=threading.Lock)
     leaves_pack: bool = False
     named: dict[str, datetime | None] = field(default_factory=dict)
     noted: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
@@ -327,8 +345,8 @@ class _Run:
         }
 
     @cached_property
-    def connection(self) -> duckdb.DuckDBPyConnection:
-        """An in-memory database, made when the first file is to be read."""
+    def database(self) -> duckdb.DuckDBPyConnection:
+        """An in-memory database, made when the first file is to be read; one memory for all."""
         spill = temporary(self.workspace.lake)
         self.closing.callback(shutil.rmtree, spill, ignore_errors=True)
         settings: dict[str, Any] = {
@@ -338,11 +356,29 @@ class _Run:
         if self.workspace.memory_limit:
             settings["memory_limit"] = self.workspace.memory_limit.replace(" ", "")
         connection = self.closing.enter_context(duckdb.connect(":memory:", config=settings))
-        connection.execute("set TimeZone = 'UTC'")
         # Rows carry their number; keeping their order too would cost memory that grows with files.
-        connection.execute("set preserve_insertion_order = false")
+        connection.execute("set global preserve_insertion_order = false")
         connection.create_function("nfkc", _nfkc, ["VARCHAR"], "VARCHAR", type="arrow")
         return connection
+
+    @property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """The calling thread's own connection to the database."""
+        if not hasattr(self.local, "connection"):
+            with self.lock:
+                self.local.connection = self.closing.enter_context(self.database.cursor())
+            self.local.connection.execute("set TimeZone = 'UTC'")
+        return self.local.connection
+
+    @cached_property
+    def pool(self) -> ThreadPoolExecutor:
+        """Threads that read big files: most of what they do leaves Python to others."""
+        return ThreadPoolExecutor(_FILES_AT_ONCE, thread_name_prefix="ingest")
+
+    def stop(self) -> None:
+        """Let no thread go on; what they wrote has no name yet and is removed."""
+        if "pool" in self.__dict__:
+            self.pool.shutdown(wait=True, cancel_futures=True)
 
     def is_current(self, state: FileState | None) -> bool:
         """Whether the lake holds what the present mapping makes of the file."""
@@ -380,14 +416,17 @@ def ingest_source(
             Manifest.load(workspace.manifest_file),
             mapping.mapping_version(workspace, source),
         )
-        _rederive(run)
-        _flush(run)
-        paths = landing_files(workspace, source)
-        result.files_found = len(paths)
-        for place, path in enumerate(paths, start=1):
-            _say(run, f"file {place:,} of {len(paths):,}")
-            _ingest_file(run, path)
-        _flush(run)
+        try:
+            _rederive(run)
+            _flush(run)
+            paths = landing_files(workspace, source)
+            result.files_found = len(paths)
+            for place, path in enumerate(paths, start=1):
+                _say(run, f"file {place:,} of {len(paths):,}")
+                _ingest_file(run, path)
+            _flush(run)
+        finally:
+            run.stop()
         _forget_unread(run)
         if run.leaves_pack:
             packs.repair(workspace, run.manifest)
@@ -463,13 +502,14 @@ def _rederive(run: _Run) -> None:
         if not path.exists():
             run.noted["its bytes are no longer in the archive"].append(_printable(state.file_name))
             continue
-        with scratch(run.workspace.lake) as text:
-            found = reader.scan(path, run.source.format, scratch=text)
-            if found.sha256 != state.file_sha256:
-                message = "its bytes in the archive are damaged; what was read of them stays"
-                run.noted[message].append(_printable(state.file_name))
-                continue
-            _derive(run, _Read(replace(state, mapping_version=run.version), state, found))
+        text = _scratch(run)
+        found = reader.scan(path, run.source.format, scratch=text)
+        if found.sha256 != state.file_sha256:
+            message = "its bytes in the archive are damaged; what was read of them stays"
+            run.noted[message].append(_printable(state.file_name))
+            continue
+        present = replace(state, mapping_version=run.version)
+        _derive(run, _Read(present, state, found, text=text))
         run.result.files_rederived += 1
 
 
@@ -526,47 +566,53 @@ def _take_up(run: _Run, path: Path, name: str, status: Stat) -> None:
         with _vanishing(path):
             sha256 = reader.hash_file(path)
         _unchanged_since(path, status)
-        if sha256 in run.pending:
+        if sha256 in run.pending or sha256 in run.jobs:
             _flush(run)
         if _is_known(run, name, sha256, status):
             return
     run.sizes.add(status.size)
-    copy = temporary(run.workspace.archive)
+    copy, text = temporary(run.workspace.archive), _scratch(run)
     run.closing.callback(copy.unlink, missing_ok=True)
-    with scratch(run.workspace.lake) as text:
-        with _vanishing(path):
-            found = reader.scan(path, run.source.format, archive=copy, scratch=text)
-        _unchanged_since(path, status)
-        if found.sha256 in run.pending:
-            _flush(run)
-        kept = _archived(run.workspace, found.sha256)
-        is_kept = kept.exists()
-        if is_kept:
-            copy.unlink()
-            found.text = kept if found.text == copy else found.text
-        if _is_known(run, name, found.sha256, status):
-            return
-        state = FileState(
-            source=source,
-            entity=entity,
-            file_sha256=found.sha256,
-            file_name=name,
-            mapping_version=run.version,
-            status="loaded",
-            reason=None,
-            message=None,
-            rows_delivered=0,
-            rows_loaded=0,
-            rows_rejected=0,
-            rows_blank=0,
-            file_modified_at=datetime.fromtimestamp(0, UTC).replace(tzinfo=None)
-            + timedelta(microseconds=status.mtime_ns // 1000),
-            ingested_at=now(),
-            warnings=(),
-        )
-        old = run.manifest.states.get(state.key, state)
-        state = replace(old, mapping_version=run.version)
-        _derive(run, _Read(state, old, found, status, name, None if is_kept else copy))
+    with _vanishing(path):
+        found = reader.scan(path, run.source.format, archive=copy, scratch=text)
+    _unchanged_since(path, status)
+    if found.sha256 in run.pending or found.sha256 in run.jobs:
+        _flush(run)
+    kept = _archived(run.workspace, found.sha256)
+    is_kept = kept.exists()
+    if is_kept:
+        copy.unlink()
+        found.text = kept if found.text == copy else found.text
+    if _is_known(run, name, found.sha256, status):
+        return
+    state = FileState(
+        source=source,
+        entity=entity,
+        file_sha256=found.sha256,
+        file_name=name,
+        mapping_version=run.version,
+        status="loaded",
+        reason=None,
+        message=None,
+        rows_delivered=0,
+        rows_loaded=0,
+        rows_rejected=0,
+        rows_blank=0,
+        file_modified_at=datetime.fromtimestamp(0, UTC).replace(tzinfo=None)
+        + timedelta(microseconds=status.mtime_ns // 1000),
+        ingested_at=now(),
+        warnings=(),
+    )
+    old = run.manifest.states.get(state.key, state)
+    state = replace(old, mapping_version=run.version)
+    _derive(run, _Read(state, old, found, status, name, None if is_kept else copy, text))
+
+
+def _scratch(run: _Run) -> Path:
+    """A temporary name that is gone when the source is done."""
+    text = temporary(run.workspace.lake)
+    run.closing.callback(text.unlink, missing_ok=True)
+    return text
 
 
 @contextmanager
@@ -665,9 +711,10 @@ def _derive(run: _Run, read: _Read) -> None:
     packed = run.manifest.packs_of(read.old) or run.manifest.packs_of(read.state)
     run.leaves_pack = run.leaves_pack or bool(packed)
     if not is_small:
-        _flush(run)
-        _keep_bytes(run, read)
-        _finish(run, read, _loaded_or_not(run, read))
+        if run.pending:
+            _flush(run)
+        _settle(run, _FILES_AT_ONCE - 1)
+        run.jobs[read.state.file_sha256] = read, run.pool.submit(_made_or_not, run, read)
         return
     _read_small(run, read)
     if not _alike(run.pending, read):
@@ -718,7 +765,8 @@ def _not_empty(rows: Rows, source: Source) -> None:
 
 
 def _flush(run: _Run) -> None:
-    """Take the small files that wait into the lake: many of them together."""
+    """Take all files that wait into the lake, in their order; many small ones together."""
+    _settle(run)
     reads = list(run.pending.values())
     run.pending, run.pending_bytes = {}, 0
     if not reads:
@@ -729,8 +777,7 @@ def _flush(run: _Run) -> None:
     loaded = [read for read in reads if read.fault is None]
     if len(loaded) < MANY:
         for read in reads:
-            _keep_bytes(run, read)
-            _finish(run, read, _loaded_or_not(run, read))
+            _finish(run, read, _made_or_not(run, read))
         return
     workspace, source = run.workspace, run.source
     members = [(read.state.file_sha256, run.version) for read in loaded]
@@ -795,13 +842,23 @@ def _chunks(
         yield chunk
 
 
-def _loaded_or_not(run: _Run, read: _Read) -> FileState:
+def _settle(run: _Run, at_most: int = 0) -> None:
+    """Record files that threads read, in the files' order, until so many are left."""
+    while len(run.jobs) > at_most:
+        sha256 = next(iter(run.jobs))
+        read, job = run.jobs[sha256]
+        made = job.result()
+        del run.jobs[sha256]
+        _finish(run, read, made)
+
+
+def _made_or_not(run: _Run, read: _Read) -> _Made | FileFault:
     try:
         if read.fault:
             raise read.fault
         return _load(run, read)
     except FileFault as fault:
-        return _quarantined_state(run, read, fault)
+        return fault
 
 
 def _quarantined_state(run: _Run, read: _Read, fault: FileFault) -> FileState:
@@ -846,20 +903,30 @@ def _is_replaced(run: _Run, read: _Read) -> bool:
     return read.old.mapping_version != run.version and read.old.status == "loaded"
 
 
-def _finish(run: _Run, read: _Read, done: FileState) -> None:
-    """Record one file."""
-    if done.status == "quarantined":
+def _finish(run: _Run, read: _Read, made: _Made | FileFault) -> None:
+    """Give one file's bytes and rows their names, and record it."""
+    _keep_bytes(run, read)
+    if isinstance(made, FileFault):
+        done = _quarantined_state(run, read, made)
         # The same file may have been loaded under this mapping once, and its Parquet lost.
         _remove_files(run.workspace, done)
-    first, *others = _events(run, read, done)
-    run.manifest.append_all([first])
-    for event in others:
+    else:
+        done = made.done
+        rejected = packs.own_file(run.workspace.rejected, done)
+        if made.rejected:
+            commit(made.rejected, rejected)
+        else:
+            rejected.unlink(missing_ok=True)
+        commit(made.raw, packs.own_file(run.workspace.raw, done))
+    for event in _events(run, read, done):
         run.manifest.append_all([event])
     _recorded(run, read, done)
 
 
 def _recorded(run: _Run, read: _Read, done: FileState) -> None:
-    """Remove what a recorded file replaces, and count it."""
+    """Remove what a recorded file replaces and left behind, and count it."""
+    if read.text:
+        read.text.unlink(missing_ok=True)
     if _is_replaced(run, read):
         _remove_files(run.workspace, read.old)
     for warning in done.warnings:
@@ -884,25 +951,22 @@ def _countable(source: Source, found: Scan) -> int:
     return max(0, found.lines - header)
 
 
-def _load(run: _Run, read: _Read) -> FileState:
-    """Write the raw and, if there are any, the rejected rows of one file.
+def _load(run: _Run, read: _Read) -> _Made:
+    """Write the raw and, if there are any, the rejected rows of one file under temporary names.
 
     Raises:
         FileFault: when the file as a whole is not to be loaded.
     """
     workspace, source, form, state = run.workspace, run.source, run.source.format, read.state
-    path = _archived(workspace, state.file_sha256)
+    path = read.copy or _archived(workspace, state.file_sha256)
     (snapshot,) = _snapshots(run, [read])
     if snapshot is None and mapping.snapshot_kind(source) != "column":
         raise _bad_name()
     delivery = _delivery(state, snapshot)
-    raw = packs.own_file(workspace.raw, state)
-    rejected = packs.own_file(workspace.rejected, state)
-    with (
-        scratch(raw.parent) as raw_temporary,
-        scratch(rejected.parent) as rejected_temporary,
-        _Rejects(rejected_temporary, state) as rejects,
-    ):
+    with ExitStack() as here:
+        raw_temporary = here.enter_context(scratch(workspace.raw / source.entity))
+        rejected_temporary = here.enter_context(scratch(workspace.rejected / source.entity))
+        rejects = here.enter_context(_Rejects(rejected_temporary, state))
         if read.rows is not None:  # it was small, and waited
             loaded, warnings = _write(run, raw_temporary, [read]), _warnings(run, read.rows)
             for row in read.rejects:
@@ -931,12 +995,9 @@ def _load(run: _Run, read: _Read) -> FileState:
                 )
         _not_empty(read.rows, source)
         rejects.close()
-        if rejects.count:
-            commit(rejected_temporary, rejected)
-        else:
-            rejected.unlink(missing_ok=True)
-        commit(raw_temporary, raw)
-    return _loaded_state(read, loaded, warnings)
+        run.closing.push(here.pop_all())  # what gets no name goes with the run
+    done = _loaded_state(read, loaded, warnings)
+    return _Made(done, raw_temporary, rejected_temporary if rejects.count else None)
 
 
 def _projection(
