@@ -2,8 +2,9 @@
 
 ``ingest_source`` takes up one source's files. Each file becomes one Parquet file named by its
 bytes and by its mapping, or shares one with other small files (see ``packs``), or is quarantined
-with a reason; either way its bytes are archived and the manifest tells. Loading the same bytes again is a no-op; a changed mapping reads them anew from
-the archive; a crash leaves at most what the next ``prepare_lake`` sweeps.
+with a reason; either way its bytes are archived and the manifest tells. Loading the same bytes
+again is a no-op; a changed mapping reads them anew from the archive; a crash leaves at most what
+the next ``prepare_lake`` sweeps.
 """
 
 from __future__ import annotations
@@ -640,7 +641,7 @@ def _is_known(run: _Run, name: str, sha256: str, status: Stat | None = None) -> 
     state = run.manifest.states.get((run.source.name, run.source.entity, sha256))
     if state is None or not run.is_current(state):
         return False
-    if state.status == "quarantined":
+    if status is not None or state.status == "quarantined":
         _flush(run)  # what is told of files is told in their order
     if status is not None:
         run.manifest.append(replace(state, file_name=name), "seen_again", status)

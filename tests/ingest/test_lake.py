@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import errno
 import hashlib
 import json
 import os
+import threading
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -492,3 +494,65 @@ def test_any_root_is_fine(tmp_path: Path, root: str):
     lake.deliver(ONE)
     assert lake.ingest().files_new == 1
     assert len(lake.raw()) == 1
+
+
+# --- several files at a time ------------------------------------------------------------------
+
+
+def test_the_manifest_follows_the_files_order_not_the_threads(lake: Lake, monkeypatch):
+    """The first file is ready last; the second is quarantined, the fourth has the first's bytes."""
+    monkeypatch.setattr(lake_module, "_SMALL", 0)
+    files = {
+        "1.csv": ONE,
+        "2.csv": b"no,header\n1,2\n",
+        "3.csv": TWO,
+        "4.csv": ONE,
+        "5.csv": TWO + b"4",
+    }
+    for name, content in files.items():
+        lake.deliver(content, name)
+    others, original = threading.Event(), lake_module._load
+
+    def slow(run, read):
+        if read.name == "1.csv":
+            assert others.wait(20)
+        try:
+            return original(run, read)
+        finally:
+            if read.name == "2.csv":
+                others.set()
+
+    monkeypatch.setattr(lake_module, "_load", slow)
+    result = lake.ingest()
+    assert (result.files_new, result.files_unchanged, result.files_quarantined) == (3, 1, 1)
+    assert [(event["event"], event["file_name"]) for event in lake.events()] == [
+        ("loaded", "1.csv"),
+        ("quarantined", "2.csv"),
+        ("loaded", "3.csv"),
+        ("seen_again", "4.csv"),
+        ("loaded", "5.csv"),
+    ]
+    times = [event["at"] for event in lake.events()]
+    assert times[0] < times[2] < times[4]
+    assert leftovers(lake) == []
+
+
+def test_a_thread_that_fails_stops_the_run_and_leaves_nothing(lake: Lake, monkeypatch):
+    monkeypatch.setattr(lake_module, "_SMALL", 0)
+    for number in range(5):
+        lake.deliver(HEADER + f"{number},9,2025-01-02,x\n".encode(), f"{number}.csv")
+    original = lake_module._load
+
+    def failing(run, read):
+        if read.name == "1.csv":
+            raise OSError(errno.ENOSPC, "No space left on device", "/x")
+        return original(run, read)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lake_module, "_load", failing)
+        with pytest.raises(UserError, match="No space left on device"):
+            lake.ingest()
+    assert [event["file_name"] for event in lake.events()] == ["0.csv"]
+    assert leftovers(lake) == []
+    assert lake.ingest().files_new == 4
+    assert len(lake.raw()) == 5
