@@ -14,7 +14,7 @@ happened as (
     select
         customer_key,
         responded_on as happened_on
-    from {{ ref('fct_nps_responses') }}
+    from {{ ref('int_responses_identified') }}
     union all
     select
         money.customer_key,
@@ -57,7 +57,7 @@ where
         {%- endfor %}
     )
 {%- else -%}
--- depends_on: {{ ref('int_customers_touched') }}, {{ ref('fct_nps_responses') }}, {{ ref('int_customer_money_moved') }}
+-- depends_on: {{ ref('int_customers_touched') }}, {{ ref('int_responses_identified') }}, {{ ref('int_customer_money_moved') }}
 -- depends_on: {{ ref('int_support_tickets_versioned') }}, {{ ref('int_product_usage_versioned') }}
 select cast(null as {{ dbt.type_string() }}) as customer_key
 where false
