@@ -104,15 +104,6 @@ fresh as (
     {%- endif -%}
 {%- endmacro %}
 
-{#- In a batch, a further condition: only rows whose key a row judged in this batch has. -#}
-{% macro and_judged(column, model_name) -%}
-    {%- if not execute -%}
-        {%- do ref(model_name) -%}
-    {%- elif is_batch() -%}
-        and {{ column }} in (select judged.{{ column.split('.')[-1] }} from {{ ref(model_name) }} as judged where judged.batch = {{ this_batch() }})
-    {%- endif -%}
-{%- endmacro %}
-
 {#- dbt's strategy `replace`: what is made anew takes the place of what stood there. Which rows of the
     table that is says unique_key, by the new rows, or else the model's meta.touched, a condition on
     the table's own columns: so rows vanish, too, that nothing takes the place of. -#}

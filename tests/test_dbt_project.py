@@ -188,6 +188,10 @@ NUMBERS = {
         "365": "days, as the column's name says",
         "6": "digits that a sum of doubles is good for",
     },
+    "int_feature_customers_touched": {
+        "90": "days, as the features' columns say",
+        "365": "days, as the features' columns say",
+    },
     "fct_nps_churn": {"6": "digits that a sum of doubles is good for"},
     "nps_actions": {"6": "digits that a sum of doubles is good for"},
     "nps_outcomes_by_class": {

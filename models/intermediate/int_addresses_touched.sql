@@ -7,9 +7,9 @@ with snapshots as (
 select distinct email_key from snapshots
 where
     email_key is not null
-    {{ and_judged('customer_key', 'int_customers_versioned') }}
+    {{ and_touched('customer_key', 'int_customers_changed') }}
 {%- else -%}
--- depends_on: {{ ref('int_customers_versioned') }}
+-- depends_on: {{ ref('int_customers_versioned') }}, {{ ref('int_customers_changed') }}
 select cast(null as {{ dbt.type_string() }}) as email_key
 where false
 {%- endif %}

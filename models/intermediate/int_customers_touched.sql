@@ -4,7 +4,9 @@ with last_build as (
 ),
 
 touched as (
-    {%- for entity in ['customers', 'subscriptions', 'invoices', 'support_tickets', 'product_usage', 'survey_responses'] %}
+    select customer_key from {{ ref('int_customers_changed') }}
+    union
+    {%- for entity in ['subscriptions', 'invoices', 'support_tickets', 'product_usage', 'survey_responses'] %}
     select customer_key from {{ ref('int_' ~ entity ~ '_versioned') }}
     where batch = {{ this_batch() }}
     union
@@ -35,10 +37,10 @@ touched as (
 select customer_key from touched
 where customer_key is not null
 {%- else -%}
-{%- for model in ['int_customers_known', 'int_responses_touched', 'int_responses_identified', 'int_invitations_touched', 'int_invitations_identified'] %}
+{%- for model in ['int_customers_changed', 'int_customers_known', 'int_responses_touched', 'int_responses_identified', 'int_invitations_touched', 'int_invitations_identified'] %}
 -- depends_on: {{ ref(model) }}
 {%- endfor %}
-{%- for entity in ['customers', 'subscriptions', 'invoices', 'support_tickets', 'product_usage', 'survey_responses'] %}
+{%- for entity in ['subscriptions', 'invoices', 'support_tickets', 'product_usage', 'survey_responses'] %}
 -- depends_on: {{ ref('int_' ~ entity ~ '_versioned') }}
 {%- endfor %}
 select cast(null as {{ dbt.type_string() }}) as customer_key

@@ -10,11 +10,6 @@ last_build as (
     select as_of_at from {{ source('raw', 'last_build') }}
 ),
 
-judged as (
-    select distinct customer_key from {{ ref('int_customers_versioned') }}
-    where batch = {{ this_batch() }} and customer_key is not null
-),
-
 touched as (
     select invitation_key from invitations
     where batch = {{ this_batch() }} and invitation_key is not null
@@ -27,7 +22,7 @@ touched as (
     where
         row_status = 'accepted'
         and (
-            customer_key in (select judged.customer_key from judged)
+            customer_key in (select changed.customer_key from {{ ref('int_customers_changed') }} as changed)
             or email_key in (select addresses.email_key from {{ ref('int_addresses_touched') }} as addresses)
             -- what lay after as_of has happened meanwhile
             {%- for event in events %}
@@ -51,7 +46,7 @@ from touched
 left join {{ identified }} as identified on touched.invitation_key = identified.invitation_key
 {%- else -%}
 -- depends_on: {{ ref('int_survey_invitations_versioned') }}, {{ ref('int_survey_responses_versioned') }}
--- depends_on: {{ ref('int_customers_versioned') }}, {{ ref('int_addresses_touched') }}, {{ ref('int_surveys_known') }}
+-- depends_on: {{ ref('int_customers_changed') }}, {{ ref('int_addresses_touched') }}, {{ ref('int_surveys_known') }}
 select
     cast(null as {{ dbt.type_string() }}) as invitation_key,
     cast(null as {{ dbt.type_string() }}) as customer_key

@@ -5,11 +5,6 @@ with answers as (
     select * from {{ ref('int_survey_responses_versioned') }}
 ),
 
-judged as (
-    select distinct customer_key from {{ ref('int_customers_versioned') }}
-    where batch = {{ this_batch() }} and customer_key is not null
-),
-
 touched as (
     select response_key from answers
     where batch = {{ this_batch() }} and response_key is not null
@@ -18,12 +13,12 @@ touched as (
     where
         row_status = 'accepted'
         and (
-            customer_key in (select judged.customer_key from judged)
+            customer_key in (select changed.customer_key from {{ ref('int_customers_changed') }} as changed)
             or email_key in (select addresses.email_key from {{ ref('int_addresses_touched') }} as addresses)
         )
     union
     select response_key from {{ identified }}
-    where customer_key in (select judged.customer_key from judged)
+    where customer_key in (select changed.customer_key from {{ ref('int_customers_changed') }} as changed)
 )
 
 select
@@ -33,7 +28,7 @@ select
 from touched
 left join {{ identified }} as identified on touched.response_key = identified.response_key
 {%- else -%}
--- depends_on: {{ ref('int_survey_responses_versioned') }}, {{ ref('int_customers_versioned') }}, {{ ref('int_addresses_touched') }}
+-- depends_on: {{ ref('int_survey_responses_versioned') }}, {{ ref('int_customers_changed') }}, {{ ref('int_addresses_touched') }}
 select
     cast(null as {{ dbt.type_string() }}) as response_key,
     cast(null as {{ dbt.type_string() }}) as customer_key,
