@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from orchestration.ingest.manifest import FileState, Manifest, Member
-from orchestration.ingest.rawfile import COMPRESSION_LEVEL, GROUP
+from orchestration.ingest.rawfile import GROUP, parquet_writer
 from orchestration.ingest.storage import MANY, commit, scratch
 from orchestration.workspace import Workspace
 
@@ -138,13 +138,7 @@ def write_pack(path: Path, paths: list[Path], files: set[str]) -> None:
          for each in kinds]
     )  # fmt: skip
     held: list[pa.Table] = []
-    with pq.ParquetWriter(
-        path,
-        schema,
-        compression="zstd",
-        compression_level=COMPRESSION_LEVEL,
-        store_schema=False,
-    ) as writer:
+    with parquet_writer(path, schema) as writer:
         for place, each in enumerate(paths, start=1):
             with pq.ParquetFile(each, read_dictionary=repeated) as file:
                 table = file.read().cast(schema)

@@ -30,6 +30,7 @@ GROUP = 122_880
 _TYPES = {"VARCHAR": pa.string(), "BIGINT": pa.int64(), "TIMESTAMP": pa.timestamp("us")}
 # What is computed never depends on the file as a whole.
 _NO_DELIVERY = Delivery("", "", datetime(1970, 1, 1), datetime(1970, 1, 1), "")
+_LOOKED_FOR = ("_source", "_file_sha256", "_mapping_version", "_ingested_at", "_snapshot_at")
 _REPEATED = pa.dictionary(pa.int32(), pa.string())
 
 
@@ -100,6 +101,23 @@ def write_raw(
     return count
 
 
+def parquet_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    """A writer of rows into the lake.
+
+    Ids and times hardly repeat: a dictionary of them is given up early. Statistics are kept of
+    what rows are looked for by. Both spare a good part of what writing costs.
+    """
+    return pq.ParquetWriter(
+        path,
+        schema,
+        compression="zstd",
+        compression_level=COMPRESSION_LEVEL,
+        dictionary_pagesize_limit=1 << 16,
+        write_statistics=[name for name in _LOOKED_FOR if name in schema.names],
+        store_schema=False,  # readers see texts, not how they were handed over
+    )
+
+
 @contextmanager
 def _writer(path: Path, entity: str, constants: Mapping[str, Any]) -> Iterator[pq.ParquetWriter]:
     """A Parquet file in which a text that all rows share is stored once a row group."""
@@ -111,13 +129,7 @@ def _writer(path: Path, entity: str, constants: Mapping[str, Any]) -> Iterator[p
             for field in lake_schema(entity)
         ]
     )
-    with pq.ParquetWriter(
-        path,
-        schema,
-        compression="zstd",
-        compression_level=COMPRESSION_LEVEL,
-        store_schema=False,  # readers see texts, not how they were handed over
-    ) as writer:
+    with parquet_writer(path, schema) as writer:
         yield writer
 
 
