@@ -38,60 +38,9 @@ anchors as (
     `placed`: one row for each customer, metric and survey type, in the class in which it counts. -#}
 {% macro count_outcomes(windows) -%}
 {%- set segments = segment_columns() -%}
--- one customer, one voice where money is added up: a customer counts in the class of the latest
--- answer, and as silent only if there was none
-latest as (
-    select
-        responses.response_key,
-        responses.customer_key,
-        responses.metric,
-        responses.survey_type,
-        row_number() over (
-            partition by responses.customer_key, responses.metric, responses.survey_type
-            order by {{ latest_first('responses') }}
-        ) as age
-    from {{ ref('int_responses_identified') }} as responses
-    where responses.customer_key is not null
-),
-
-silent as (
-    select
-        invitations.*,
-        row_number() over (
-            partition by invitations.customer_key, invitations.metric, invitations.survey_type
-            order by invitations.sent_on desc, invitations.invitation_key asc
-        ) as age
-    from {{ ref('int_invitations_unanswered') }} as invitations
-    left join latest
-        on
-            invitations.customer_key = latest.customer_key
-            and invitations.metric = latest.metric
-            and invitations.survey_type = latest.survey_type
-            and latest.age = 1
-    where latest.response_key is null
-),
-
+-- one customer, one voice where money is added up
 placed as (
-    select
-        answers.customer_key,
-        {{ segment_list('answers.') }}
-        answers.metric,
-        answers.survey_type,
-        answers.nps_class
-    from {{ ref('fct_nps_churn') }} as answers
-    inner join latest on answers.response_key = latest.response_key
-    where latest.age = 1
-
-    union all
-
-    select
-        customer_key,
-        {{ segment_list() }}
-        metric,
-        survey_type,
-        'no_response' as nps_class
-    from silent
-    where age = 1
+    select * from {{ ref('int_customers_placed') }}
 ),
 
 priced as (

@@ -2,12 +2,62 @@
 {%- set grains = ['day', 'week', 'month', 'quarter', 'year'] -%}
 
 -- One pass over the answers. Every count of every period, basis and dimension is a sum of these days.
+{% if is_batch() -%}
+-- In a batch, over those of the voices touched alone, as they stand now and as they stood: what they
+-- counted is taken out of the last build's days, what they count is put in.
+with standing as (
+    select * from {{ ref('int_responses_identified') }}
+),
+
+touched as (
+    select * from {{ ref('int_responses_touched') }}
+),
+
+voices as (
+    select voice_key from touched
+    where voice_key is not null
+    union
+    select standing.voice_key
+    from standing
+    inner join touched on standing.response_key = touched.response_key
+),
+
+answers as (
+    select
+        standing.*,
+        true as is_now
+    from standing
+    inner join voices on standing.voice_key = voices.voice_key
+
+    union all
+
+    select
+        standing.*,
+        false as is_now
+    from standing
+    inner join voices on standing.voice_key = voices.voice_key
+    where standing.response_key not in (select touched.response_key from touched)
+
+    union all
+
+    select
+        touched.*,
+        false as is_now
+    from touched
+    where touched.voice_key is not null
+),
+
+{{ follow_voices('answers') }},
+{%- else -%}
+-- depends_on: {{ ref('int_responses_touched') }}
 with {{ follow_voices() }},
+{%- endif %}
 
 flagged as (
     select
         *,
-        next_on is null as is_latest_in_all
+        next_on is null as is_latest_in_all,
+        {{ 'case when is_now then 1 else -1 end' if is_batch() else '1' }} as one
         {%- for grain in grains %},
         next_on is null or {{ period_start(grain, 'next_on') }} > {{ period_start(grain, 'responded_on') }} as is_latest_in_{{ grain }}
         {%- endfor %}
@@ -23,9 +73,9 @@ counted as (
         {{ grouped_dimension(dimensions, value=true) }} as segment
         {%- for scope in ['responses'] + grains + ['all'] %}
         {%- set voiced = '' if scope == 'responses' else ' and is_latest_in_' ~ scope %},
-        cast(sum(case when contribution > 0{{ voiced }} then 1 else 0 end) as bigint) as promoters_{{ scope }},
-        cast(sum(case when contribution = 0{{ voiced }} then 1 else 0 end) as bigint) as passives_{{ scope }},
-        cast(sum(case when contribution < 0{{ voiced }} then 1 else 0 end) as bigint) as detractors_{{ scope }}
+        cast(sum(case when contribution > 0{{ voiced }} then one else 0 end) as bigint) as promoters_{{ scope }},
+        cast(sum(case when contribution = 0{{ voiced }} then one else 0 end) as bigint) as passives_{{ scope }},
+        cast(sum(case when contribution < 0{{ voiced }} then one else 0 end) as bigint) as detractors_{{ scope }}
         {%- endfor %}
     from flagged
     group by grouping sets (
@@ -36,4 +86,21 @@ counted as (
     )
 )
 
+{% if is_batch() -%}
+select
+    metric,
+    survey_type,
+    responded_on,
+    dimension,
+    segment
+    {%- for scope in ['responses'] + grains + ['all'] %}
+    {%- for class in ['promoters', 'passives', 'detractors'] %},
+    cast(sum({{ class }}_{{ scope }}) as bigint) as {{ class }}_{{ scope }}
+    {%- endfor %}
+    {%- endfor %}
+from (select * from {{ this }} union all select * from counted) as summands
+group by metric, survey_type, responded_on, dimension, segment
+having sum(promoters_responses + passives_responses + detractors_responses) > 0
+{%- else -%}
 select * from counted
+{%- endif %}

@@ -23,15 +23,13 @@ touched as (
 
 select
     touched.response_key,
-    identified.customer_key,
-    identified.voice_key
+    identified.* {{ except_columns(['response_key']) }}
 from touched
 left join {{ identified }} as identified on touched.response_key = identified.response_key
 {%- else -%}
 -- depends_on: {{ ref('int_survey_responses_versioned') }}, {{ ref('int_customers_changed') }}, {{ ref('int_addresses_touched') }}
 select
     cast(null as {{ dbt.type_string() }}) as response_key,
-    cast(null as {{ dbt.type_string() }}) as customer_key,
-    cast(null as {{ dbt.type_string() }}) as voice_key
+    cast(null as {{ dbt.type_string() }}) as customer_key
 where false
 {%- endif %}

@@ -1,0 +1,69 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace',
+    meta={'touched': "customer_key in (select customer_key from intermediate.int_customers_touched)"},
+) }}
+
+with responses as (
+    select * from {{ ref('int_responses_identified') }}
+    where
+        customer_key is not null
+        {{ and_touched('customer_key', 'int_customers_touched') }}
+),
+
+invitations as (
+    select * from {{ ref('int_invitations_unanswered') }}
+    where true {{ and_touched('customer_key', 'int_customers_touched') }}
+),
+
+latest as (
+    select
+        responses.*,
+        row_number() over (
+            partition by responses.customer_key, responses.metric, responses.survey_type
+            order by {{ latest_first('responses') }}
+        ) as age
+    from responses
+),
+
+silent as (
+    select
+        invitations.*,
+        row_number() over (
+            partition by invitations.customer_key, invitations.metric, invitations.survey_type
+            order by invitations.sent_on desc, invitations.invitation_key asc
+        ) as age
+    from invitations
+    left join latest
+        on
+            invitations.customer_key = latest.customer_key
+            and invitations.metric = latest.metric
+            and invitations.survey_type = latest.survey_type
+            and latest.age = 1
+    where latest.response_key is null
+),
+
+-- in the class of the latest answer, and as silent only if there was none
+placed as (
+    select
+        customer_key,
+        metric,
+        survey_type,
+        {{ segment_list() }}
+        nps_class
+    from latest
+    where age = 1
+
+    union all
+
+    select
+        customer_key,
+        metric,
+        survey_type,
+        {{ segment_list() }}
+        'no_response' as nps_class
+    from silent
+    where age = 1
+)
+
+select * from placed
