@@ -53,8 +53,8 @@ identified as (
     from answers
     left join surveys on answers.survey_key = surveys.survey_key
     left join customers as by_id on answers.customer_key = by_id.customer_key
-    -- an address is of use only where no id is
-    left join emails on answers.email_key = emails.email_key and by_id.customer_key is null
+    -- an address is of use only where no id is; said beside the equality, it would be a nested loop
+    left join emails on case when by_id.customer_key is null then answers.email_key end = emails.email_key
 ),
 
 segmented as (
