@@ -22,6 +22,7 @@ voices as (
     inner join touched on standing.response_key = touched.response_key
 ),
 
+-- int_responses_touched has the columns of int_responses_identified, in their order
 answers as (
     select
         standing.*,
