@@ -13,6 +13,7 @@ import os
 import platform
 import re
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -109,24 +110,46 @@ def checks(workspace: Path) -> list[tuple[str, float]]:
     return sorted(found, key=lambda each: -each[1])
 
 
-def bench(answers: int, folder: Path, *, whole: bool) -> dict[str, Any]:
+def bench(answers: int, folder: Path, *, whole: bool, times: int = 1) -> dict[str, Any]:
     """Generate, run and measure everything.
 
     Args:
         answers: how many to generate.
         folder: an empty folder that everything is made in.
         whole: whether the whole catalogue is built, too.
+        times: how often all of it is run; told are the last run and the medians of the ratios.
     """
-    results: dict[str, Any] = {
-        "answers": answers,
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": {
-            "processors": os.cpu_count(),
-            "load": os.getloadavg()[0],
-            "python": platform.python_version(),
-            "duckdb": duckdb.__version__,
-        },
+    project, foundation = (copy_project(folder / name) for name in ("project", "foundation"))
+    started = time.monotonic()
+    generate(folder / "origin", answers)
+    print(f"{time.monotonic() - started:8.1f} s  {answers:,} answers generated", flush=True)
+    found = []
+    for _ in range(times):
+        workspaces = folder / "workspaces"
+        results = _run_all(answers, workspaces, folder / "origin", project, foundation, whole=whole)
+        found.append(results["ratios"])
+        if len(found) < times:
+            shutil.rmtree(workspaces)
+    machine = {
+        "processors": os.cpu_count(),
+        "load": os.getloadavg()[0],
+        "python": platform.python_version(),
+        "duckdb": duckdb.__version__,
     }
+    results |= {"answers": answers, "times": times, "machine": machine}
+    results["at"] = datetime.now(UTC).isoformat(timespec="seconds")
+    for name in results["ratios"]:
+        each = [ratio[name] for ratio in found]
+        results["ratios"][name] = statistics.median(each)
+        results.setdefault("spread", {})[name] = [min(each), max(each)]
+    return results
+
+
+def _run_all(
+    answers: int, folder: Path, origin: Path, project: Path, foundation: Path, *, whole: bool
+) -> dict[str, Any]:
+    """One run of everything on fresh workspaces with the deliveries of `origin`."""
+    results: dict[str, Any] = {}
     runs: dict[str, Measured] = {}
 
     def run(name: str, command: Sequence[str], project: Path, workspace: Path) -> str:
@@ -135,13 +158,9 @@ def bench(answers: int, folder: Path, *, whole: bool) -> dict[str, Any]:
         return text
 
     script, product, everything = (folder / name for name in ("script", "product", "everything"))
-    project, foundation = (copy_project(folder / name) for name in ("project", "foundation"))
-    started = time.monotonic()
-    generate(script, answers)
-    print(f"{time.monotonic() - started:8.1f} s  {answers:,} answers generated", flush=True)
     # all have the same bytes, once on the disk
-    for workspace in (product, everything):
-        shutil.copytree(script, workspace, copy_function=os.link)
+    for workspace in (script, product, everything):
+        shutil.copytree(origin, workspace, copy_function=os.link)
 
     run("imports", ["-c", IMPORTS], PROJECT, script)
     text = run("baseline", ["-m", "benchmarks.baseline", str(script)], PROJECT, script)
@@ -151,11 +170,12 @@ def bench(answers: int, folder: Path, *, whole: bool) -> dict[str, Any]:
         run("everything", refresh, project, everything)
         results["everything_models"] = most_expensive(everything)
         results["everything_checks"] = checks(everything)
-    else:
+    if not (foundation / "kept").exists():
         parse = "from orchestration.context import current_workspace as w; "
         parse += "from orchestration.transform import prepare_manifest; prepare_manifest(w())"
         measure(["-c", parse], project, everything)
-    keep_foundation(foundation, everything / "runs/dbt/manifest.json")
+        keep_foundation(foundation, everything / "runs/dbt/manifest.json")
+        (foundation / "kept").touch()
     run("full", refresh, foundation, product)
     results["models"] = most_expensive(product)
     results["checks"] = checks(product)
@@ -164,9 +184,20 @@ def bench(answers: int, folder: Path, *, whole: bool) -> dict[str, Any]:
     add_day(product, answers, 1)
     run("increment", refresh, foundation, product)
     results["increment_models"] = most_expensive(product)
+    results["bytes"] = {
+        name: _size(product / name) for name in ("landing", "lake", "warehouse", "published")
+    }
     results["runs"] = {name: asdict(measured) for name, measured in runs.items()}
     results["ratios"] = ratios({name: measured.seconds for name, measured in runs.items()})
     return results
+
+
+def _size(folder: Path) -> int:
+    """Bytes of the files below a folder; what has two names there counts once."""
+    found = {
+        path.stat().st_ino: path.stat().st_size for path in folder.rglob("*") if path.is_file()
+    }
+    return sum(found.values())
 
 
 def ratios(seconds: dict[str, float]) -> dict[str, float]:
@@ -192,7 +223,12 @@ def report(results: dict[str, Any]) -> str:
             + "".join(f"{'' if cell is None else format(cell, '.1f'):>11}" for cell in cells)
         )
     lines.append("")
-    lines += [f"{name:<16}{ratio:.2f}" for name, ratio in results["ratios"].items()]
+    for name, ratio in results["ratios"].items():
+        low, high = results["spread"][name]
+        spread = f"  ({low:.2f} to {high:.2f})" if results["times"] > 1 else ""
+        lines.append(f"{name:<16}{ratio:.2f}{spread}")
+    sizes = ", ".join(f"{name} {size / 2**30:.1f} GiB" for name, size in results["bytes"].items())
+    lines += ["", f"on the disk: {sizes}"]
     statements = sorted(results["statements"].items(), key=lambda each: -each[1])
     for title, rows in (
         ("most expensive models", results["models"]),
@@ -212,14 +248,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.bench", description=__doc__)
     parser.add_argument("answers", type=int, nargs="?", default=200_000, help="a multiple of 40")
     parser.add_argument("--foundation", action="store_true", help="not the whole catalogue")
+    parser.add_argument("--times", type=int, default=1, help="runs; the medians are told")
     parser.add_argument("--folder", type=Path, help="kept afterwards; left out: a temporary one")
     given = parser.parse_args()
     if given.folder:
         given.folder.mkdir(parents=True)
-        results = bench(given.answers, given.folder, whole=not given.foundation)
+        results = bench(given.answers, given.folder, whole=not given.foundation, times=given.times)
     else:
         with tempfile.TemporaryDirectory(prefix="nps-bench-") as folder:
-            results = bench(given.answers, Path(folder), whole=not given.foundation)
+            results = bench(
+                given.answers, Path(folder), whole=not given.foundation, times=given.times
+            )
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(results, indent=1), encoding="utf-8")
     print(f"\n{report(results)}\n\n{RESULTS}")
