@@ -1,8 +1,9 @@
 """What many small files cost beside one of the same rows: ``python -m benchmarks.small_files``.
 
 A year of hourly deliveries, and the same rows as one file: each is taken in, read as the build
-reads it, and read once more after a further run has packed what it could. The figures are seconds
-of processors, imports left out.
+reads it, and read once more after a further run has packed what it could; in seconds of processors,
+imports left out. Then each goes through a whole refresh, from the files to what is published, and
+through another one with nothing new: in seconds of the clock.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import duckdb
 
+from benchmarks import bench
 from orchestration.ingest import ingest_source, prepare_lake, write_files_table
 from orchestration.workspace import Workspace, load_workspace
 
@@ -139,6 +141,12 @@ def main() -> None:
             command += ["--runs", str(given.runs if alone else 1)]
             done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603
             results[name] = json.loads(done.stdout)
+            deliver(root / "whole", given.files, given.rows, alone=alone)
+            for step in ("whole run", "nothing new"):
+                refresh = ["-m", "orchestration", "refresh"]
+                results[name][step] = bench.measure(refresh, bench.PROJECT, root / "whole")[
+                    0
+                ].seconds
     print(f"{'':<16}{given.files:>7,} files{'one file':>12}{'ratio':>9}")
     for name, many in results["many"].items():
         one = results["one"][name]

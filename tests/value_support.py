@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 import duckdb
 import pandas as pd
 import pyarrow as pa
+from dbt_support import compiled
 from scipy import stats
 
 AS_OF = date(2025, 12, 31)
@@ -154,7 +155,7 @@ class Business:
             {
                 "response_key": a["key"], "response_id": a["key"], "customer_key": a["customer"],
                 "metric": "nps", "survey_type": a["survey_type"], "nps_class": a["nps_class"],
-                "responded_at": at(a["on"], 11), "responded_on": a["on"],
+                "region": a["region"], "responded_at": at(a["on"], 11), "responded_on": a["on"],
                 "version_at": datetime(2020, 1, 1), "source": "ask",
             }
             for a in answers
@@ -221,7 +222,11 @@ class Business:
             if d["measure"] == "revenue" and d["status"] == "accepted"
         ])  # fmt: skip
 
-    # --- told again -----------------------------------------------------------------------------
+        # --- told again -----------------------------------------------------------------------------
+        connection.execute(
+            "insert into nps.intermediate.int_customers_placed by name "
+            + compiled("int_customers_placed")
+        )
 
     def knows(self, customer: str, what: str) -> bool:
         return self.customers[customer]["is_known"] and what in self.customers[customer]["tells"]
@@ -440,6 +445,7 @@ FILLED = (
             "int_customer_lifecycles_dated",
             "int_customer_values_summed",
             "int_customer_money_moved",
+            "int_customers_placed",
             *ENTITIES.values(),
         )
     ),

@@ -187,12 +187,21 @@ def take_in(root: Path) -> Any:
     return workspace
 
 
+# dbt keeps the workspace and its own state for the whole process, and some tests run beside the jobs.
+_one_at_a_time = threading.Lock()
+
+
 def build(root: Path, *, full_refresh: bool = False) -> Any:
     """Ingest, build and publish in this process, without Dagster and the checks: much quicker.
 
     Returns:
         The published generation.
     """
+    with _one_at_a_time:
+        return _build(root, full_refresh=full_refresh)
+
+
+def _build(root: Path, *, full_refresh: bool) -> Any:
     from expectations.validate import release_dbt
     from orchestration.publish import publish
     from orchestration.transform import build_models, prepare_manifest, published_tables

@@ -99,7 +99,7 @@ SETTINGS = {
             "timezone": "UTC", "customer_source": "crm", "attributes": {"region": "region"},
             "columns": {
                 "response_id": "id", "survey_id": "survey", "invitation_id": "invitation",
-                "customer_id": "customer", "email": "email", "score": "score",
+                "customer_id": "customer", "email": "email", "score": "score", "scale": "scale",
                 "submitted_at": "at", "updated_at": "changed", "is_deleted": "gone",
                 "channel": "channel",
             },
@@ -253,6 +253,7 @@ class History:
             self._some([*self._customers, self._id("x", 1)]),
             self._some(self._emails),
             self._draw.choice(["0", "5", "7", "8", "9", "10", "10", "11", "8.5", ""]),
+            self._draw.choice(["", "", "", "0-10", "1-5"]),
             self._moment(day, ahead=2),
             self._moment(day, back=20) if self._draw.random() < 0.3 else "",
             "",

@@ -166,7 +166,7 @@ MISTAKES = {
     (RISK, "adds_up"): change(
         RISK,
         "customers = customers - 1",
-        "dimension = 'region' and is_suppressed and customers > 0",
+        "dimension = 'region' and is_suppressed and customers > priced_customers",
     ),
     (RISK, "adds_up priced"): change(
         RISK, "priced_customers = 1", "dimension = 'region' and priced_customers = 2"
