@@ -17,27 +17,18 @@ DAYS = 11
 FIRST = date(2025, 3, 20)
 REGIONS = ("north", "south", "")
 HEADERS = {
-    "crm/customers": ["customer", "email", "account", "since", "left", "region", "gone"],
-    "crm/subscriptions": ["subscription", "customer", "started", "ended", "fee"],
-    "crm/invoices": ["invoice", "customer", "day", "amount", "kind"],
-    "crm/tickets": ["ticket", "customer", "opened"],
-    "pulse/surveys": ["survey", "title", "metric", "kind", "scale", "about"],
-    "pulse/invitations": ["invitation", "survey", "customer", "email", "sent", "opened", "bounced"],
-    "pulse/responses": (
-        [
-            "id",
-            "survey",
-            "invitation",
-            "customer",
-            "email",
-            "score",
-            "at",
-            "changed",
-            "gone",
-            "channel",
-            "region",
-        ]
-    ),
+    name: columns.split()
+    for name, columns in {
+        "crm/customers": "customer email account since left region gone",
+        "crm/subscriptions": "subscription customer started ended fee",
+        "crm/invoices": "invoice customer day amount kind",
+        "crm/tickets": "ticket customer opened",
+        "pulse/surveys": "survey title metric kind scale about",
+        "pulse/invitations": "invitation survey customer email sent opened bounced",
+        "pulse/responses": (
+            "id survey invitation customer email score scale at changed gone channel region"
+        ),
+    }.items()
 }
 SETTINGS = {
     "version": 1,
