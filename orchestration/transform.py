@@ -82,19 +82,13 @@ def invoke_dbt(
         *("--log-level", "none", "--log-level-file", "none"),
     ]
     remembered = target_dir(workspace) / "partial_parse.msgpack"
-    begun: set[str] = set()
-    runner = dbtRunner(
-        callbacks=[lambda event: begun.add(event.info.name), *([on_event] if on_event else [])]
-    )
+    runner = dbtRunner(callbacks=[on_event] if on_event else [])
     result = runner.invoke(command)
-    is_told = isinstance(result.exception, (CompilationError, ParsingError))
-    is_broken = result.exception is not None and not is_told and "LogStartLine" not in begun
-    if (is_told and remembered.exists()) or (is_broken and not _is_interrupt(result.exception)):
-        # What dbt remembers of the project before an upgrade may contradict the project of now;
-        # and what broke before any node began left nothing half done.
-        remembered.unlink(missing_ok=True)
+    if isinstance(result.exception, (CompilationError, ParsingError)) and remembered.exists():
+        # what dbt remembers of the project before an upgrade may contradict the project of now
+        remembered.unlink()
         result = runner.invoke(command)
-    if _is_interrupt(result.exception):
+    if type(result.exception).__name__ in INTERRUPTS:
         raise KeyboardInterrupt
     if result.exception is not None:
         # of the project's own text dbt may speak freely: no cell was read yet
@@ -110,10 +104,6 @@ def invoke_dbt(
             announce("failed", f"{name}: {reason}")
             record("dbt_failures", f"{name}: {reason}")
     return bool(result.success)
-
-
-def _is_interrupt(error: BaseException | None) -> bool:
-    return type(error).__name__ in INTERRUPTS
 
 
 def _broken_rules(workspace: Workspace, result: Any) -> str:
