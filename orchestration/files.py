@@ -85,9 +85,8 @@ def _nanoseconds(at: datetime) -> int:
     return int(at.timestamp()) * 1_000_000_000 + at.microsecond * 1000
 
 
-def seal(path: Path, mode: int) -> None:
-    """Give a finished file its mode and have it on the disk; root ignores modes, others don't."""
-    path.chmod(mode)
+def sync(path: Path) -> None:
+    """Have a file's content, or a folder's names, on the disk: a rename is not safe before that."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -95,15 +94,12 @@ def seal(path: Path, mode: int) -> None:
         os.close(descriptor)
 
 
+def seal(path: Path, mode: int) -> None:
+    """Give a finished file its mode and have it on the disk; root ignores modes, others don't."""
+    path.chmod(mode)
+    sync(path)
+
+
 def replace(source: Path, target: Path) -> None:
     """Rename over the target, atomically (one name, so that tests can cut in here)."""
     os.replace(source, target)
-
-
-def fsync_folder(folder: Path) -> None:
-    """Have the folder's names on the disk: a rename is not safe before that."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

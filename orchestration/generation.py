@@ -15,7 +15,7 @@ import duckdb
 
 from orchestration.content import GENERATION_TABLE, one_row, table_columns, table_rows
 from orchestration.errors import UserError
-from orchestration.files import fsync_folder, reason_of
+from orchestration.files import reason_of, sync
 from orchestration.ledger import new_figures, read_ledger
 from orchestration.sql import literal
 
@@ -276,4 +276,4 @@ def append_line(path: Path, record: Mapping[str, Any]) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    fsync_folder(path.parent)
+    sync(path.parent)

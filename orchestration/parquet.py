@@ -12,7 +12,7 @@ import duckdb
 from orchestration.candidate import connect
 from orchestration.content import GENERATION_TABLE, one_row, qualified, read_content
 from orchestration.errors import UserError
-from orchestration.files import candidate_file, fsync_folder, reason_of, seal
+from orchestration.files import candidate_file, reason_of, seal, sync
 from orchestration.generation import MARTS, UNTOUCHED
 from orchestration.plan import Plan
 from orchestration.sql import literal
@@ -52,8 +52,8 @@ def write_parquet(
                         f"{UNTOUCHED}"
                     )
                 seal(path, MARTS.mode)
-            fsync_folder(path.parent)
-    fsync_folder(folder)
+            sync(path.parent)
+    sync(folder)
 
 
 def _linked(connection: duckdb.DuckDBPyConnection, before: Path, path: Path, plan: Plan) -> bool:

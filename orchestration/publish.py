@@ -35,10 +35,10 @@ from orchestration.files import (
     DISK_FULL,
     candidate_file,
     date_file,
-    fsync_folder,
     previous_file,
     reason_of,
     seal,
+    sync,
     wal_file,
 )
 from orchestration.generation import (
@@ -181,7 +181,7 @@ def publish(
             sweep(published)
         raise
     try:
-        fsync_folder(published)
+        sync(published)
         # The old comments and identities go at once: nothing but the undoing needed them.
         previous_file(published, RESTRICTED.file_name).unlink(missing_ok=True)
         record = ledger_record(workspace)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration.files import candidate_file, fsync_folder, previous_file, replace, wal_file
+from orchestration.files import candidate_file, previous_file, replace, sync, wal_file
 from orchestration.generation import MARTS, PARTS, RESTRICTED, read_generation
 
 
@@ -38,7 +38,7 @@ def swap(published: Path, parquet_folder: Path) -> None:
     link = published / ".parquet.tmp"
     link.symlink_to(parquet_folder.name)
     replace(link, published / "parquet")
-    fsync_folder(published)
+    sync(published)
     replace(candidate_file(published, MARTS.file_name), published / MARTS.file_name)
 
 
@@ -76,7 +76,7 @@ def settle(published: Path) -> None:
             previous.unlink()
         else:
             os.replace(previous, restricted)
-    fsync_folder(published)
+    sync(published)
 
 
 def prune_parquet(published: Path) -> None:

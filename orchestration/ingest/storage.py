@@ -16,6 +16,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from orchestration.files import sync
+
 TEMPORARY = ".tmp-"
 
 
@@ -34,15 +36,6 @@ def scratch(folder: Path) -> Iterator[Path]:
         yield path
     finally:
         path.unlink(missing_ok=True)
-
-
-def sync(path: Path) -> None:
-    """Ask the system to write a file's, or a folder's, content to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def commit(path: Path, target: Path) -> None:
