@@ -69,12 +69,12 @@
 
 {#- The CTE `fresh`: the rows that staging reads in this batch: those of new files, and those that
     were dated after as_of when they were last read. judged is the table that keeps what became of
-    older rows; reason its column with staging's verdict. -#}
-{% macro fresh_rows(staged, entity, judged, reason='reject_reason') -%}
+    older rows; reason its column with staging's verdict; left_out the columns that it does not keep. -#}
+{% macro fresh_rows(staged, entity, judged, reason='reject_reason', left_out=[]) -%}
 {%- set new = new_files(entity) -%}
 {%- set waiting = waiting_files(judged, reason) -%}
 fresh as (
-    select * {{ except_columns(['reject_reason']) }}, reject_reason from {{ staged }}
+    select * {{ except_columns(['reject_reason'] + left_out) }}, reject_reason from {{ staged }}
     where
         {{ 'file_sha256 in (' ~ new | join(', ') ~ ')' if new else 'false' }}
         {%- if waiting %}

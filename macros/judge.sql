@@ -58,32 +58,46 @@
     key: list of columns, within the source; version: expression, or 'null' where rows carry none; deleted: expression;
     withdrawals: reject reasons that a versioned row may carry and still supersede older ones;
     entity: whose delivered rows a staging relation holds: in a batch the new ones are judged with the older
-    ones of their keys. Left out: the relation holds all that is to be judged. -#}
-{% macro judge_versions(relation, key, version, deleted='false', withdrawals=[], entity=none) -%}
+    ones of their keys. None: the relation holds all that is to be judged;
+    left_out: the relation's columns that nobody reads further on: ids that a key stands for. -#}
+{% macro judge_versions(relation, key, version, deleted='false', withdrawals=[], entity=none, left_out=[]) -%}
 {%- if entity and is_batch() %}
-{{ fresh_rows(relation, entity, this) }},
+{{ fresh_rows(relation, entity, this, left_out=left_out) }},
+
+-- which of their keys were known before: keys alone are looked up, for reading rows costs more
+known_keys as (
+    select distinct
+        known.source
+        {%- for column in key %},
+        known.{{ column }}
+        {%- endfor %}
+    from {{ this }} as known
+    inner join fresh
+        on
+            known.source = fresh.source
+            {%- for column in key %}
+            and known.{{ column }} is not distinct from fresh.{{ column }}
+            {%- endfor %}
+),
 
 -- older rows of the same keys compete with them: their own reason, if any, was staging's
 to_judge as (
     select * from fresh
     union all
     select
-        * {{ except_columns(['row_status', 'reject_reason', 'batch']) }},
-        nullif(reject_reason, 'conflicting_duplicate') as reject_reason
+        known.* {{ except_columns(['row_status', 'reject_reason', 'batch']) }},
+        nullif(known.reject_reason, 'conflicting_duplicate') as reject_reason
     from {{ this }} as known
-    where
-        {{ not_fresh(entity) }}
-        and exists (
-            select 1
-            from fresh
-            where
-                known.source = fresh.source
-                {%- for column in key %}
-                and known.{{ column }} is not distinct from fresh.{{ column }}
-                {%- endfor %}
-        )
+    inner join known_keys
+        on
+            known.source = known_keys.source
+            {%- for column in key %}
+            and known.{{ column }} is not distinct from known_keys.{{ column }}
+            {%- endfor %}
+    where {{ not_fresh(entity) }}
 ),
 {%- set relation = 'to_judge' %}
+{%- set left_out = [] %}
 
 {% endif -%}
 valid as (
@@ -166,7 +180,7 @@ statuses as (
 
 judged as (
     select
-        delivered.* {{ except_columns(['reject_reason']) }},
+        delivered.* {{ except_columns(['reject_reason'] + left_out) }},
         case
             when delivered.reject_reason is not null then 'quarantined'
             when statuses.row_status is not null then statuses.row_status

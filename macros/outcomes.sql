@@ -79,12 +79,28 @@ summed as (
     )
 ),
 
+-- read once and counted together where they are alike: nothing below looks at each of them again
+alike as (
+    select
+        metric,
+        survey_type,
+        nps_class,
+        {{ segment_list() }}
+        anchored_on,
+        days_to_churn,
+        is_informed,
+        is_at_risk,
+        count(*) as anchors
+    from anchors
+    group by metric, survey_type, nps_class, {{ segment_list() }} anchored_on, days_to_churn, is_informed, is_at_risk
+),
+
 -- a rate takes only windows that are over, so that early churners don't inflate it
 windows_over as (
     select
         anchored.anchored_on,
         max(windows.window_days) as days_over
-    from (select distinct anchored_on from anchors) as anchored
+    from (select distinct anchored_on from alike) as anchored
     cross join {{ windows }} as windows
     cross join {{ source('raw', 'workspace') }} as workspace
     where {{ days_after('anchored.anchored_on', 'windows.window_days') }} <= workspace.as_of_on
@@ -95,35 +111,35 @@ windows_churned as (
     select
         leaving.days_to_churn,
         min(windows.window_days) as days_churned
-    from (select distinct days_to_churn from anchors) as leaving
+    from (select distinct days_to_churn from alike) as leaving
     inner join {{ windows }} as windows on leaving.days_to_churn <= windows.window_days
     group by leaving.days_to_churn
 ),
 
--- few kinds of anchors are left before any window is looked at
+-- few kinds of them are left before any window is looked at
 kinds as (
     select
-        anchors.metric,
-        anchors.survey_type,
-        anchors.nps_class,
+        alike.metric,
+        alike.survey_type,
+        alike.nps_class,
         {%- for segment in segments %}
-        coalesce(anchors.{{ segment }}, '(unknown)') as {{ segment }},
+        coalesce(alike.{{ segment }}, '(unknown)') as {{ segment }},
         {%- endfor %}
-        case when anchors.is_at_risk then windows_over.days_over end as days_over,
+        case when alike.is_at_risk then windows_over.days_over end as days_over,
         windows_churned.days_churned,
-        count(*) as anchors,
-        sum(case when anchors.is_informed then 1 else 0 end) as informed
-    from anchors
-    left join windows_over on anchors.anchored_on = windows_over.anchored_on
-    left join windows_churned on anchors.days_to_churn = windows_churned.days_to_churn
+        sum(alike.anchors) as anchors,
+        sum(case when alike.is_informed then alike.anchors else 0 end) as informed
+    from alike
+    left join windows_over on alike.anchored_on = windows_over.anchored_on
+    left join windows_churned on alike.days_to_churn = windows_churned.days_to_churn
     group by
-        anchors.metric,
-        anchors.survey_type,
-        anchors.nps_class,
+        alike.metric,
+        alike.survey_type,
+        alike.nps_class,
         {%- for segment in segments %}
-        coalesce(anchors.{{ segment }}, '(unknown)'),
+        coalesce(alike.{{ segment }}, '(unknown)'),
         {%- endfor %}
-        case when anchors.is_at_risk then windows_over.days_over end,
+        case when alike.is_at_risk then windows_over.days_over end,
         windows_churned.days_churned
 ),
 

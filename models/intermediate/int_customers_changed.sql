@@ -1,15 +1,11 @@
 {% if is_batch() -%}
-with snapshots as (
-    select * from {{ ref('int_customers_versioned') }}
-),
-
-delivered as (
+with delivered as (
     select
         customer_key,
         min(snapshot_at) as first_at,
         min(source || row_status || row_hash) as lowest,
         max(source || row_status || row_hash) as highest
-    from snapshots
+    from {{ ref('int_customers_versioned') }}
     where batch = {{ this_batch() }} and customer_key is not null
     group by customer_key
 ),
@@ -23,7 +19,7 @@ before as (
             partition by snapshots.customer_key
             order by snapshots.snapshot_at desc, snapshots.source asc, snapshots.row_hash asc
         ) as age
-    from snapshots
+    from {{ ref('int_customers_versioned') }} as snapshots
     inner join delivered on snapshots.customer_key = delivered.customer_key
     where snapshots.batch < {{ this_batch() }} and snapshots.row_status in ('accepted', 'deleted')
 )

@@ -2,33 +2,28 @@
 {%- set identified = previous('int_invitations_identified') -%}
 {%- set events = ['delivered_at', 'opened_at', 'responded_at', 'bounced_at', 'opted_out_at'] -%}
 
-with invitations as (
-    select * from {{ ref('int_survey_invitations_versioned') }}
-),
-
-last_build as (
-    select as_of_at from {{ source('raw', 'last_build') }}
-),
-
-touched as (
-    select invitation_key from invitations
-    where batch = {{ this_batch() }} and invitation_key is not null
+-- one scan for each reason: each reads one column, and of the batch's rows little of that
+with touched as (
+    select invitation_key from {{ ref('int_survey_invitations_versioned') }}
+    where batch = {{ this_batch() }}
     union
     -- what became of an answer is what became of its invitation
     select invitation_key from {{ ref('int_survey_responses_versioned') }}
-    where batch = {{ this_batch() }} and invitation_key is not null
+    where batch = {{ this_batch() }}
     union
-    select invitation_key from invitations
+    select invitation_key from {{ ref('int_survey_invitations_versioned') }}
+    where row_status = 'accepted' {{ and_touched('customer_key', 'int_customers_changed') }}
+    union
+    select invitation_key from {{ ref('int_survey_invitations_versioned') }}
+    where row_status = 'accepted' {{ and_touched('email_key', 'int_addresses_touched') }}
+    {%- for event in events %}
+    union
+    -- what lay after as_of has happened meanwhile
+    select invitation_key from {{ ref('int_survey_invitations_versioned') }}
     where
         row_status = 'accepted'
-        and (
-            customer_key in (select changed.customer_key from {{ ref('int_customers_changed') }} as changed)
-            or email_key in (select addresses.email_key from {{ ref('int_addresses_touched') }} as addresses)
-            -- what lay after as_of has happened meanwhile
-            {%- for event in events %}
-            or {{ event }} >= (select last_build.as_of_at from last_build)
-            {%- endfor %}
-        )
+        and {{ event }} >= (select last_build.as_of_at from {{ source('raw', 'last_build') }} as last_build)
+    {%- endfor %}
     union
     -- its survey is another now
     select identified.invitation_key
@@ -44,6 +39,7 @@ select
     identified.customer_key
 from touched
 left join {{ identified }} as identified on touched.invitation_key = identified.invitation_key
+where touched.invitation_key is not null
 {%- else -%}
 -- depends_on: {{ ref('int_survey_invitations_versioned') }}, {{ ref('int_survey_responses_versioned') }}
 -- depends_on: {{ ref('int_customers_changed') }}, {{ ref('int_addresses_touched') }}, {{ ref('int_surveys_known') }}

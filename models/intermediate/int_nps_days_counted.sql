@@ -5,11 +5,7 @@
 {% if is_batch() -%}
 -- In a batch, over those of the voices touched alone, as they stand now and as they stood: what they
 -- counted is taken out of the last build's days, what they count is put in.
-with standing as (
-    select * from {{ ref('int_responses_identified') }}
-),
-
-touched as (
+with touched as (
     select * from {{ ref('int_responses_touched') }}
 ),
 
@@ -17,35 +13,39 @@ voices as (
     select voice_key from touched
     where voice_key is not null
     union
-    select standing.voice_key
-    from standing
-    inner join touched on standing.response_key = touched.response_key
+    select known.voice_key
+    from {{ ref('int_responses_identified') }} as known
+    inner join touched on known.response_key = touched.response_key
+),
+
+standing as (
+    select known.*
+    from {{ ref('int_responses_identified') }} as known
+    inner join voices on known.voice_key = voices.voice_key
 ),
 
 -- int_responses_touched has the columns of int_responses_identified, in their order
 answers as (
     select
-        standing.*,
+        *,
         true as is_now
     from standing
-    inner join voices on standing.voice_key = voices.voice_key
 
     union all
 
     select
-        standing.*,
+        *,
         false as is_now
     from standing
-    inner join voices on standing.voice_key = voices.voice_key
-    where standing.response_key not in (select touched.response_key from touched)
+    where response_key not in (select touched.response_key from touched)
 
     union all
 
     select
-        touched.*,
+        *,
         false as is_now
     from touched
-    where touched.voice_key is not null
+    where voice_key is not null
 ),
 
 {{ follow_voices('answers') }},

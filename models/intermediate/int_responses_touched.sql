@@ -1,24 +1,19 @@
 {% if is_batch() -%}
 {%- set identified = previous('int_responses_identified') -%}
 
-with answers as (
-    select * from {{ ref('int_survey_responses_versioned') }}
-),
-
-touched as (
-    select response_key from answers
+-- one scan for each reason: each reads one column, and of the batch's rows little of that
+with touched as (
+    select response_key from {{ ref('int_survey_responses_versioned') }}
     where batch = {{ this_batch() }} and response_key is not null
     union
-    select response_key from answers
-    where
-        row_status = 'accepted'
-        and (
-            customer_key in (select changed.customer_key from {{ ref('int_customers_changed') }} as changed)
-            or email_key in (select addresses.email_key from {{ ref('int_addresses_touched') }} as addresses)
-        )
+    select response_key from {{ ref('int_survey_responses_versioned') }}
+    where row_status = 'accepted' {{ and_touched('customer_key', 'int_customers_changed') }}
+    union
+    select response_key from {{ ref('int_survey_responses_versioned') }}
+    where row_status = 'accepted' {{ and_touched('email_key', 'int_addresses_touched') }}
     union
     select response_key from {{ identified }}
-    where customer_key in (select changed.customer_key from {{ ref('int_customers_changed') }} as changed)
+    where true {{ and_touched('customer_key', 'int_customers_changed') }}
 )
 
 select

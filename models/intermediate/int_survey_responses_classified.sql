@@ -1,3 +1,5 @@
+{{ config(materialized='view') }}
+
 {%- set judged = previous('int_survey_responses_versioned') -%}
 
 with surveys as (
