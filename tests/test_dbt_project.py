@@ -183,14 +183,15 @@ def test_every_model_is_tested_for_its_grain():
 
 # Numbers that no business would set otherwise, and why they stand where they stand.
 NUMBERS = {
-    "customer_nps_features": {
+    "customer_nps_features": {"6": "digits that a sum of doubles is good for"},
+    "int_feature_days_summed": {
         "90": "days, as the column's name says",
         "365": "days, as the column's name says",
-        "6": "digits that a sum of doubles is good for",
     },
     "int_feature_customers_touched": {
         "90": "days, as the features' columns say",
         "365": "days, as the features' columns say",
+        "2": "days after whose beginning in UTC the one before is over everywhere",
     },
     "fct_nps_churn": {"6": "digits that a sum of doubles is good for"},
     "nps_actions": {"6": "digits that a sum of doubles is good for"},

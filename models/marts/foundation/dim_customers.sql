@@ -21,22 +21,6 @@ history as (
     where valid_to is null
 ),
 
-answers as (
-    select * from {{ ref('int_survey_responses_versioned') }}
-    where row_status = 'accepted' and customer_id is not null
-),
-
--- customers that no CRM file names, known from their answers alone
-unnamed as (
-    select distinct responses.customer_key
-    from {{ ref('int_responses_identified') }} as responses
-    left join customers on responses.customer_key = customers.customer_key
-    where
-        responses.customer_key is not null
-        and customers.customer_key is null
-        {{ and_touched('responses.customer_key', 'int_customers_touched') }}
-),
-
 workspace as (
     select * from {{ source('raw', 'workspace') }}
 ),
@@ -62,21 +46,10 @@ known as (
     cross join workspace
 ),
 
-named as (
-    select
-        unnamed.customer_key,
-        answers.customer_source as source,
-        answers.customer_id,
-        min({{ surrogate_key('answers.customer_source', 'answers.account_id') }}) as account_key
-    from answers
-    inner join unnamed on answers.customer_key = unnamed.customer_key
-    group by unnamed.customer_key, answers.customer_source, answers.customer_id
-),
-
 inferred as (
     select
         customer_key,
-        source,
+        customer_source as source,
         customer_id,
         account_key,
         {%- for segment in segments %}
@@ -87,7 +60,8 @@ inferred as (
         cast(null as boolean) as is_active,
         true as is_inferred,
         false as has_churn_information
-    from named
+    from {{ ref('int_customers_inferred') }}
+    where true {{ and_touched('customer_key', 'int_customers_touched') }}
 ),
 
 final as (
