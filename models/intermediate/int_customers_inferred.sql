@@ -2,14 +2,18 @@ with known as (
     select customer_key from {{ ref('int_customers_known') }}
 ),
 
-unnamed as (
-    select distinct responses.customer_key
-    from {{ ref('int_responses_identified') }} as responses
-    left join known on responses.customer_key = known.customer_key
+answering as (
+    select customer_key from {{ ref('int_responses_identified') }}
     where
-        responses.customer_key is not null
-        and known.customer_key is null
-        {{ and_touched('responses.customer_key', 'int_feature_customers_touched') }}
+        customer_key is not null
+        {{ and_touched('customer_key', 'int_feature_customers_touched') }}
+),
+
+unnamed as (
+    select distinct answering.customer_key
+    from answering
+    left join known on answering.customer_key = known.customer_key
+    where known.customer_key is null
 ),
 
 answers as (
