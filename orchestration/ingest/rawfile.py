@@ -15,6 +15,7 @@ from typing import Any
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from orchestration.entities import ENTITIES
@@ -171,7 +172,21 @@ def _look(
         if wrong is not None:
             flags.add(column.name)
             table = table.append_column(f"f_{column.name}", wrong)
+    # bytes were looked at for marks as they lay in a delimited file; in Parquet they are compressed
+    has_marks = has_marks and not (rows.cells and _is_free_of_marks(table))
     return table, Known(frozenset(times), frozenset(flags), has_marks, frozenset(plain))
+
+
+def _is_free_of_marks(table: pa.Table) -> bool:
+    """Whether all of the columns are numbers or times, or texts without ``mapping.MARK``."""
+    return all(
+        pa.types.is_primitive(column.type)
+        or (
+            pa.types.is_string(column.type)
+            and not pc.any(pc.match_substring(column, mapping.MARK)).as_py()
+        )
+        for column in table.columns
+    )
 
 
 def _cell(name: str, rows: Rows, source: Source) -> str | None:

@@ -114,7 +114,8 @@ class Rows:
     Attributes:
         names: the delivered columns' names; empty for JSON.
         cells: for each of them the SQL expression of its text; empty for JSON. Of a delimited
-            text it is the batches' column itself, and empty cells are NULL.
+            text, and of texts in Parquet, it is the batches' column itself, and empty cells are
+            NULL.
         at: declared name -> index into ``names``; empty for JSON.
         is_json: whether the relation has one column ``doc`` rather than ``c0``, ``c1``, …
         sample: the first rows of the batches.
@@ -600,10 +601,7 @@ def _open_parquet(path: Path, form: Format, wanted: tuple[str, ...]) -> Rows:
     if columns.duplicate:
         shown = mapping.shown_names(columns.duplicate)
         raise FileFault("duplicate_header", f"a column appears twice: {shown}; rename one", count)
-    cells = tuple(
-        f"to_json(c{place})::varchar" if pa.types.is_nested(column.type) else f"c{place}::varchar"
-        for place, column in enumerate(file.schema_arrow)
-    )
+    cells = tuple(_text_of(place, column.type) for place, column in enumerate(file.schema_arrow))
     rows = Rows(names=names, cells=cells, at=columns.at)
     schema = pa.schema(
         [pa.field(f"c{place}", column.type) for place, column in enumerate(file.schema_arrow)]
@@ -615,13 +613,32 @@ def _open_parquet(path: Path, form: Format, wanted: tuple[str, ...]) -> Rows:
             for batch in file.iter_batches(65536):
                 numbers = np.arange(rows.delivered + 1, rows.delivered + len(batch) + 1)
                 rows.delivered += len(batch)
-                yield pa.record_batch([*batch.columns, pa.array(numbers)], schema=schema)
+                filled = [_filled(column) for column in batch.columns]
+                yield pa.record_batch([*filled, pa.array(numbers)], schema=schema)
         except (pa.ArrowException, OSError) as error:
             message = f"the file is damaged ({type(error).__name__}); export it anew"
             raise FileFault("unreadable_parquet", message, count) from None
 
     rows.reader = _reader(batches(), rows, schema=schema)
     return rows
+
+
+def _text_of(place: int, kind: pa.DataType) -> str:
+    """SQL of a Parquet column's text; of texts the column itself."""
+    if pa.types.is_string(kind):
+        return f"c{place}"
+    return f"to_json(c{place})::varchar" if pa.types.is_nested(kind) else f"c{place}::varchar"
+
+
+def _filled(column: pa.Array) -> pa.Array:
+    """Texts, which must be UTF-8, with NULL for empty ones, as they are in delimited files."""
+    if not pa.types.is_string(column.type):
+        return column
+    column.validate(full=True)
+    empty = pc.equal(pc.binary_length(column), 0)
+    return (
+        pc.if_else(empty, pa.scalar(None, pa.string()), column) if pc.any(empty).as_py() else column
+    )
 
 
 # --- streaming --------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from datetime import UTC, date, datetime
@@ -11,7 +12,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from ingest_support import Lake
+from ingest_support import HEADER, Lake
 
 from orchestration.ingest import mapping
 
@@ -257,5 +258,40 @@ def test_damaged_parquet(lake: Lake):
     content = bytearray(parquet(table))
     content[4:400] = bytes(396)
     lake.deliver(bytes(content))
+    assert [problem.reason for problem in lake.ingest().problems] == ["unreadable_parquet"]
+    assert lake.raw() == []
+
+
+def test_texts_in_parquet_are_read_as_in_csv(lake: Lake):
+    # empty, blank, with the character that separates cells while hashing, times of several shapes
+    rows = [
+        ("1", "9", "2025-01-02", "fine"),
+        ("2", "", "2025-01-02T10:00:00Z", ""),
+        ("3", " 9 ", "2025-01-02 10:00", "a\x1fb"),
+        ("4", "ten", "02.01.2025", "ab\x1f"),
+        ("5", "0", "", "Ünï"),
+    ]
+    body = "".join(",".join(row) + "\n" for row in rows).encode()
+    found = []
+    for kind, text in (("csv", None), ("parquet", pa.string()), ("parquet", pa.large_string())):
+        columns = [pa.array(column, text) for column in zip(*rows, strict=True)]
+        table = pa.table(columns, names=["id", "nps", "date", "text"])
+        content = HEADER + body if kind == "csv" else parquet(table)
+        lake.declare(format={"type": kind}).deliver(content)
+        assert lake.ingest().problems == []
+        sha256 = hashlib.sha256(content).hexdigest()
+        names = ("response_id", "score", "submitted_at", "comment", "_flags", "_row_hash")
+        mine = [row for row in lake.raw() if row["_file_sha256"] == sha256]
+        found.append([tuple(row[name] for name in names) for row in mine])
+    assert found[0] == found[1] == found[2]
+    assert [row[3] for row in found[0]] == ["fine", None, "a\x1fb", "ab\x1f", "Ünï"]
+    assert len({row[5] for row in found[0]}) == len(rows)
+
+
+def test_parquet_whose_text_is_not_utf8(lake: Lake):
+    lake.declare(format={"type": "parquet"})
+    broken = pa.array([b"\xff\xfe"]).cast(pa.string(), safe=False)
+    table = pa.table([pa.array(["1"])] * 3 + [broken], names=["id", "nps", "date", "text"])
+    lake.deliver(parquet(table))
     assert [problem.reason for problem in lake.ingest().problems] == ["unreadable_parquet"]
     assert lake.raw() == []
