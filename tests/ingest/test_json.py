@@ -288,6 +288,18 @@ def test_texts_in_parquet_are_read_as_in_csv(lake: Lake):
     assert len({row[5] for row in found[0]}) == len(rows)
 
 
+def test_a_row_has_one_hash_whatever_lies_beside_it(lake: Lake):
+    constants = {"metric": "nps", "survey_type": "relational", "scale": "0-10"}
+    lake.declare(format={"type": "parquet"}, constants={**constants, "touchpoint": "a\x1fb"})
+    for name, texts in (("a.parquet", ["fine"]), ("b.parquet", ["fine", "x\x1fy"])):
+        count = len(texts)
+        columns = [["1"] * count, ["9"] * count, ["2025-01-02"] * count, texts]
+        lake.deliver(parquet(pa.table(columns, names=["id", "nps", "date", "text"])), name)
+    assert lake.ingest().problems == []
+    hashes = [row["_row_hash"] for row in lake.raw() if row["comment"] == "fine"]
+    assert len(hashes) == 2 and len(set(hashes)) == 1
+
+
 def test_parquet_whose_text_is_not_utf8(lake: Lake):
     lake.declare(format={"type": "parquet"})
     broken = pa.array([b"\xff\xfe"]).cast(pa.string(), safe=False)
