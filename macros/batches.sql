@@ -37,6 +37,12 @@
     {{ return(api.Relation.create(database=target.database, schema=schema, identifier=model_name)) }}
 {%- endmacro %}
 
+{#- The model at hand is built after another one whose rows it does not read: that one reads what stands
+    here until now. -#}
+{% macro come_after(model_name) -%}
+    {%- if not execute -%}{%- do ref(model_name) -%}{%- endif -%}
+{%- endmacro %}
+
 {#- The files of an entity that came since the last build, by their SHA-256, as a list of SQL
     literals: a filter on literals lets the engine leave other files unread. -#}
 {% macro new_files(entity) -%}

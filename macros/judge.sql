@@ -72,12 +72,7 @@ known_keys as (
         known.{{ column }}
         {%- endfor %}
     from {{ this }} as known
-    inner join fresh
-        on
-            known.source = fresh.source
-            {%- for column in key %}
-            and known.{{ column }} is not distinct from fresh.{{ column }}
-            {%- endfor %}
+    inner join fresh on {{ same_key('known', 'fresh', key) }}
 ),
 
 -- older rows of the same keys compete with them: their own reason, if any, was staging's
@@ -88,12 +83,7 @@ to_judge as (
         known.* {{ except_columns(['row_status', 'reject_reason', 'batch']) }},
         nullif(known.reject_reason, 'conflicting_duplicate') as reject_reason
     from {{ this }} as known
-    inner join known_keys
-        on
-            known.source = known_keys.source
-            {%- for column in key %}
-            and known.{{ column }} is not distinct from known_keys.{{ column }}
-            {%- endfor %}
+    inner join known_keys on {{ same_key('known', 'known_keys', key) }}
     where {{ not_fresh(entity) }}
 ),
 {%- set relation = 'to_judge' %}
@@ -139,12 +129,7 @@ contested as (
                 case when valid.is_tombstone then 0 else 1 end
         ) as version_rank
     from valid
-    inner join contested_keys
-        on
-            valid.source = contested_keys.source
-            {%- for column in key %}
-            and valid.{{ column }} is not distinct from contested_keys.{{ column }}
-            {%- endfor %}
+    inner join contested_keys on {{ same_key('valid', 'contested_keys', key) }}
 ),
 
 contenders as (
@@ -199,6 +184,13 @@ judged as (
             and delivered.file_sha256 = statuses.file_sha256
             and delivered.row_number = statuses.row_number
 )
+{%- endmacro %}
+
+{#- Whether rows of two relations have one key, as a condition: of one source, and equal in each of
+    the key's columns. Of a key that is missing in part all rows are one another's. -#}
+{% macro same_key(left, right, key) -%}
+    {{ left }}.source = {{ right }}.source
+    {%- for column in key %} and {{ left }}.{{ column }} is not distinct from {{ right }}.{{ column }}{% endfor %}
 {%- endmacro %}
 
 {#- `select * except` in the engine's words. -#}

@@ -12,12 +12,12 @@ touched as (
     union
     {%- endfor %}
     -- whose an answer or an invitation was, and whose it is
-    select customer_key from {{ ref('int_responses_touched') }}
+    select customer_key from {{ ref('int_responses_before') }}
     union
     select customer_key from {{ ref('int_responses_identified') }}
     where response_key in (select touched.response_key from {{ ref('int_responses_touched') }} as touched)
     union
-    select customer_key from {{ ref('int_invitations_touched') }}
+    select customer_key from {{ ref('int_invitations_before') }}
     union
     select customer_key from {{ ref('int_invitations_identified') }}
     where invitation_key in (select touched.invitation_key from {{ ref('int_invitations_touched') }} as touched)
@@ -37,7 +37,7 @@ touched as (
 select customer_key from touched
 where customer_key is not null
 {%- else -%}
-{%- for model in ['int_customers_changed', 'int_customers_known', 'int_responses_touched', 'int_responses_identified', 'int_invitations_touched', 'int_invitations_identified'] %}
+{%- for model in ['int_customers_changed', 'int_customers_known', 'int_responses_touched', 'int_responses_before', 'int_responses_identified', 'int_invitations_touched', 'int_invitations_before', 'int_invitations_identified'] %}
 -- depends_on: {{ ref(model) }}
 {%- endfor %}
 {%- for entity in ['subscriptions', 'invoices', 'support_tickets', 'product_usage', 'survey_responses'] %}

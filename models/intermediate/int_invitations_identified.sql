@@ -3,6 +3,7 @@
     incremental_strategy='replace',
     meta={'touched': "invitation_key in (select invitation_key from intermediate.int_invitations_touched)"},
 ) }}
+{%- do come_after('int_invitations_before') %}
 
 with mapped_columns as (
     select * from {{ source('raw', 'mapped_columns') }}

@@ -1,5 +1,4 @@
 {% if is_batch() -%}
-{%- set identified = previous('int_invitations_identified') -%}
 {%- set events = ['delivered_at', 'opened_at', 'responded_at', 'bounced_at', 'opted_out_at'] -%}
 
 -- one scan for each reason: each reads one column, and of the batch's rows little of that
@@ -27,24 +26,18 @@ with touched as (
     union
     -- its survey is another now
     select identified.invitation_key
-    from {{ identified }} as identified
+    from {{ previous('int_invitations_identified') }} as identified
     left join {{ ref('int_surveys_known') }} as surveys on identified.survey_key = surveys.survey_key
     where
         identified.metric is distinct from surveys.metric
         or identified.survey_type is distinct from surveys.survey_type
 )
 
-select
-    touched.invitation_key,
-    identified.customer_key
-from touched
-left join {{ identified }} as identified on touched.invitation_key = identified.invitation_key
-where touched.invitation_key is not null
+select invitation_key from touched
+where invitation_key is not null
 {%- else -%}
 -- depends_on: {{ ref('int_survey_invitations_versioned') }}, {{ ref('int_survey_responses_versioned') }}
 -- depends_on: {{ ref('int_customers_changed') }}, {{ ref('int_addresses_touched') }}, {{ ref('int_surveys_known') }}
-select
-    cast(null as {{ dbt.type_string() }}) as invitation_key,
-    cast(null as {{ dbt.type_string() }}) as customer_key
+select cast(null as {{ dbt.type_string() }}) as invitation_key
 where false
 {%- endif %}

@@ -5,17 +5,12 @@
 {% if is_batch() -%}
 -- In a batch, over those of the voices touched alone, as they stand now and as they stood: what they
 -- counted is taken out of the last build's days, what they count is put in.
-with touched as (
-    select * from {{ ref('int_responses_touched') }}
-),
-
-voices as (
-    select voice_key from touched
-    where voice_key is not null
+with voices as (
+    select voice_key from {{ ref('int_responses_before') }}
     union
     select known.voice_key
     from {{ ref('int_responses_identified') }} as known
-    inner join touched on known.response_key = touched.response_key
+    inner join {{ ref('int_responses_touched') }} as touched on known.response_key = touched.response_key
 ),
 
 standing as (
@@ -24,7 +19,7 @@ standing as (
     inner join voices on known.voice_key = voices.voice_key
 ),
 
--- int_responses_touched has the columns of int_responses_identified, in their order
+-- int_responses_before has the columns of int_responses_identified, in their order
 answers as (
     select
         *,
@@ -37,20 +32,19 @@ answers as (
         *,
         false as is_now
     from standing
-    where response_key not in (select touched.response_key from touched)
+    where response_key not in (select touched.response_key from {{ ref('int_responses_touched') }} as touched)
 
     union all
 
     select
         *,
         false as is_now
-    from touched
-    where voice_key is not null
+    from {{ ref('int_responses_before') }}
 ),
 
 {{ follow_voices('answers') }},
 {%- else -%}
--- depends_on: {{ ref('int_responses_touched') }}
+-- depends_on: {{ ref('int_responses_touched') }}, {{ ref('int_responses_before') }}
 with {{ follow_voices() }},
 {%- endif %}
 

@@ -3,6 +3,7 @@
     incremental_strategy='replace',
     meta={'touched': "response_key in (select response_key from intermediate.int_responses_touched)"},
 ) }}
+{%- do come_after('int_responses_before') %}
 {%- set segments = segment_columns() -%}
 
 with answers as (
