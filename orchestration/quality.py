@@ -83,8 +83,6 @@ def check_raw(
         files: the SHA-256 of the files whose rows are looked at, one by one; None: of all. What
             is told of a delivery as a whole is always told of all of it.
     """
-    spill = workspace.runs / "spill"
-    settings = spill_settings(spill, workspace.memory_limit)
     touched = None
     if files is not None:
         quoted = ", ".join("'" + sha.replace("'", "''") + "'" for sha in sorted(files))
@@ -94,7 +92,7 @@ def check_raw(
         None,
         suites,
         "raw",
-        setup=settings + lake_views(workspace.lake),
+        setup=_memory(workspace) + lake_views(workspace.lake),
         touched=touched,
         results=results,
     )
@@ -124,7 +122,14 @@ def check_warehouse(
 
     release_dbt()
     try:
-        return validate(workspace.warehouse_file, suites, schema, touched=touched, results=results)
+        return validate(
+            workspace.warehouse_file,
+            suites,
+            schema,
+            setup=_memory(workspace),
+            touched=touched,
+            results=results,
+        )
     except FileNotFoundError:
         raise UserError("warehouse/nps.duckdb: not there; refresh the workspace first") from None
     except (duckdb.IOException, duckdb.ConnectionException):
@@ -132,6 +137,11 @@ def check_warehouse(
             "warehouse/nps.duckdb: cannot be opened; close the program that has it open (the "
             "tables to read lie in published/) and run again"
         ) from None
+
+
+def _memory(workspace: Workspace) -> list[str]:
+    """The settings that keep checks within the workspace's memory."""
+    return spill_settings(workspace.runs / "spill", workspace.memory_limit)
 
 
 def as_asset_check_result(schema: str, result: CheckResult) -> AssetCheckResult:

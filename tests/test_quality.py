@@ -486,3 +486,14 @@ def test_other_checks_than_before_look_at_everything(incremental, monkeypatch):
     _alter(incremental, WRONG.format("<>"))
     monkeypatch.setattr(quality, "_code_of_checks", lambda: "other code")
     assert _run().failed == {"marts/fct_nps_responses classes"}
+
+
+def test_checks_keep_within_the_workspaces_memory(root):
+    """900 MB are 900 000 000 / 1024 / 1024 = 858.3 MiB, as DuckDB writes them."""
+    (root / "workspace.yml").write_text(ENTRY + "memory_limit: 900MB\n")
+    query = "select 1 where current_setting('memory_limit') <> '858.3 MiB'"
+    limit = {"dim_customers": [no_rows("limit", query, why="It is the workspace's.")]}
+    entry = {"customers": limit["dim_customers"]}
+    workspace = current_workspace()
+    found = quality.check_warehouse(workspace, "marts", limit) + quality.check_raw(workspace, entry)
+    assert [result.success for result in found] == [True, True]
