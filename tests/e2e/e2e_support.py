@@ -191,26 +191,38 @@ def take_in(root: Path) -> Any:
 _one_at_a_time = threading.Lock()
 
 
-def build(root: Path, *, full_refresh: bool = False) -> Any:
+def build(root: Path, *, full_refresh: bool = False, progress: Any = None) -> Any:
     """Ingest, build and publish in this process, without Dagster and the checks: much quicker.
+
+    Args:
+        root: the workspace's folder.
+        full_refresh: whether to build from the lake alone.
+        progress: called with what the publication says.
 
     Returns:
         The published generation.
     """
     with _one_at_a_time:
-        return _build(root, full_refresh=full_refresh)
+        return _build(root, full_refresh=full_refresh, progress=progress)
 
 
-def _build(root: Path, *, full_refresh: bool) -> Any:
+def _build(root: Path, *, full_refresh: bool, progress: Any) -> Any:
     from expectations.validate import release_dbt
+    from orchestration.inputs import inputs_hash
     from orchestration.publish import publish
-    from orchestration.transform import build_models, prepare_manifest, published_tables
+    from orchestration.transform import (
+        build_models,
+        built_from,
+        prepare_manifest,
+        published_tables,
+        touched_rows,
+    )
 
     before = dict(os.environ)
     try:
         workspace = take_in(root)
         workspace.published.mkdir(exist_ok=True)
-        tables = published_tables(prepare_manifest(workspace))
+        manifest = prepare_manifest(workspace)
         release_dbt()
         events = build_models(workspace, full_refresh=full_refresh)
         release_dbt()
@@ -221,7 +233,15 @@ def _build(root: Path, *, full_refresh: bool) -> Any:
             if node["node_status"] not in ("success", "pass")
         ]
         assert not bad, bad
-        return publish(workspace, inputs_hash="inputs", versions={}, tables=tables)
+        return publish(
+            workspace,
+            inputs_hash=inputs_hash(workspace),
+            versions={},
+            tables=published_tables(manifest),
+            touched=touched_rows(manifest),
+            built_from=built_from(workspace),
+            progress=progress,
+        )
     finally:
         release_dbt()
         for name in os.environ.keys() - before.keys():

@@ -8,6 +8,7 @@ workspace that took in everything at once.
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
@@ -15,6 +16,8 @@ import duckdb
 import e2e_support as e2e
 import histories
 import pytest
+
+from orchestration import plan
 
 HISTORIES = 200
 SEED = 4
@@ -31,34 +34,70 @@ def _declare(root: Path, day: date) -> None:
     e2e.declare(root, {**histories.SETTINGS, "as_of": day.isoformat()})
 
 
+@dataclass
+class Both:
+    """The workspace that grew by batches, and the one built at once.
+
+    Attributes:
+        made_from: of each build of the first what it went on from; None: from the beginning.
+        said: what its publications said.
+        hows: how they made each table of which few rows were new, as the marts' names and ways.
+    """
+
+    grown: Path
+    at_once: Path
+    made_from: list[str | None] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+    hows: set[tuple[str, str]] = field(default_factory=set)
+
+
 @pytest.fixture(scope="module")
 def both(tmp_path_factory):
-    """The workspace that grew by batches, and the one built at once; and how often each was full."""
-    grown, at_once = (tmp_path_factory.mktemp(name) for name in ("grown", "at-once"))
-    made_from = []
-    for day, rows in histories.deliveries(SEED, HISTORIES):
-        _declare(grown, day)
-        _deliver(grown, day, rows)
-        _deliver(at_once, day, rows)
-        e2e.build(grown)
-        record = json.loads((grown / "warehouse" / "built.json").read_text(encoding="utf-8"))
-        made_from.append(record["from"])
-    _declare(at_once, day)
-    e2e.build(at_once)
-    return grown, at_once, made_from
+    found = Both(tmp_path_factory.mktemp("grown"), tmp_path_factory.mktemp("at-once"))
+    patched = plan._patched
+
+    def noted(connection, part, name, *args, **kwargs):
+        planned = patched(connection, part, name, *args, **kwargs)
+        found.hows.add((f"{part.schema}.{name}", planned.how))
+        return planned
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(plan, "_patched", noted)
+        # of so small a business a day makes nearly everything anew; it is to be patched all the same
+        monkeypatch.setattr(plan, "MOST_REPLACED", 1)
+        for day, rows in histories.deliveries(SEED, HISTORIES):
+            _declare(found.grown, day)
+            _deliver(found.grown, day, rows)
+            _deliver(found.at_once, day, rows)
+            e2e.build(found.grown, progress=found.said.append)
+            record = (found.grown / "warehouse" / "built.json").read_text(encoding="utf-8")
+            found.made_from.append(json.loads(record)["from"])
+    _declare(found.at_once, day)
+    e2e.build(found.at_once)
+    return found
 
 
 def test_only_the_first_build_is_full(both):
-    made_from = both[2]
-    assert [origin is None for origin in made_from] == [True] + 10 * [False]
+    assert [origin is None for origin in both.made_from] == [True] + 10 * [False]
+
+
+def test_a_batch_changes_no_row_that_its_condition_misses(both):
+    """The published file is patched by these conditions; a row beyond would copy all, and say so."""
+    assert not [line for line in both.said if "copied anew" in line]
+    assert {name for name, how in both.hows if how == "patch"} == {
+        "marts.customer_nps_features",
+        "marts.dim_customer_history",
+        "marts.dim_customers",
+        "marts.fct_nps_churn",
+        "marts.fct_nps_responses",
+    }
 
 
 @pytest.mark.parametrize("part", ["nps", "restricted"])
 def test_batches_end_where_a_full_build_does(both, part):
-    grown, at_once, _ = both
     schema = "marts" if part == "nps" else "restricted"
     with duckdb.connect() as connection:
-        for name, root in (("grown", grown), ("once", at_once)):
+        for name, root in (("grown", both.grown), ("once", both.at_once)):
             path = root / "published" / f"{part}.duckdb"
             connection.execute(f"attach '{path}' as {name} (read_only)")
         tables = connection.execute(
@@ -80,7 +119,7 @@ def test_batches_end_where_a_full_build_does(both, part):
 
 def test_the_histories_hold_what_reaches_into_the_past(both):
     """Else the equality above would say little."""
-    with duckdb.connect(str(both[1] / "warehouse" / "nps.duckdb"), read_only=True) as connection:
+    with duckdb.connect(str(both.at_once / "warehouse" / "nps.duckdb"), read_only=True) as connection:
 
         def count(query: str) -> int:
             (found,) = connection.execute(f"select count(*) from {query}").fetchone()
