@@ -103,8 +103,8 @@ def spill_settings(temporary: Path, memory_limit: str | None = None) -> list[str
     """Settings of a connection: where it spills to, and how much memory it may use.
 
     Args:
-        temporary: a folder for what does not fit; DuckDB's default lies beside the database, and of one
-            in memory it is the current one.
+        temporary: a folder for what does not fit; DuckDB's default lies beside the database, or
+            is the current folder where that is in memory.
         memory_limit: an amount as DuckDB writes it, ``8GB``; None leaves DuckDB's default.
     """
     folder = str(temporary).replace("'", "''")

@@ -119,7 +119,9 @@ def test_batches_end_where_a_full_build_does(both, part):
 
 def test_the_histories_hold_what_reaches_into_the_past(both):
     """Else the equality above would say little."""
-    with duckdb.connect(str(both.at_once / "warehouse" / "nps.duckdb"), read_only=True) as connection:
+    with duckdb.connect(
+        str(both.at_once / "warehouse" / "nps.duckdb"), read_only=True
+    ) as connection:
 
         def count(query: str) -> int:
             (found,) = connection.execute(f"select count(*) from {query}").fetchone()
