@@ -30,6 +30,7 @@ from benchmarks.foundation import PROJECT, copy_project, keep_foundation
 from benchmarks.generate import add_day, generate
 
 RESULTS = Path(__file__).with_name("results") / "latest.json"
+REFRESH = ("-m", "orchestration", "refresh")
 IMPORTS = "import great_expectations, dagster_dbt, dbt.cli.main"
 MOST = 5
 
@@ -165,34 +166,45 @@ def _run_all(
     run("imports", ["-c", IMPORTS], PROJECT, script)
     text = run("baseline", ["-m", "benchmarks.baseline", str(script)], PROJECT, script)
     results["statements"] = json.loads(text)
-    refresh = ["-m", "orchestration", "refresh"]
     if whole:
-        run("everything", refresh, project, everything)
+        run("everything", REFRESH, project, everything)
         results["everything_models"] = most_expensive(everything)
         results["everything_checks"] = checks(everything)
-    if not (foundation / "kept").exists():
-        parse = "from orchestration.context import current_workspace as w; "
-        parse += "from orchestration.transform import prepare_manifest; prepare_manifest(w())"
-        measure(["-c", parse], project, everything)
-        keep_foundation(foundation, everything / "runs/dbt/manifest.json")
-        (foundation / "kept").touch()
-    run("full", refresh, foundation, product)
+    keep(foundation, project, everything)
+    run("full", REFRESH, foundation, product)
     results["models"] = most_expensive(product)
     results["checks"] = checks(product)
-    run("no-op", refresh, foundation, product)
+    run("no-op", REFRESH, foundation, product)
     (product / "workspace.yml").unlink()  # else the day would be declared in all of them
     add_day(product, answers, 1)
-    run("increment", refresh, foundation, product)
+    run("increment", REFRESH, foundation, product)
     results["increment_models"] = most_expensive(product)
     results["bytes"] = {
-        name: _size(product / name) for name in ("landing", "lake", "warehouse", "published")
+        name: size_of(product / name) for name in ("landing", "lake", "warehouse", "published")
     }
     results["runs"] = {name: asdict(measured) for name, measured in runs.items()}
     results["ratios"] = ratios({name: measured.seconds for name, measured in runs.items()})
     return results
 
 
-def _size(folder: Path) -> int:
+def keep(foundation: Path, project: Path, workspace: Path) -> None:
+    """Leave the foundation's models alone in a copy of the project, unless that is done.
+
+    Args:
+        foundation: the copy.
+        project: a copy of the whole project.
+        workspace: where it is parsed; any that declares the sources.
+    """
+    if (foundation / "kept").exists():
+        return
+    parse = "from orchestration.context import current_workspace as w; "
+    parse += "from orchestration.transform import prepare_manifest; prepare_manifest(w())"
+    measure(["-c", parse], project, workspace)
+    keep_foundation(foundation, workspace / "runs/dbt/manifest.json")
+    (foundation / "kept").touch()
+
+
+def size_of(folder: Path) -> int:
     """Bytes of the files below a folder; what has two names there counts once."""
     found = {
         path.stat().st_ino: path.stat().st_size for path in folder.rglob("*") if path.is_file()

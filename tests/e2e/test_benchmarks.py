@@ -117,7 +117,7 @@ def test_a_workspace_has_as_many_answers_as_asked_for(built: Path) -> None:
 
 
 def test_the_command_lines_say_what_they_need() -> None:
-    for module in ("generate", "baseline"):
+    for module in ("generate", "baseline", "bench", "memory", "small_files"):
         done = subprocess.run(
             [sys.executable, "-m", f"benchmarks.{module}", "--help"],
             cwd=e2e.REPOSITORY,

@@ -1,0 +1,99 @@
+"""What a build costs that may use little memory: ``python -m benchmarks.memory N --limit 8GB``.
+
+N answers, delivered as Parquet, are taken in, built and published with the limit in workspace.yml,
+the foundation's tables alone: for sizes that no script gets through in memory. Told are the seconds
+by stage, the most memory that the process took, what lay on the disk in the end, and what was
+spilled at most on the way.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from benchmarks import bench
+from benchmarks.foundation import copy_project
+from benchmarks.generate import generate
+
+FOLDERS = ("landing", "lake", "warehouse", "published")
+EVERY = 0.5  # seconds between two looks
+
+
+def build(
+    answers: int, folder: Path, limit: str
+) -> tuple[bench.Measured, list[tuple[str, float]], dict[str, int]]:
+    """Generate, and build once.
+
+    Args:
+        answers: how many, a multiple of 40.
+        folder: an empty folder that everything is made in.
+        limit: the workspace's memory_limit.
+
+    Returns:
+        What the run took; its models and tests with their seconds, longest first; bytes on the disk
+        by folder, and, as `spilled`, of what was spilled at most.
+    """
+    workspace, project, foundation = (folder / name for name in ("all", "project", "foundation"))
+    copy_project(project)
+    copy_project(foundation)
+    generate(workspace, answers, form="parquet")
+    with (workspace / "workspace.yml").open("a", encoding="utf-8") as file:
+        file.write(f"memory_limit: {limit}\n")
+    parsed = folder / "parsed"
+    parsed.mkdir()
+    shutil.copyfile(workspace / "workspace.yml", parsed / "workspace.yml")
+    bench.keep(foundation, project, parsed)
+    with _most(lambda: sum(map(bench.size_of, _spills(workspace)))) as spilled:
+        measured, _ = bench.measure(bench.REFRESH, foundation, workspace)
+    found = {name: bench.size_of(workspace / name) for name in FOLDERS}
+    return measured, bench.most_expensive(workspace), {**found, "spilled": spilled[0]}
+
+
+def _spills(workspace: Path) -> list[Path]:
+    """The folders that DuckDB spills to, as they lie there now."""
+    return [path for path in workspace.glob("*/*") if re.search(r"spill|[.]tmp", path.name)]
+
+
+@contextmanager
+def _most(look: Callable[[], int]) -> Iterator[list[int]]:
+    """The largest value, in a list, of a function that is called again and again meanwhile."""
+    found, is_over = [0], threading.Event()
+
+    def watch() -> None:
+        while not is_over.wait(EVERY):
+            with suppress(OSError):  # a file went while it was looked at
+                found[0] = max(found[0], look())
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield found
+    finally:
+        is_over.set()
+        watcher.join()
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.memory", description=__doc__)
+    parser.add_argument("answers", type=int, help="a multiple of 40")
+    parser.add_argument("--limit", default="8GB", help="workspace.yml's memory_limit")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="nps-memory-") as folder:
+        measured, models, sizes = build(given.answers, Path(folder), given.limit)
+    print(f"{given.answers:,} answers, memory_limit {given.limit}: {measured.seconds:.0f} s")
+    print(", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in measured.stages.items()))
+    print(f"peak of the process: {measured.peak_mb / 1024:.1f} GiB")
+    print(", ".join(f"{name} {size / 2**30:.1f} GiB" for name, size in sizes.items()))
+    for name, seconds in models[: bench.MOST]:
+        print(f"{seconds:9.1f} s  {name}")
+
+
+if __name__ == "__main__":
+    main()
