@@ -170,7 +170,7 @@ def _run_all(
         run("everything", REFRESH, project, everything)
         results["everything_models"] = most_expensive(everything)
         results["everything_checks"] = checks(everything)
-    keep(foundation, project, everything)
+    empty_others(foundation, project, everything)
     run("full", REFRESH, foundation, product)
     results["models"] = most_expensive(product)
     results["checks"] = checks(product)
@@ -187,11 +187,11 @@ def _run_all(
     return results
 
 
-def keep(foundation: Path, project: Path, workspace: Path) -> None:
-    """Leave the foundation's models alone in a copy of the project, unless that is done.
+def empty_others(foundation: Path, project: Path, workspace: Path) -> None:
+    """Empty the models that the foundation does not need, unless that is done already.
 
     Args:
-        foundation: the copy.
+        foundation: a copy of the project, whose models are emptied.
         project: a copy of the whole project.
         workspace: where it is parsed; any that declares the sources.
     """

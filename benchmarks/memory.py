@@ -2,14 +2,13 @@
 
 N answers, delivered as Parquet, are taken in, built and published with the limit in workspace.yml,
 the foundation's tables alone: for sizes that no script gets through in memory. Told are the seconds
-by stage, the most memory that the process took, what lay on the disk in the end, and what was
-spilled at most on the way.
+by stage, the most memory that the process took, what lay on the disk in the end, and the most
+that was seen to lie spilled at once.
 """
 
 from __future__ import annotations
 
 import argparse
-import re
 import shutil
 import tempfile
 import threading
@@ -20,6 +19,8 @@ from pathlib import Path
 from benchmarks import bench
 from benchmarks.foundation import copy_project
 from benchmarks.generate import generate
+from orchestration.ingest.storage import TEMPORARY
+from orchestration.workspace import load_workspace
 
 FOLDERS = ("landing", "lake", "warehouse", "published")
 EVERY = 0.5  # seconds between two looks
@@ -37,7 +38,7 @@ def build(
 
     Returns:
         What the run took; its models and tests with their seconds, longest first; bytes on the disk
-        by folder, and, as `spilled`, of what was spilled at most.
+        by folder, and, as `spilled`, the most that was seen to lie spilled at once.
     """
     workspace, project, foundation = (folder / name for name in ("all", "project", "foundation"))
     copy_project(project)
@@ -48,8 +49,8 @@ def build(
     parsed = folder / "parsed"
     parsed.mkdir()
     shutil.copyfile(workspace / "workspace.yml", parsed / "workspace.yml")
-    bench.keep(foundation, project, parsed)
-    with _most(lambda: sum(map(bench.size_of, _spills(workspace)))) as spilled:
+    bench.empty_others(foundation, project, parsed)
+    with _largest(lambda: sum(map(bench.size_of, _spills(workspace)))) as spilled:
         measured, _ = bench.measure(bench.REFRESH, foundation, workspace)
     found = {name: bench.size_of(workspace / name) for name in FOLDERS}
     return measured, bench.most_expensive(workspace), {**found, "spilled": spilled[0]}
@@ -57,11 +58,11 @@ def build(
 
 def _spills(workspace: Path) -> list[Path]:
     """The folders that DuckDB spills to, as they lie there now."""
-    return [path for path in workspace.glob("*/*") if re.search(r"spill|[.]tmp", path.name)]
+    return [*load_workspace(workspace).spills, *workspace.glob(f"lake/{TEMPORARY}*")]
 
 
 @contextmanager
-def _most(look: Callable[[], int]) -> Iterator[list[int]]:
+def _largest(look: Callable[[], int]) -> Iterator[list[int]]:
     """The largest value, in a list, of a function that is called again and again meanwhile."""
     found, is_over = [0], threading.Event()
 
@@ -84,8 +85,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.memory", description=__doc__)
     parser.add_argument("answers", type=int, help="a multiple of 40")
     parser.add_argument("--limit", default="8GB", help="workspace.yml's memory_limit")
+    parser.add_argument("--folder", type=Path, help="of the temporary files; on a large disk")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="nps-memory-") as folder:
+    with tempfile.TemporaryDirectory(prefix="nps-memory-", dir=given.folder) as folder:
         measured, models, sizes = build(given.answers, Path(folder), given.limit)
     print(f"{given.answers:,} answers, memory_limit {given.limit}: {measured.seconds:.0f} s")
     print(", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in measured.stages.items()))

@@ -143,10 +143,8 @@ def main() -> None:
             results[name] = json.loads(done.stdout)
             deliver(root / "whole", given.files, given.rows, alone=alone)
             for step in ("whole run", "nothing new"):
-                refresh = ["-m", "orchestration", "refresh"]
-                results[name][step] = bench.measure(refresh, bench.PROJECT, root / "whole")[
-                    0
-                ].seconds
+                measured, _ = bench.measure(bench.REFRESH, bench.PROJECT, root / "whole")
+                results[name][step] = measured.seconds
     print(f"{'':<16}{given.files:>7,} files{'one file':>12}{'ratio':>9}")
     for name, many in results["many"].items():
         one = results["one"][name]

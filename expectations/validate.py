@@ -100,7 +100,7 @@ def lake_views(lake: Path) -> list[str]:
 
 
 def spill_settings(temporary: Path, memory_limit: str | None = None) -> list[str]:
-    """Settings of a connection: where it spills to, and how much memory it may use.
+    """Settings of a database: where it spills to, and how much memory it may use.
 
     Args:
         temporary: a folder for what does not fit; DuckDB's default lies beside the database, or
@@ -108,7 +108,7 @@ def spill_settings(temporary: Path, memory_limit: str | None = None) -> list[str
         memory_limit: an amount as DuckDB writes it, ``8GB``; None leaves DuckDB's default.
     """
     folder = str(temporary).replace("'", "''")
-    settings = [f"set temp_directory = '{folder}'"]
+    settings = [f"set temp_directory = '{folder}'", "set preserve_insertion_order = false"]
     return settings + ([f"set memory_limit = '{memory_limit}'"] if memory_limit else [])
 
 
@@ -348,6 +348,8 @@ def safe_reason(message: str, kind: str = "") -> str:
     if found is None:
         return f"could not be evaluated ({kind or 'unknown error'})"
     name, text = found.groups()
+    if name == "Out of Memory":
+        return "could not be evaluated (not enough memory; raise memory_limit in workspace.yml)"
     if name in _NAMING_ERRORS:
         return f"could not be evaluated ({name} Error: {text[:200].strip()})"
     return f"could not be evaluated ({name} Error)"

@@ -45,6 +45,14 @@ def wal_file(path: Path) -> Path:
     return path.with_name(f"{path.name}.wal")
 
 
+def remove(path: Path) -> None:
+    """Remove a file, or a folder with all that lies in it; neither need be there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def copy_file(source: Path, target: Path) -> None:
     """Copy bytes within the kernel; a file system that can shares them until one side changes.
 

@@ -17,6 +17,7 @@ import dagster as dg
 from orchestration import batches
 from orchestration.context import PROJECT_DIR, current_workspace
 from orchestration.errors import UserError
+from orchestration.files import remove
 from orchestration.inputs import inputs_hash, project_files
 from orchestration.lock import hold_workspace
 from orchestration.progress import announce, record, recorded, timed
@@ -161,7 +162,7 @@ def build_models(workspace: Workspace, *, full_refresh: bool = False) -> list[di
         announce("transform", f"from the beginning: {why}")
         batches.begin_anew(workspace)
         for leftover in workspace.warehouse_dir.glob("nps.duckdb*"):
-            leftover.unlink()
+            remove(leftover)  # a folder, too: what a killed build had spilled
     events: list[dict[str, Any]] = []
 
     def collect(message: Any) -> None:

@@ -438,6 +438,11 @@ class Workspace(_Settings):
         return self.warehouse_dir / "nps.duckdb"
 
     @property
+    def spills(self) -> tuple[Path, Path]:
+        """The folders for what does not fit into memory: of any connection, and of the build's."""
+        return self.warehouse_dir / ".spill", self.warehouse_dir / f"{self.warehouse_file.name}.tmp"
+
+    @property
     def published(self) -> Path:
         """What others read."""
         return self.root / "published"

@@ -491,7 +491,9 @@ def test_other_checks_than_before_look_at_everything(incremental, monkeypatch):
 def test_checks_keep_within_the_workspaces_memory(root):
     """900 MB are 900 000 000 / 1024 / 1024 = 858.3 MiB, as DuckDB writes them."""
     (root / "workspace.yml").write_text(ENTRY + "memory_limit: 900MB\n")
-    query = "select 1 where current_setting('memory_limit') <> '858.3 MiB'"
+    query = f"""
+        select 1 where current_setting('memory_limit') <> '858.3 MiB'
+            or current_setting('temp_directory') <> '{root}/warehouse/.spill'"""
     limit = {"dim_customers": [no_rows("limit", query, why="It is the workspace's.")]}
     entry = {"customers": limit["dim_customers"]}
     workspace = current_workspace()

@@ -8,7 +8,7 @@ import pytest
 from publish_support import WORKSPACE_YML, make_workspace
 
 from orchestration.errors import UserError
-from orchestration.transform import invoke_dbt, target_dir
+from orchestration.transform import build_models, invoke_dbt, target_dir
 
 
 @pytest.fixture
@@ -59,6 +59,19 @@ def test_a_build_does_not_quote_what_dbt_says(workspace, dbt):
     with pytest.raises(UserError) as caught:
         invoke_dbt(workspace, "build")
     assert "models/a.yml" not in str(caught.value)
+
+
+def test_a_build_from_the_beginning_removes_what_a_killed_one_spilled(workspace, dbt):
+    """Beside its file lies a folder of that name, which DuckDB makes for what memory cannot hold."""
+    from orchestration.ingest import prepare_lake
+
+    prepare_lake(workspace)
+    folder = workspace.warehouse_dir / "nps.duckdb.tmp"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "duckdb_temp_storage_S32K-0.tmp").write_bytes(b"rows")
+    (workspace.warehouse_dir / "nps.duckdb.wal").write_bytes(b"half a model")
+    assert build_models(workspace) == []
+    assert list(workspace.warehouse_dir.glob("nps.duckdb*")) == []
 
 
 @pytest.mark.parametrize(("declared", "limit"), [("900MB", "858.3 MiB"), (None, "GiB")])

@@ -1,5 +1,7 @@
 {% if is_batch() -%}
-select known.*
+select
+    known.invitation_key,
+    known.customer_key
 from {{ previous('int_invitations_identified') }} as known
 inner join {{ ref('int_invitations_touched') }} as touched on known.invitation_key = touched.invitation_key
 {%- else -%}

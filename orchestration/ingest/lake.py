@@ -33,6 +33,7 @@ import pyarrow.parquet as pq
 from orchestration import batches
 from orchestration.entities import ENTITIES
 from orchestration.errors import UserError
+from orchestration.files import remove
 from orchestration.ingest import mapping, packs, reader
 from orchestration.ingest.manifest import FileState, Key, Manifest, Stat, files_table, now
 from orchestration.ingest.rawfile import COMPRESSION_LEVEL, GROUP, lake_schema, write_raw
@@ -268,10 +269,10 @@ def _sweep(workspace: Workspace, manifest: Manifest) -> None:
     folders += [top / entity for top in (workspace.raw, workspace.rejected) for entity in ENTITIES]
     for folder in folders:
         for path in folder.glob(f"{TEMPORARY}*"):
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
+            remove(path)
+    # a killed process leaves behind what it had no memory for: rows with all that is personal
+    for path in workspace.spills:
+        remove(path)
     packs.repair(workspace, manifest)
 
 

@@ -41,7 +41,7 @@ class Both:
     Attributes:
         made_from: of each build of the first what it went on from; None: from the beginning.
         said: what its publications said.
-        hows: how they made each table of which few rows were new, as the marts' names and ways.
+        hows: how they made each changed table whose new rows a condition tells: names and ways.
     """
 
     grown: Path
@@ -82,7 +82,7 @@ def test_only_the_first_build_is_full(both):
 
 
 def test_a_batch_changes_no_row_that_its_condition_misses(both):
-    """The published file is patched by these conditions; a row beyond would copy all, and say so."""
+    """The published file is patched by these conditions; a row beyond has its table copied, which is said."""
     assert not [line for line in both.said if "copied anew" in line]
     assert {name for name, how in both.hows if how == "patch"} == {
         "marts.customer_nps_features",

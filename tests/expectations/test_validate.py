@@ -282,6 +282,10 @@ def test_a_file_that_is_held_open(database):
     [
         (f"Conversion Error: Could not convert '{SECRET}'", "(Conversion Error)"),
         (f"Out of Range Error: {SECRET}", "(Out of Range Error)"),
+        (
+            f"Out of Memory Error: {SECRET}",
+            "(not enough memory; raise memory_limit in workspace.yml)",
+        ),
         ('x\nBinder Error: no "a"\nLINE 1: select', '(Binder Error: no "a")'),
         (f"it is {SECRET}", "(unknown error)"),
         ("Ann Lee Error: x", "(unknown error)"),

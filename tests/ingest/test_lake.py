@@ -390,6 +390,17 @@ def test_leftovers_are_swept_and_what_is_not_ours_stays(lake: Lake):
     assert len(parquet_files(lake)) == before
 
 
+def test_what_a_killed_run_had_no_memory_for_goes(lake: Lake):
+    """DuckDB's folders beside the build: rows of any table lie in them."""
+    lake.deliver(ONE)
+    spills = [lake.root / "warehouse" / name for name in (".spill", "nps.duckdb.tmp")]
+    for folder in spills:
+        folder.mkdir(parents=True)
+        (folder / "duckdb_temp_storage_S32K-0.tmp").write_bytes(b"rows")
+    lake.ingest()
+    assert [folder for folder in spills if folder.exists()] == []
+
+
 def test_a_crash_between_new_and_old_parquet_leaves_one(lake: Lake, monkeypatch):
     lake.deliver(ONE)
     lake.ingest()
