@@ -17,13 +17,14 @@ export GX_ANALYTICS_ENABLED := false
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 22
 
-# uv installs the hashed lock in seconds where pip takes minutes; uv itself comes by pip.
+# uv installs the hashed lock in seconds where pip takes minutes; uv itself comes by pip. Compiled here,
+# once: where PYTHONDONTWRITEBYTECODE is set (as in many images) every run would spend ten seconds on it.
 $(STAMP): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; this is " + sys.version.split()[0])'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "setting up $(VENV) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'
-	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --require-hashes -r requirements.lock
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --compile-bytecode --require-hashes -r requirements.lock
 	@touch $@
 
 setup: $(STAMP) ## the virtual environment, from the lock

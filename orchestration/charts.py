@@ -99,7 +99,8 @@ def _spec(chart: Any, width: int, height: Any, fit: str) -> dict[str, Any]:
             "labelPadding": 6,
         },
     )
-    return chart.to_dict()
+    # the tests hold the charts against Vega-Lite's schema: each run would spend a second on it
+    return chart.to_dict(validate=False)
 
 
 def words_spec(text: str, width: int, height: int) -> dict[str, Any]:

@@ -9,8 +9,10 @@ from dataclasses import replace
 from datetime import date
 from html.parser import HTMLParser
 
+import altair as alt
 import duckdb
 import pytest
+from jsonschema.exceptions import ValidationError
 
 from orchestration import charts
 from orchestration import report as module
@@ -379,6 +381,28 @@ def test_two_names_that_look_alike_stay_two_rows():
     spec = charts.dots_spec(figures, charts.WIDE, [0, 30], None)
     (rows,) = spec["datasets"].values() if "datasets" in spec else [spec["data"]["values"]]
     assert [row["name"] for row in rows] == ["north", "north (2)"]
+
+
+FIGURES = [charts.Figure(f"2025-{month:02}-01", 10.0, 5.0, 15.0, 9) for month in (1, 2, 3)]
+OUTCOME = charts.Outcome("promoter", 90, 9, 8, 1, 12.5, 2.2, 47.1, None, None, None)
+CURVE = charts.Curve("promoter", ((0, 1.0, None, None), (30, 0.9, 0.8, 0.95)), 9)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        charts.words_spec("No answers yet", 560, 80),
+        charts.trend_spec(FIGURES, charts.WIDE, 300),
+        charts.dots_spec(FIGURES, charts.WIDE, [0, 30], 12.0),
+        charts.churn_spec([OUTCOME], charts.WIDE),
+        charts.curves_spec([CURVE], charts.WIDE, 320),
+    ],
+    ids=["words", "trend", "dots", "churn", "curves"],
+)
+def test_what_is_drawn_keeps_to_the_schema_of_vega_lite(spec):
+    alt.Chart.from_dict(spec, validate=True)
+    with pytest.raises(ValidationError):
+        alt.Chart.from_dict({**spec, "width": "wide"}, validate=True)
 
 
 @pytest.mark.parametrize(
