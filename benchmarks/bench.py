@@ -33,6 +33,7 @@ RESULTS = Path(__file__).with_name("results") / "latest.json"
 REFRESH = ("-m", "orchestration", "refresh")
 IMPORTS = "import great_expectations, dagster_dbt, dbt.cli.main"
 MOST = 5
+FOLDERS = ("landing", "lake", "warehouse", "published")
 
 
 @dataclass(frozen=True)
@@ -154,6 +155,7 @@ def _run_all(
     runs: dict[str, Measured] = {}
 
     def run(name: str, command: Sequence[str], project: Path, workspace: Path) -> str:
+        os.sync()  # what the run before wrote is not written while this one is timed
         runs[name], text = measure(command, project, workspace)
         print(f"{runs[name].seconds:8.1f} s  {name}", flush=True)
         return text
@@ -179,9 +181,7 @@ def _run_all(
     add_day(product, answers, 1)
     run("increment", REFRESH, foundation, product)
     results["increment_models"] = most_expensive(product)
-    results["bytes"] = {
-        name: size_of(product / name) for name in ("landing", "lake", "warehouse", "published")
-    }
+    results["bytes"] = {name: size_of(product / name) for name in FOLDERS}
     results["runs"] = {name: asdict(measured) for name, measured in runs.items()}
     results["ratios"] = ratios({name: measured.seconds for name, measured in runs.items()})
     return results

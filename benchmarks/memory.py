@@ -20,9 +20,7 @@ from benchmarks import bench
 from benchmarks.foundation import copy_project
 from benchmarks.generate import generate
 from orchestration.ingest.storage import TEMPORARY
-from orchestration.workspace import load_workspace
 
-FOLDERS = ("landing", "lake", "warehouse", "published")
 EVERY = 0.5  # seconds between two looks
 
 
@@ -52,13 +50,17 @@ def build(
     bench.empty_others(foundation, project, parsed)
     with _largest(lambda: sum(map(bench.size_of, _spills(workspace)))) as spilled:
         measured, _ = bench.measure(bench.REFRESH, foundation, workspace)
-    found = {name: bench.size_of(workspace / name) for name in FOLDERS}
+    found = {name: bench.size_of(workspace / name) for name in bench.FOLDERS}
     return measured, bench.most_expensive(workspace), {**found, "spilled": spilled[0]}
 
 
 def _spills(workspace: Path) -> list[Path]:
     """The folders that DuckDB spills to, as they lie there now."""
-    return [*load_workspace(workspace).spills, *workspace.glob(f"lake/{TEMPORARY}*")]
+    return [
+        path
+        for pattern in ("warehouse/.spill", "warehouse/*.tmp", f"lake/{TEMPORARY}*")
+        for path in workspace.glob(pattern)
+    ]
 
 
 @contextmanager
@@ -87,6 +89,8 @@ def main() -> None:
     parser.add_argument("--limit", default="8GB", help="workspace.yml's memory_limit")
     parser.add_argument("--folder", type=Path, help="of the temporary files; on a large disk")
     given = parser.parse_args()
+    if given.folder:
+        given.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="nps-memory-", dir=given.folder) as folder:
         measured, models, sizes = build(given.answers, Path(folder), given.limit)
     print(f"{given.answers:,} answers, memory_limit {given.limit}: {measured.seconds:.0f} s")

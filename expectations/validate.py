@@ -100,7 +100,9 @@ def lake_views(lake: Path) -> list[str]:
 
 
 def spill_settings(temporary: Path, memory_limit: str | None = None) -> list[str]:
-    """Settings of a database: where it spills to, and how much memory it may use.
+    """Settings of a database: where it spills to, how much memory it may use, rows in any order.
+
+    To keep the rows' order, which nobody needs here, would cost memory.
 
     Args:
         temporary: a folder for what does not fit; DuckDB's default lies beside the database, or
@@ -348,6 +350,8 @@ def safe_reason(message: str, kind: str = "") -> str:
     if found is None:
         return f"could not be evaluated ({kind or 'unknown error'})"
     name, text = found.groups()
+    if name == "Out of Memory" and "max_temp_directory_size" in text:
+        return "could not be evaluated (no room on the disk for what memory cannot hold; free some)"
     if name == "Out of Memory":
         return "could not be evaluated (not enough memory; raise memory_limit in workspace.yml)"
     if name in _NAMING_ERRORS:

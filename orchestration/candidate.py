@@ -261,7 +261,7 @@ def refuse_wal(path: Path) -> None:
 
 def connect(workspace: Workspace) -> duckdb.DuckDBPyConnection:
     """An in-memory connection within the workspace's memory, spilling inside the workspace."""
-    config = {"temp_directory": str(workspace.spills[0])}
+    config = {"temp_directory": str(workspace.spill)}
     if workspace.memory_limit:
         config["memory_limit"] = str(workspace.memory_limit)
     return duckdb.connect(config=config)

@@ -141,7 +141,7 @@ def check_warehouse(
 
 def _memory(workspace: Workspace) -> list[str]:
     """The settings that keep checks within the workspace's memory."""
-    return spill_settings(workspace.spills[0], workspace.memory_limit)
+    return spill_settings(workspace.spill, workspace.memory_limit)
 
 
 def as_asset_check_result(schema: str, result: CheckResult) -> AssetCheckResult:

@@ -119,7 +119,7 @@ def _broken_rules(workspace: Workspace, result: Any) -> str:
     """
     import duckdb
 
-    from expectations.validate import release_dbt
+    from expectations.validate import release_dbt, spill_settings
 
     if result.status != "fail" or getattr(result.node, "test_metadata", None) is None:
         return ""
@@ -128,6 +128,8 @@ def _broken_rules(workspace: Workspace, result: Any) -> str:
     release_dbt()
     try:
         with duckdb.connect(str(workspace.warehouse_file), read_only=True) as connection:
+            for setting in spill_settings(workspace.spill, workspace.memory_limit):
+                connection.execute(setting)
             found = connection.execute(
                 "select broken, count(*) as n "
                 f"from ({result.node.compiled_code}) group by all order by n desc, broken"

@@ -438,9 +438,12 @@ class Workspace(_Settings):
         return self.warehouse_dir / "nps.duckdb"
 
     @property
-    def spills(self) -> tuple[Path, Path]:
-        """The folders for what does not fit into memory: of any connection, and of the build's."""
-        return self.warehouse_dir / ".spill", self.warehouse_dir / f"{self.warehouse_file.name}.tmp"
+    def spill(self) -> Path:
+        """The folder for what does not fit into memory while checking and publishing.
+
+        dbt's own connection spills beside its database, ingest into the lake.
+        """
+        return self.warehouse_dir / ".spill"
 
     @property
     def published(self) -> Path:

@@ -270,9 +270,9 @@ def _sweep(workspace: Workspace, manifest: Manifest) -> None:
     for folder in folders:
         for path in folder.glob(f"{TEMPORARY}*"):
             remove(path)
-    # a killed process leaves behind what it had no memory for: rows with all that is personal
-    for path in workspace.spills:
-        remove(path)
+    # A killed process leaves behind what it had no memory for: rows with all that is personal. What
+    # lies beside the build goes with the build, which is made anew after a kill.
+    remove(workspace.spill)
     packs.repair(workspace, manifest)
 
 

@@ -604,7 +604,10 @@ def _open_parquet(path: Path, form: Format, wanted: tuple[str, ...]) -> Rows:
     cells = tuple(_text_of(place, column.type) for place, column in enumerate(file.schema_arrow))
     rows = Rows(names=names, cells=cells, at=columns.at)
     schema = pa.schema(
-        [pa.field(f"c{place}", column.type) for place, column in enumerate(file.schema_arrow)]
+        [
+            pa.field(f"c{place}", pa.string() if _is_text(column.type) else column.type)
+            for place, column in enumerate(file.schema_arrow)
+        ]
         + [pa.field("_row_number", pa.int64())]
     )
 
@@ -625,16 +628,27 @@ def _open_parquet(path: Path, form: Format, wanted: tuple[str, ...]) -> Rows:
 
 def _text_of(place: int, kind: pa.DataType) -> str:
     """SQL of a Parquet column's text; of texts the column itself."""
-    if pa.types.is_string(kind):
+    if _is_text(kind):
         return f"c{place}"
     return f"to_json(c{place})::varchar" if pa.types.is_nested(kind) else f"c{place}::varchar"
 
 
+def _is_text(kind: pa.DataType) -> bool:
+    """Whether a column holds texts, in whichever of Arrow's layouts."""
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return kind in (pa.string(), pa.large_string(), pa.string_view())
+
+
 def _filled(column: pa.Array) -> pa.Array:
     """Texts, which must be UTF-8, with NULL for empty ones, as they are in delimited files."""
-    if not pa.types.is_string(column.type):
+    is_text = _is_text(column.type)
+    if is_text:
+        column = column.cast(pa.string())
+    if is_text or pa.types.is_nested(column.type):
+        column.validate(full=True)
+    if not is_text:
         return column
-    column.validate(full=True)
     empty = pc.equal(pc.binary_length(column), 0)
     return (
         pc.if_else(empty, pa.scalar(None, pa.string()), column) if pc.any(empty).as_py() else column

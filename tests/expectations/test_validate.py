@@ -286,6 +286,11 @@ def test_a_file_that_is_held_open(database):
             f"Out of Memory Error: {SECRET}",
             "(not enough memory; raise memory_limit in workspace.yml)",
         ),
+        (
+            "Out of Memory Error: failed to offload data block of size 256.0 KiB (1.0 MiB/1.0 MiB "
+            "used). This limit was set by the 'max_temp_directory_size' setting.",
+            "(no room on the disk for what memory cannot hold; free some)",
+        ),
         ('x\nBinder Error: no "a"\nLINE 1: select', '(Binder Error: no "a")'),
         (f"it is {SECRET}", "(unknown error)"),
         ("Ann Lee Error: x", "(unknown error)"),

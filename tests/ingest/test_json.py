@@ -262,6 +262,27 @@ def test_damaged_parquet(lake: Lake):
     assert lake.raw() == []
 
 
+LAYOUTS = [pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())]
+
+
+def as_csv_and_parquet(lake: Lake, rows: list[tuple[str, ...]], names: tuple[str, ...]):
+    """The named columns of each delivery of the rows: as CSV, and as each layout of Parquet's."""
+    found = []
+    for layout in (None, *LAYOUTS):
+        columns = [
+            pa.array(column).cast(layout or pa.string()) for column in zip(*rows, strict=True)
+        ]
+        body = "".join(",".join(row) + "\n" for row in rows).encode()
+        table = pa.table(columns, names=["id", "nps", "date", "text"])
+        content = parquet(table) if layout else HEADER + body
+        lake.declare(format={"type": "parquet" if layout else "csv"}).deliver(content)
+        assert lake.ingest().problems == []
+        sha256 = hashlib.sha256(content).hexdigest()
+        mine = [row for row in lake.raw() if row["_file_sha256"] == sha256]
+        found.append([tuple(row[name] for name in names) for row in mine])
+    return found
+
+
 def test_texts_in_parquet_are_read_as_in_csv(lake: Lake):
     # empty, blank, with the character that separates cells while hashing, times of several shapes
     rows = [
@@ -271,21 +292,32 @@ def test_texts_in_parquet_are_read_as_in_csv(lake: Lake):
         ("4", "ten", "02.01.2025", "ab\x1f"),
         ("5", "0", "", "Ünï"),
     ]
-    body = "".join(",".join(row) + "\n" for row in rows).encode()
-    found = []
-    for kind, text in (("csv", None), ("parquet", pa.string()), ("parquet", pa.large_string())):
-        columns = [pa.array(column, text) for column in zip(*rows, strict=True)]
-        table = pa.table(columns, names=["id", "nps", "date", "text"])
-        content = HEADER + body if kind == "csv" else parquet(table)
-        lake.declare(format={"type": kind}).deliver(content)
-        assert lake.ingest().problems == []
-        sha256 = hashlib.sha256(content).hexdigest()
-        names = ("response_id", "score", "submitted_at", "comment", "_flags", "_row_hash")
-        mine = [row for row in lake.raw() if row["_file_sha256"] == sha256]
-        found.append([tuple(row[name] for name in names) for row in mine])
-    assert found[0] == found[1] == found[2]
-    assert [row[3] for row in found[0]] == ["fine", None, "a\x1fb", "ab\x1f", "Ünï"]
-    assert len({row[5] for row in found[0]}) == len(rows)
+    names = ("response_id", "score", "submitted_at", "comment", "_flags", "_row_hash")
+    first, *others = as_csv_and_parquet(lake, rows, names)
+    assert all(other == first for other in others)
+    assert [row[3] for row in first] == ["fine", None, "a\x1fb", "ab\x1f", "Ünï"]
+    assert len({row[5] for row in first}) == len(rows)
+
+
+def test_times_of_one_shape_in_parquet_are_read_as_in_csv(lake: Lake):
+    """Times and addresses that are looked at by the column, with gaps and faults among them."""
+    lake.declare(columns={"response_id": "id", "score": "nps", "submitted_at": "date",
+                          "email": "text"})  # fmt: skip
+    others = {7: "", 19: "2025-02-30T10:00:00Z", 23: "soon", 31: "2025-01-02T11:00:00+01:00"}
+    rows = [
+        (str(i), "9", others.get(i, f"2025-01-02T10:00:{i:02}Z"), "" if i == 9 else f"A{i}@x.org")
+        for i in range(60)
+    ]
+    names = ("submitted_at", "_flags", "email", "_email_key", "_row_hash")
+    first, *parquets = as_csv_and_parquet(lake, rows, names)
+    assert all(found == first for found in parquets)
+    assert [first[i][:2] for i in (0, 7, 31)] == [
+        ("2025-01-02T10:00:00.000000Z", None),
+        (None, None),
+        ("2025-01-02T10:00:00.000000Z", None),
+    ]
+    assert [first[i][1] for i in (19, 23)] == ["submitted_at:bad_timestamp"] * 2
+    assert first[9][2:4] == (None, None) and first[8][2:4] == ("A8@x.org", "a8@x.org")
 
 
 def test_a_row_has_one_hash_whatever_lies_beside_it(lake: Lake):
@@ -300,9 +332,16 @@ def test_a_row_has_one_hash_whatever_lies_beside_it(lake: Lake):
     assert len(hashes) == 2 and len(set(hashes)) == 1
 
 
-def test_parquet_whose_text_is_not_utf8(lake: Lake):
+@pytest.mark.parametrize("layout", [*LAYOUTS, pa.list_(pa.string())], ids=str)
+def test_parquet_whose_text_is_not_utf8(lake: Lake, layout: pa.DataType):
     lake.declare(format={"type": "parquet"})
     broken = pa.array([b"\xff\xfe"]).cast(pa.string(), safe=False)
+    if pa.types.is_list(layout):
+        broken = pa.ListArray.from_arrays([0, 1], broken)
+    elif pa.types.is_dictionary(layout):
+        broken = pa.DictionaryArray.from_arrays(pa.array([0], pa.int32()), broken)
+    else:
+        broken = broken.cast(layout)
     table = pa.table([pa.array(["1"])] * 3 + [broken], names=["id", "nps", "date", "text"])
     lake.deliver(parquet(table))
     assert [problem.reason for problem in lake.ingest().problems] == ["unreadable_parquet"]
