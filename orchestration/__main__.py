@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import gc
 import os
 import shutil
 import subprocess
@@ -55,9 +54,6 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
 
     os.environ.update(TELEMETRY_OFF)
-    # A run imports a million objects that stay: looking for garbage among them time and again
-    # costs a tenth of a run without anything new.
-    gc.set_threshold(100_000, 50, 50)
     try:
         return {
             "refresh": lambda: _refresh(full=False),
