@@ -156,7 +156,9 @@ def test_what_a_failed_test_found_is_told_by_its_rules(tmp_path):
     node = SimpleNamespace(
         test_metadata=SimpleNamespace(name="holds"), compiled_code="select broken from t"
     )
-    workspace = SimpleNamespace(warehouse_file=path)
+    workspace = SimpleNamespace(
+        warehouse_file=path, spill=tmp_path / ".spill", memory_limit="500MB"
+    )
     result = SimpleNamespace(status="fail", node=node)
     assert _broken_rules(workspace, result) == "a_rule: 2 rows; b is null: 1 rows"
     node.test_metadata.name = "relationships"
