@@ -1,16 +1,23 @@
 """The report's charts: Vega-Lite specs by Altair, drawn as SVG without a browser.
 
 Colours are the light theme's in the SVG itself (so that the PNG has them too) and are overridden
-by the page's style in the dark.
+by the page's style in the dark. A drawing is kept in the workspace and made anew where its figures,
+or the code and libraries that draw, are others: most days most charts are those of the day before.
 """
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
+
+from orchestration.files import replace, sync
 
 WIDE, NARROW = 820, 350  # pixels of the drawing, axes included
 
@@ -304,18 +311,78 @@ def curves_spec(curves: Sequence[Curve], width: int, height: int) -> dict[str, A
     return _spec(chart, width, height, "fit")
 
 
-def svg(spec: dict[str, Any], name: str) -> str:
-    """Draw a spec as SVG to be put into the page.
+def titled_trend_spec(title: str, months: Sequence[Figure]) -> dict[str, Any]:
+    """The trend under a title, on white: a picture that stands alone; without months, words."""
+    if months:
+        spec = trend_spec(months, 640, 260)
+        ink = light("ink")
+        spec["title"] = {"text": title, "anchor": "start", "color": ink, "fontSize": 14}
+    else:
+        spec = words_spec("No answers yet", 560, 80)
+    return spec | {"background": "#ffffff"}
+
+
+def svg(folder: Path, name: str, spec_of: Callable[..., dict[str, Any]], *figures: Any) -> str:
+    """Draw `spec_of(*figures)` as SVG to be put into a page.
 
     Names of XML's spaces, which look like addresses, go: HTML needs none. Ids get the chart's
     name, since two charts of one page would clip each other by the same id.
-    """
-    import vl_convert
 
-    svg = vl_convert.vegalite_to_svg(spec, allowed_base_urls=[])
-    svg = re.sub(r' xmlns(:\w+)?="[^"]*"', "", svg, count=2)
-    svg = re.sub(r'(id="|url\(#)(\w+)', rf"\g<1>{name}-\g<2>", svg)
-    return svg.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1)
+    Args:
+        folder: where drawings are kept.
+        name: of the chart, one of its own.
+        spec_of: the function that makes the spec.
+        figures: its arguments.
+    """
+
+    def draw() -> bytes:
+        import vl_convert
+
+        svg = vl_convert.vegalite_to_svg(spec_of(*figures), allowed_base_urls=[])
+        svg = re.sub(r' xmlns(:\w+)?="[^"]*"', "", svg, count=2)
+        svg = re.sub(r'(id="|url\(#)(\w+)', rf"\g<1>{name}-\g<2>", svg)
+        return svg.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1).encode()
+
+    return _kept(folder / f"{name}.svg", draw, spec_of, figures).decode()
+
+
+def png(folder: Path, name: str, spec_of: Callable[..., dict[str, Any]], *figures: Any) -> bytes:
+    """Draw `spec_of(*figures)` as PNG; the arguments are those of `svg`."""
+
+    def draw() -> bytes:
+        import vl_convert
+
+        return vl_convert.vegalite_to_png(spec_of(*figures), scale=1.5, allowed_base_urls=[])
+
+    return _kept(folder / f"{name}.png", draw, spec_of, figures)
+
+
+def _kept(
+    path: Path, draw: Callable[[], bytes], spec_of: Callable[..., Any], figures: tuple[Any, ...]
+) -> bytes:
+    """What was drawn of the very same figures before, or else what `draw` makes of them now.
+
+    A file's first line tells what it was drawn of, and what follows: no half a drawing is shown.
+    """
+    code = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+    libraries = [version(name) for name in ("altair", "vl-convert-python")]
+    drawn_of = repr((code, libraries, spec_of.__name__, figures)).encode()
+
+    def heading(drawing: bytes) -> bytes:
+        return hashlib.sha256(drawn_of + drawing).hexdigest().encode()
+
+    with suppress(OSError):
+        first, _, drawing = path.read_bytes().partition(b"\n")
+        if first == heading(drawing):
+            return drawing
+    drawing = draw()
+    with suppress(OSError):  # it is drawn again next time
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.tmp")
+        temporary.write_bytes(heading(drawing) + b"\n" + drawing)
+        sync(temporary)
+        replace(temporary, path)
+    return drawing
 
 
 def distinct(names: Iterable[str]) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 
@@ -51,9 +52,12 @@ def kept_connections(storage: Any) -> Iterator[None]:
             yield connection
 
     storage._connect = connect
+    # asked for each event of an asset, each time by another connection
+    storage.has_table = cache(storage.has_table)
     try:
         yield
     finally:
         del storage._connect
+        del storage.has_table
         for engine in engines.values():
             engine.dispose()

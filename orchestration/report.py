@@ -36,11 +36,11 @@ from orchestration.charts import (
     curves_spec,
     domain_of,
     dots_spec,
-    light,
     plain,
+    png,
     svg,
+    titled_trend_spec,
     trend_spec,
-    words_spec,
 )
 from orchestration.errors import UserError
 from orchestration.publish import MARTS, open_published, published_generation
@@ -133,21 +133,13 @@ def trend_png(workspace: Workspace) -> bytes:
     Raises:
         UserError: nothing is published, or the published file can't be read.
     """
-    import vl_convert
+    title = f"{headline_name(workspace)} by month, with its 95 % interval"
+    months = _facts(workspace).months
+    return png(_drawings(workspace), "trend", titled_trend_spec, title, months)
 
-    facts = _facts(workspace)
-    if facts.months:
-        spec = trend_spec(facts.months, 640, 260)
-        spec["title"] = {
-            "text": f"{headline_name(workspace)} by month, with its 95 % interval",
-            "anchor": "start",
-            "color": light("ink"),
-            "fontSize": 14,
-        }
-    else:
-        spec = words_spec("No answers yet", 560, 80)
-    spec["background"] = "#ffffff"
-    return vl_convert.vegalite_to_png(spec, scale=1.5, allowed_base_urls=[])
+
+def _drawings(workspace: Workspace) -> Path:
+    return workspace.runs / "charts"
 
 
 # --- reading ------------------------------------------------------------------------------------
@@ -307,7 +299,7 @@ def _page(workspace: Workspace, facts: Facts) -> str:
     title = f"{headline_name(workspace)}, as of {_day(facts.generation['as_of_on'])}"
     sections = [
         _headline_section(workspace, facts),
-        _trend_section(facts),
+        _trend_section(workspace, facts),
         _segment_section(workspace, facts),
         _churn_section(workspace, facts),
         _others_section(facts),
@@ -453,7 +445,7 @@ def _standouts(facts: Facts) -> str:
     return f"<section><h2>What stands out</h2>{text}</section>"
 
 
-def _trend_section(facts: Facts) -> str:
+def _trend_section(workspace: Workspace, facts: Facts) -> str:
     months = facts.months
     if not months:
         return _empty("Trend by month", "No answers yet.")
@@ -466,9 +458,10 @@ def _trend_section(facts: Facts) -> str:
         f"{plain(min(f.value for f in shown if f.value is not None))}, highest "
         f"{plain(max(f.value for f in shown if f.value is not None))}."
     )
+    drawings = _drawings(workspace)
     charts = {
-        "wide": svg(trend_spec(months, WIDE, 300), "trend-wide"),
-        "narrow": svg(trend_spec(months, NARROW, 240), "trend-narrow"),
+        "wide": svg(drawings, "trend-wide", trend_spec, months, WIDE, 300),
+        "narrow": svg(drawings, "trend-narrow", trend_spec, months, NARROW, 240),
     }
     notes = ["The band is the 95 % interval: the fewer answers, the wider."]
     if any(not f.complete for f in shown):
@@ -500,6 +493,7 @@ def _segment_section(workspace: Workspace, facts: Facts) -> str:
     }
     domain = domain_of(itertools.chain.from_iterable(drawn.values()))
     total = facts.headline.nps if facts.headline else None
+    drawings = _drawings(workspace)
     parts = []
     for number, (dimension, figures) in enumerate(facts.segments.items()):
         heading = f"<h3>By {_told(dimension.replace('_', ' '))}</h3>"
@@ -517,8 +511,8 @@ def _segment_section(workspace: Workspace, facts: Facts) -> str:
             continue
         alt = "; ".join(f"{f.label} {plain(f.value)} ({_interval(f.low, f.high)})" for f in shown)
         charts = {
-            "wide": svg(dots_spec(shown, WIDE, domain, total), f"s{number}-wide"),
-            "narrow": svg(dots_spec(shown, NARROW, domain, total), f"s{number}-narrow"),
+            "wide": svg(drawings, f"s{number}-wide", dots_spec, shown, WIDE, domain, total),
+            "narrow": svg(drawings, f"s{number}-narrow", dots_spec, shown, NARROW, domain, total),
         }
         table = _table(
             ["Segment", "Score", "95 % interval", "Answers"],
@@ -552,9 +546,10 @@ def _churn_section(workspace: Workspace, facts: Facts) -> str:
         f"{CLASSES[o.nps_class]} within {o.window_days} days: {_percent(o.churn_rate)}"
         for o in rated
     )
+    drawings = _drawings(workspace)
     charts = {
-        "wide": svg(churn_spec(rated, WIDE), "churn-wide"),
-        "narrow": svg(churn_spec(rated, NARROW), "churn-narrow"),
+        "wide": svg(drawings, "churn-wide", churn_spec, rated, WIDE),
+        "narrow": svg(drawings, "churn-narrow", churn_spec, rated, NARROW),
     }
     present = [name for name in CLASSES if any(o.nps_class == name for o in rated)]
     legend = "".join(f'<li><i class="{name}"></i>{CLASSES[name]}</li>' for name in present)
@@ -584,13 +579,13 @@ def _churn_section(workspace: Workspace, facts: Facts) -> str:
         f'<ul class="legend">{legend}</ul>'
         + _figure(charts, alt, note)
         + _details(table)
-        + _curves(facts)
+        + _curves(workspace, facts)
         + _money(workspace, facts)
         + _risks(workspace, facts),
     )
 
 
-def _curves(facts: Facts) -> str:
+def _curves(workspace: Workspace, facts: Facts) -> str:
     """How long customers stay, by the class of their first answer."""
     curves = [curve for curve in facts.curves if len(curve.points) > 1]
     if not curves:
@@ -599,9 +594,10 @@ def _curves(facts: Facts) -> str:
     alt = "; ".join(
         f"{CLASSES[c.nps_class]}: {_percent(kept)} after {days} days" for c, days, kept, *_ in ends
     )
+    drawings = _drawings(workspace)
     charts = {
-        "wide": svg(curves_spec(curves, WIDE, 320), "curves-wide"),
-        "narrow": svg(curves_spec(curves, NARROW, 260), "curves-narrow"),
+        "wide": svg(drawings, "curves-wide", curves_spec, curves, WIDE, 320),
+        "narrow": svg(drawings, "curves-narrow", curves_spec, curves, NARROW, 260),
     }
     legend = "".join(
         f'<li><i class="{c.nps_class}"></i>{CLASSES[c.nps_class]}</li>' for c in curves

@@ -405,6 +405,39 @@ def test_what_is_drawn_keeps_to_the_schema_of_vega_lite(spec):
         alt.Chart.from_dict({**spec, "width": "wide"}, validate=True)
 
 
+def test_a_chart_of_the_same_figures_is_not_drawn_again(tmp_path):
+    asked = []
+
+    def spec(text):
+        asked.append(text)
+        return charts.words_spec(text, 100, 40)
+
+    first = charts.svg(tmp_path, "words", spec, "one")
+    assert charts.svg(tmp_path, "words", spec, "one") == first
+    assert charts.svg(tmp_path, "words", spec, "two") != first
+    assert asked == ["one", "two"]
+    # the new one took the old one's place
+    assert [path.name for path in tmp_path.iterdir()] == ["words.svg"]
+    assert charts.svg(tmp_path, "words", spec, "one") == first
+    assert asked == ["one", "two", "one"]
+
+
+def test_a_drawing_that_was_cut_short_is_made_anew(tmp_path):
+    picture = charts.png(tmp_path, "words", charts.words_spec, "one", 100, 40)
+    path = tmp_path / "words.png"
+    kept = path.read_bytes()
+    assert kept.endswith(picture)
+    path.write_bytes(kept[:-1])
+    assert charts.png(tmp_path, "words", charts.words_spec, "one", 100, 40) == picture
+    assert path.read_bytes() == kept
+
+
+def test_a_chart_is_drawn_where_it_cannot_be_kept(tmp_path):
+    folder = tmp_path / "a file"
+    folder.touch()
+    assert charts.svg(folder, "words", charts.words_spec, "one", 100, 40).startswith("<svg")
+
+
 @pytest.mark.parametrize(
     "value, shown",
     [(-0.04, "0.0"), (-0.06, "−0.1"), (1234.56, "1,234.6"), (0.0, "0.0"), (None, "–")],
