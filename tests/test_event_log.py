@@ -51,6 +51,7 @@ def test_connections_are_kept_while_it_lasts_and_no_longer(tmp_path, monkeypatch
     with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
         storage = instance.event_log_storage
         of_class = storage._connect
+        has_table = storage.has_table
         with kept_connections(storage):
             assert storage._connect != of_class
             import sqlite3
@@ -64,6 +65,7 @@ def test_connections_are_kept_while_it_lasts_and_no_longer(tmp_path, monkeypatch
             monkeypatch.setattr(sqlite3.dbapi2, "connect", connect)
             run_id = _run(instance)
         assert storage._connect == of_class
+        assert storage.has_table == has_table
     # of the index and of the run's own file, not one for each event
     assert sum(run_id in path for path in opened) <= 2
 
