@@ -13,11 +13,12 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from orchestration.files import replace, sync
+from orchestration.ingest.storage import write_if_changed
 
 WIDE, NARROW = 820, 350  # pixels of the drawing, axes included
 
@@ -364,9 +365,7 @@ def _kept(
 
     A file's first line tells what it was drawn of, and what follows: no half a drawing is shown.
     """
-    code = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
-    libraries = [version(name) for name in ("altair", "vl-convert-python")]
-    drawn_of = repr((code, libraries, spec_of.__name__, figures)).encode()
+    drawn_of = repr((_drawn_by(), spec_of.__name__, figures)).encode()
 
     def heading(drawing: bytes) -> bytes:
         return hashlib.sha256(drawn_of + drawing).hexdigest().encode()
@@ -377,12 +376,15 @@ def _kept(
             return drawing
     drawing = draw()
     with suppress(OSError):  # it is drawn again next time
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.tmp")
-        temporary.write_bytes(heading(drawing) + b"\n" + drawing)
-        sync(temporary)
-        replace(temporary, path)
+        write_if_changed(path, heading(drawing) + b"\n" + drawing)
     return drawing
+
+
+@lru_cache(maxsize=1)
+def _drawn_by() -> tuple[str, ...]:
+    """This module's hash, and the versions of the libraries that draw."""
+    code = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+    return (code, version("altair"), version("vl-convert-python"))
 
 
 def distinct(names: Iterable[str]) -> list[str]:

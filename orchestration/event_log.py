@@ -14,7 +14,7 @@ from typing import Any
 
 @contextmanager
 def kept_connections(storage: Any) -> Iterator[None]:
-    """Keep one connection a database of an event log while the context lasts.
+    """Keep one connection a database of an event log, and which tables it has, while it lasts.
 
     Args:
         storage: a Dagster event log storage; one that is not of files in SQLite is left alone.

@@ -68,6 +68,8 @@ def test_connections_are_kept_while_it_lasts_and_no_longer(tmp_path, monkeypatch
         assert storage.has_table == has_table
     # of the index and of the run's own file, not one for each event
     assert sum(run_id in path for path in opened) <= 2
+    # one to store, and one to ask for each of asset_event_tags and asset_check_executions
+    assert sum("index.db" in path for path in opened) <= 3
 
 
 @pytest.mark.parametrize("storage", [None, object()])
