@@ -30,13 +30,13 @@ $(STAMP): requirements.lock
 setup: $(STAMP) ## the virtual environment, from the lock
 
 run: setup ## refresh the workspace (NPS_WORKSPACE, or the sample's) and publish it
-	@$(BIN)/python -m orchestration refresh
+	@$(BIN)/python -m orchestration.cli refresh
 
 full-refresh: setup ## the same, every model rebuilt from the lake
-	@$(BIN)/python -m orchestration full-refresh
+	@$(BIN)/python -m orchestration.cli full-refresh
 
 dev: setup ## Dagster's UI on loopback
-	@$(BIN)/python -m orchestration dev
+	@$(BIN)/python -m orchestration.cli dev
 
 test: setup ## all tests
 	@$(BIN)/python -m pytest
@@ -48,14 +48,14 @@ bench: setup ## the product beside a hand-written script, on N answers (N=100000
 lint: setup ## ruff and sqlfluff
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/python -m orchestration lint-sql
+	@$(BIN)/python -m orchestration.cli lint-sql
 
 format: setup ## mend what the linters can mend
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
 docs: setup ## dbt's documentation of every model, in the workspace's runs/docs
-	@$(BIN)/python -m orchestration docs
+	@$(BIN)/python -m orchestration.cli docs
 
 lock: $(STAMP) ## resolve requirements.lock anew from pyproject.toml
 	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra dev \

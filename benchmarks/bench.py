@@ -30,7 +30,7 @@ from benchmarks.foundation import PROJECT, copy_project, keep_foundation
 from benchmarks.generate import add_day, generate
 
 RESULTS = Path(__file__).with_name("results") / "latest.json"
-REFRESH = ("-m", "orchestration", "refresh")
+REFRESH = ("-m", "orchestration.cli", "refresh")
 IMPORTS = "import great_expectations, dagster_dbt, dbt.cli.main"
 MOST = 5
 FOLDERS = ("landing", "lake", "warehouse", "published")
@@ -200,8 +200,8 @@ def empty_others(foundation: Path, project: Path, workspace: Path) -> None:
     """
     if (foundation / "kept").exists():
         return
-    parse = "from orchestration.context import current_workspace as w; "
-    parse += "from orchestration.transform import prepare_manifest; prepare_manifest(w())"
+    parse = "from orchestration.workspace.current import current_workspace as w; "
+    parse += "from orchestration.warehouse.build import prepare_manifest; prepare_manifest(w())"
     measure(["-c", parse], project, workspace)
     keep_foundation(foundation, workspace / "runs/dbt/manifest.json")
     (foundation / "kept").touch()

@@ -19,7 +19,7 @@ from pathlib import Path
 from benchmarks import bench
 from benchmarks.foundation import copy_project
 from benchmarks.generate import generate
-from orchestration.ingest.storage import TEMPORARY
+from orchestration.core.atomic_write import TEMPORARY
 
 EVERY = 0.5  # seconds between two looks
 

@@ -20,8 +20,8 @@ from pathlib import Path
 import duckdb
 
 from benchmarks import bench
-from orchestration.ingest import ingest_source, prepare_lake, write_files_table
-from orchestration.workspace import Workspace, load_workspace
+from orchestration.lake import ingest_source, prepare_lake, write_files_table
+from orchestration.workspace.model import Workspace, load_workspace
 
 WORKSPACE = """
 version: 1

@@ -86,7 +86,7 @@ def lake_views(lake: Path) -> list[str]:
     Returns:
         DDL for ``validate(None, …, setup=…)``.
     """
-    from orchestration.entities import ENTITIES, SETTINGS_TABLES
+    from orchestration.workspace.entities import ENTITIES, SETTINGS_TABLES
 
     globs = {name: f"raw/{name}/*.parquet" for name in ENTITIES}
     globs |= {"files": "manifest/files.parquet", "rejected_rows": "rejected/**/*.parquet"}

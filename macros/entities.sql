@@ -1,4 +1,4 @@
-{#- The canonical entities, in the order of the raw contract (orchestration/entities.py; a test holds
+{#- The canonical entities, in the order of the raw contract (orchestration/workspace/entities.py; a test holds
     the two together). -#}
 {% macro entities() -%}
     {{ return([

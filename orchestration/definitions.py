@@ -2,12 +2,12 @@
 
 import dagster as dg
 
-from orchestration.context import current_workspace
-from orchestration.ingest.assets import ingest_assets, lake_assets
-from orchestration.outputs import output_assets
-from orchestration.quality import mart_checks, raw_checks
+from orchestration.lake.assets import ingest_assets, lake_assets
+from orchestration.publish.assets import output_assets
+from orchestration.quality.gate import mart_checks, raw_checks
 from orchestration.schedules import daily, full_refresh, landing, refresh, with_freshness
-from orchestration.transform import dbt_models
+from orchestration.warehouse.build import dbt_models
+from orchestration.workspace.current import current_workspace
 
 workspace = current_workspace()
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from orchestration.progress import announce, recorded, seconds_by_stage, timed
+from orchestration.core.progress import announce, recorded, seconds_by_stage, timed
 
 if TYPE_CHECKING:
-    from orchestration.summary import RunFacts
-    from orchestration.workspace import Workspace
+    from orchestration.report.summary import RunFacts
+    from orchestration.workspace.model import Workspace
 
 
 def run_job(workspace: Workspace, job_name: str) -> tuple[RunFacts, bool]:
@@ -24,9 +24,9 @@ def run_job(workspace: Workspace, job_name: str) -> tuple[RunFacts, bool]:
     with timed("set-up"):
         import dagster as dg
 
+        from orchestration.core.event_log import kept_connections
         from orchestration.definitions import defs
-        from orchestration.event_log import kept_connections
-        from orchestration.summary import IngestTotals, RunFacts
+        from orchestration.report.summary import IngestTotals, RunFacts
 
     announce("start", f"{job_name} begins")
     with dg.DagsterInstance.get() as instance, kept_connections(instance.event_log_storage):

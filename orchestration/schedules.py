@@ -13,11 +13,11 @@ from urllib.parse import urlsplit
 
 import dagster as dg
 
-from orchestration.context import current_workspace
-from orchestration.transform import FULL_REFRESH_TAG
+from orchestration.warehouse.build import FULL_REFRESH_TAG
+from orchestration.workspace.current import current_workspace
 
 if TYPE_CHECKING:
-    from orchestration.workspace import Workspace
+    from orchestration.workspace.model import Workspace
 
 # A run that hangs is marked failed after this many seconds; Dagster never does so unasked.
 MAX_RUNTIME = {"dagster/max_runtime": str(6 * 60 * 60)}
@@ -110,7 +110,7 @@ def landing_content(workspace: Workspace) -> str | None:
 
     Names and their order have no part in it: a renamed file, or the same one twice, is nothing new.
     """
-    from orchestration.ingest.lake import landing_files
+    from orchestration.lake.ingest import landing_files
 
     contents = set()
     for source in workspace.sources:

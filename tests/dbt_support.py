@@ -20,8 +20,8 @@ import duckdb
 import yaml
 
 from expectations.validate import release_dbt
-from orchestration.ingest import prepare_lake
-from orchestration.workspace import Workspace, load_workspace
+from orchestration.lake import prepare_lake
+from orchestration.workspace.model import Workspace, load_workspace
 
 PROJECT = "nps_warehouse"
 PROJECT_DIR = Path(__file__).parents[1]

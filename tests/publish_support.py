@@ -18,7 +18,7 @@ from pathlib import Path
 import duckdb
 from scipy.stats import false_discovery_control, norm
 
-from orchestration.workspace import Workspace, load_workspace
+from orchestration.workspace.model import Workspace, load_workspace
 
 AS_OF = date(2025, 12, 31)
 

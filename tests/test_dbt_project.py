@@ -20,8 +20,8 @@ from dbt_support import (
     ours,
 )
 
-from orchestration.entities import ENTITIES
-from orchestration.ingest.mapping import lake_columns
+from orchestration.lake.projection import lake_columns
+from orchestration.workspace.entities import ENTITIES
 
 # --- descriptions -----------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ row; here it is whether the delivery as a whole can be trusted.
 from __future__ import annotations
 
 from expectations import Check, no_rows
-from orchestration.entities import ENTITIES, Entity
+from orchestration.workspace.entities import ENTITIES, Entity
 
 # A file that could not be read is settled once the same name was delivered again and loaded.
 UNSETTLED = """

@@ -72,7 +72,7 @@ def start(
         environment: further variables.
     """
     is_other = command[0].startswith("-") or command[0].endswith(".py")
-    arguments = command if is_other else ("-m", "orchestration", *command)
+    arguments = command if is_other else ("-m", "orchestration.cli", *command)
     process = subprocess.Popen(
         [*within, sys.executable, *arguments],
         cwd=REPOSITORY,
@@ -176,8 +176,8 @@ def listening(posted: list[str]) -> Iterator[str]:
 
 def take_in(root: Path) -> Any:
     """Take what lies in landing into the lake, in this process; the workspace."""
-    from orchestration.ingest.lake import ingest_source, prepare_lake, write_files_table
-    from orchestration.workspace import load_workspace
+    from orchestration.lake.ingest import ingest_source, prepare_lake, write_files_table
+    from orchestration.workspace.model import load_workspace
 
     workspace = load_workspace(root)
     prepare_lake(workspace)
@@ -208,15 +208,15 @@ def build(root: Path, *, full_refresh: bool = False, progress: Any = None) -> An
 
 def _build(root: Path, *, full_refresh: bool, progress: Any) -> Any:
     from expectations.validate import release_dbt
-    from orchestration.inputs import inputs_hash
-    from orchestration.publish import publish
-    from orchestration.transform import (
+    from orchestration.publish.publish import publish
+    from orchestration.warehouse.build import (
         build_models,
         built_from,
         prepare_manifest,
         published_tables,
         touched_rows,
     )
+    from orchestration.warehouse.inputs import inputs_hash
 
     before = dict(os.environ)
     try:

@@ -17,7 +17,7 @@ import e2e_support as e2e
 import histories
 import pytest
 
-from orchestration import plan
+from orchestration.publish import plan
 
 HISTORIES = 200
 SEED = 4

@@ -16,7 +16,7 @@ import e2e_support as e2e
 import pytest
 import yaml
 
-from orchestration.entities import SETTINGS_TABLES
+from orchestration.workspace.entities import SETTINGS_TABLES
 
 PICTURE = Path(__file__).parent / "graph.json"
 LAYERS = ("ingest", "raw", "seeds", "staging", "intermediate", "marts", "restricted", "published")

@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration.entities import ENTITIES
+from orchestration.workspace.entities import ENTITIES
 
 ZONE = "Europe/Brussels"
 SHA = {name: name[0] * 64 for name in ("answers", "crm", "broken")}

@@ -20,7 +20,7 @@ from expectations.suites.foundation import FOUNDATION, RESTRICTED
 from expectations.suites.marts import MARTS
 from expectations.suites.raw import RAW
 from expectations.validate import validate
-from orchestration.entities import ENTITIES
+from orchestration.workspace.entities import ENTITIES
 
 ALL = [
     (schema, table, check)

@@ -14,7 +14,7 @@ import pytest
 
 from expectations import Check, no_rows
 from expectations.validate import lake_views, release_dbt, safe_reason, spill_settings, validate
-from orchestration.entities import SETTINGS_TABLES
+from orchestration.workspace.entities import SETTINGS_TABLES
 
 SECRET = "ann@mail.example"
 

@@ -1,0 +1,194 @@
+"""The command line: `python -m orchestration refresh` and its siblings, which make calls."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from orchestration.core.errors import UserError
+
+TELEMETRY_OFF = {
+    "DO_NOT_TRACK": "1",
+    "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    "DAGSTER_DISABLE_TELEMETRY": "1",
+    "GX_ANALYTICS_ENABLED": "false",
+}
+DAGSTER_SETTINGS = """\
+# Written by the NPS warehouse, kept once it exists: settings of this workspace's Dagster.
+telemetry:
+  enabled: false
+nux:
+  enabled: false
+run_monitoring:
+  enabled: true
+run_retries:
+  enabled: true
+# Capturing each step's output would start two processes a step; the run's own lines are enough.
+compute_logs:
+  module: dagster._core.storage.noop_compute_log_manager
+  class: NoOpComputeLogManager
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command.
+
+    Returns:
+        0: done; 1: the run failed or a check blocked publishing; 2: a mistake of the user's.
+    """
+    parser = argparse.ArgumentParser(prog="python -m orchestration", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("refresh", help="take in what is new, build, judge and publish")
+    commands.add_parser("full-refresh", help="the same, with the warehouse built anew")
+    dev = commands.add_parser("dev", help="Dagster's UI on loopback")
+    dev.add_argument("--port", type=int, default=3000)
+    commands.add_parser("docs", help="dbt's documentation of every model")
+    commands.add_parser("lint-sql", help="sqlfluff over models and tests")
+    options = parser.parse_args(arguments)
+
+    os.environ.update(TELEMETRY_OFF)
+    try:
+        return {
+            "refresh": lambda: _refresh(full=False),
+            "full-refresh": lambda: _refresh(full=True),
+            "dev": lambda: _dev(options.port),
+            "docs": _docs,
+            "lint-sql": _lint_sql,
+        }[options.command]()
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped; what was published before is untouched", file=sys.stderr, flush=True)
+        sys.stdout.flush()
+        # dbt's threads may still be inside DuckDB: an orderly end of Python would abort in them
+        os._exit(130)
+
+
+def _refresh(*, full: bool) -> int:
+    from orchestration.core.lock import hold_workspace
+    from orchestration.core.progress import announce, listening
+    from orchestration.workspace.current import current_workspace
+
+    started = time.monotonic()
+
+    def show(stage: str, text: str) -> None:
+        # one write a line: dbt's threads speak at once
+        sys.stdout.write(f"{time.monotonic() - started:6.1f} s  {stage:<10} {text}\n")
+        sys.stdout.flush()
+
+    with listening(_only_new_lines(show)):
+        workspace = current_workspace()
+        from orchestration.publish.publish import check_writable
+
+        check_writable(workspace)
+        hold_workspace(workspace.runs)
+        announce("start", f"{workspace.root}, as of {workspace.as_of_on}")
+        _dagster_home(workspace.runs)
+
+        from orchestration.run import run_job
+
+        facts, success = run_job(workspace, "full_refresh" if full else "refresh")
+
+    from orchestration.report.summary import build_summary
+
+    seconds = dict(facts.seconds)
+    seconds["other"] = max(0.0, time.monotonic() - started - sum(seconds.values()))
+    print()
+    print(build_summary(workspace, replace(facts, seconds=seconds)))
+    if not facts.ingest.files_found:
+        print(
+            f"\nNo file was found: put files into {workspace.landing}/<source>/ under the names "
+            "that workspace.yml's files: patterns give"
+        )
+    return 0 if success else 1
+
+
+def _only_new_lines(show: Callable[[str, str], None]) -> Callable[[str, str], None]:
+    """Passing tests are many and dull: the models and what fails are shown."""
+
+    def listener(stage: str, text: str) -> None:
+        if stage != "transform" or not text.endswith(": pass"):
+            show(stage, text)
+
+    return listener
+
+
+def _dagster_home(runs: Path) -> Path:
+    home = runs / "dagster"
+    home.mkdir(parents=True, exist_ok=True)
+    settings = home / "dagster.yaml"
+    if not settings.exists():
+        settings.write_text(DAGSTER_SETTINGS, encoding="utf-8")
+    os.environ["DAGSTER_HOME"] = str(home)
+    return home
+
+
+def _dev(port: int) -> int:
+    from orchestration.workspace.current import current_workspace
+
+    workspace = current_workspace()
+    _dagster_home(workspace.runs)
+    os.environ["NPS_WORKSPACE"] = str(workspace.root)
+    # The web server has no login: it listens on loopback, and nowhere else.
+    command = ["-m", "dagster", "dev", "--host", "127.0.0.1", "--port", str(port)]
+    return _python(*command)
+
+
+def _docs() -> int:
+    from orchestration.core.lock import hold_workspace
+    from orchestration.warehouse.build import invoke_dbt, target_dir
+    from orchestration.workspace.current import current_workspace
+
+    workspace = current_workspace()
+    hold_workspace(workspace.runs)
+    if not workspace.warehouse_file.exists():
+        raise UserError(f"{workspace.warehouse_file}: nothing is built yet; `make run` first")
+    invoke_dbt(workspace, "docs", "generate", "--static")
+    page = workspace.runs / "docs" / "index.html"
+    page.parent.mkdir(exist_ok=True)
+    shutil.copyfile(target_dir(workspace) / "static_index.html", page)
+    print(page)
+    return 0
+
+
+def _lint_sql() -> int:
+    from expectations.validate import release_dbt
+    from orchestration.core.lock import hold_workspace
+    from orchestration.lake.ingest import prepare_lake, write_files_table
+    from orchestration.warehouse.build import invoke_dbt
+    from orchestration.workspace.current import current_workspace
+
+    workspace = current_workspace()
+    hold_workspace(workspace.runs)
+    prepare_lake(workspace)
+    write_files_table(workspace)
+    # compiling a model asks the lake for the segments: one small model makes the lake's views
+    invoke_dbt(workspace, "run", "--select", "stg_surveys")
+    release_dbt()
+    os.environ["NPS_WORKSPACE"] = str(workspace.root)
+    command = ["-m", "sqlfluff", "lint", "models", "tests/dbt"]
+    return _python(*command)
+
+
+def _python(*arguments: str) -> int:
+    """Run a module of this very Python from the project's folder."""
+    from orchestration.workspace.current import PROJECT_DIR
+
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, cwd=PROJECT_DIR, check=False).returncode  # noqa: S603
+
+
+if __name__ == "__main__":
+    status = main()
+    # to look through millions of objects for garbage at the very end would take over a second
+    gc.freeze()
+    sys.exit(status)

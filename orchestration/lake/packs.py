@@ -1,0 +1,150 @@
+"""Many small Parquet files of the lake as few bigger ones.
+
+A file's rows lie in a Parquet file of its own, or with others' in a *pack*. Rows are the same in
+either, provenance included. A line ``packed`` of the manifest tells the members before the pack
+gets its name, and the pack is whole once it has it; what it replaces is removed last. Where a
+file's rows lie follows from both: in the newest pack told of that is there, else in its own. What
+lies anywhere else was left by a crash, and goes with the next ``repair``, which a run begins with.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from orchestration.core.atomic_write import MANY, commit, scratch
+from orchestration.lake.manifest import FileState, Manifest, Member
+from orchestration.lake.rawfile import GROUP, parquet_writer
+from orchestration.workspace.model import Workspace
+
+# The files of the raw and rejected folders that are ours to remove.
+_LAKE_FILE = re.compile(r"[a-z][a-z0-9_]*-([0-9a-f]{64}-[0-9a-f]{12}|packed-[0-9a-f]{64})\.parquet")
+# Packs of so many rows are left as they are: more would be read no faster.
+_FULL = 1_000_000
+# What the rows of one file have in common.
+_REPEATED = (
+    "_source",
+    "_entity",
+    "_customer_source",
+    "_file_sha256",
+    "_file_name",
+    "_mapping_version",
+)
+
+
+def pack_name(source: str, members: Iterable[Member]) -> str:
+    """The name of the Parquet file that holds just these files' rows."""
+    told = "\n".join(" ".join(member) for member in sorted(members))
+    return f"{source}-packed-{hashlib.sha256(told.encode()).hexdigest()}.parquet"
+
+
+def own_file(top: Path, state: FileState) -> Path:
+    """Where a file's rows lie if they lie alone; ``top`` is the raw or the rejected folder."""
+    name = f"{state.source}-{state.file_sha256}-{state.mapping_version}.parquet"
+    return top / state.entity / name
+
+
+def file_of(top: Path, manifest: Manifest, state: FileState) -> Path:
+    """Where a file's rows lie; there may be none."""
+    for name in manifest.packs_of(state):
+        path = top / state.entity / name
+        if path.exists():
+            return path
+    return own_file(top, state)
+
+
+def repair(workspace: Workspace, manifest: Manifest) -> None:
+    """Remove Parquet files whose rows no longer count, and such rows from packs."""
+    for top in (workspace.raw, workspace.rejected):
+        members: dict[Path, list[FileState]] = defaultdict(list)
+        for state in manifest.states.values():
+            if state.status == "loaded":
+                members[file_of(top, manifest, state)].append(state)
+        for path in sorted(top.glob("*/*.parquet")):
+            if not _LAKE_FILE.fullmatch(path.name):
+                continue
+            states = members.get(path, [])
+            if not states:
+                path.unlink()
+            elif len(states) < len(_members(manifest, states[0], path)):
+                _merge(manifest, states, [path], path.parent)
+
+
+def compact(workspace: Workspace, manifest: Manifest) -> None:
+    """Make one pack of many Parquet files of about one size; ``repair`` has gone before.
+
+    Sizes are told apart by powers of sixteen: a row is written anew as seldom as its file's class
+    grows, and there are never more than some dozens of files of a source and entity.
+    """
+    for top in (workspace.raw, workspace.rejected):
+        files: dict[Path, list[FileState]] = defaultdict(list)
+        for state in manifest.states.values():
+            if state.status == "loaded":
+                files[file_of(top, manifest, state)].append(state)
+        classes: dict[tuple[str, str, int], list[Path]] = defaultdict(list)
+        for path, states in files.items():
+            if path.exists():
+                size = _rows(top, workspace, states)
+                kind = int(math.log(max(size, 1), MANY))
+                if size < _FULL:
+                    classes[states[0].source, states[0].entity, kind].append(path)
+        for place in sorted(classes):
+            paths = classes[place]
+            if len(paths) >= MANY:
+                states = [state for path in paths for state in files[path]]
+                _merge(manifest, states, paths, paths[0].parent)
+
+
+def _rows(top: Path, workspace: Workspace, states: list[FileState]) -> int:
+    if top == workspace.raw:
+        return sum(state.rows_loaded for state in states)
+    return sum(state.rows_rejected for state in states)
+
+
+def _members(manifest: Manifest, state: FileState, path: Path) -> tuple[Member, ...]:
+    packs = manifest.packs.get((state.source, state.entity), {})
+    return packs.get(path.name, ((state.file_sha256, state.mapping_version),))
+
+
+def _merge(manifest: Manifest, states: list[FileState], paths: list[Path], folder: Path) -> None:
+    """Replace Parquet files by one with just the rows of these files."""
+    members = sorted((state.file_sha256, state.mapping_version) for state in states)
+    source, entity = states[0].source, states[0].entity
+    target = folder / pack_name(source, members)
+    with scratch(folder) as path:
+        write_pack(path, paths, {sha256 for sha256, _ in members})
+        manifest.append_pack(source, entity, target.name, members)
+        commit(path, target)
+    for old in paths:
+        if old != target:
+            old.unlink(missing_ok=True)
+
+
+def write_pack(path: Path, paths: list[Path], files: set[str]) -> None:
+    """Write the rows of some files, by their SHA-256, from Parquet files that hold them."""
+    wanted = pa.array(sorted(files))
+    kinds = pq.read_schema(paths[0])
+    repeated = [name for name in kinds.names if name in _REPEATED]
+    schema = pa.schema(
+        [(each.name, pa.dictionary(pa.int32(), pa.string()) if each.name in repeated else each.type)
+         for each in kinds]
+    )  # fmt: skip
+    held: list[pa.Table] = []
+    with parquet_writer(path, schema) as writer:
+        for place, each in enumerate(paths, start=1):
+            with pq.ParquetFile(each, read_dictionary=repeated) as file:
+                table = file.read().cast(schema)
+            table = table.filter(pc.is_in(table["_file_sha256"].cast(pa.string()), wanted))
+            held.append(table)
+            if sum(map(len, held)) >= GROUP or place == len(paths):
+                whole = pa.concat_tables(held).unify_dictionaries().combine_chunks()
+                writer.write_table(whole, row_group_size=GROUP)
+                held = []

@@ -1,0 +1,250 @@
+"""From delivered batches to one Parquet file of the lake.
+
+Of a row's columns most are cells just as they were delivered, or the same in all rows: these never
+pass through the database, only what the mapping computes does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from orchestration.lake import projection, texts
+from orchestration.lake.projection import Delivery, Known, Projection
+from orchestration.lake.reader import Rows
+from orchestration.workspace.entities import ENTITIES
+from orchestration.workspace.model import Source, Workspace
+
+# zstd's first level: the third takes a third longer for a hundredth less.
+COMPRESSION_LEVEL = 1
+# As many rows as DuckDB writes itself: one of its threads takes up one group.
+GROUP = 122_880
+_TYPES = {"VARCHAR": pa.string(), "BIGINT": pa.int64(), "TIMESTAMP": pa.timestamp("us")}
+# What is computed never depends on the file as a whole.
+_NO_DELIVERY = Delivery("", "", datetime(1970, 1, 1), datetime(1970, 1, 1), "")
+_LOOKED_FOR = ("_source", "_file_sha256", "_mapping_version", "_ingested_at", "_snapshot_at")
+_REPEATED = pa.dictionary(pa.int32(), pa.string())
+
+
+def lake_schema(entity: str) -> pa.Schema:
+    """The schema of an entity's files in the lake."""
+    return pa.schema([(name, _TYPES[kind]) for name, kind in projection.lake_columns(entity)])
+
+
+Part = tuple[Delivery, pa.RecordBatch]
+"""Some rows of one delivered file."""
+
+
+def write_raw(
+    connection: duckdb.DuckDBPyConnection,
+    path: Path,
+    rows: Rows,
+    chunks: Iterable[Sequence[Part]],
+    *,
+    workspace: Workspace,
+    source: Source,
+    has_marks: bool,
+) -> int:
+    """Write rows of one file, or of many small ones, as Parquet: a chunk at a time.
+
+    Args:
+        connection: computes what the mapping computes.
+        path: the file to write.
+        rows: of one of the files, for the columns that all of them have; not JSON.
+        chunks: the rows, in the order they are written.
+        workspace: for the zone.
+        source: the mapping.
+        has_marks: whether a cell may hold ``projection.MARK``.
+
+    Returns:
+        The number of rows.
+
+    Raises:
+        FileFault: when the reading finds one.
+        OSError: when writing fails.
+    """
+    made: dict[Known, Projection] = {}
+
+    def projection_of(known: Known) -> Projection:
+        if known not in made:
+            made[known] = projection.build_projection(
+                workspace,
+                source,
+                _NO_DELIVERY,
+                names=rows.names,
+                cells=rows.cells,
+                at=rows.at,
+                relation="delivered",
+                known=known,
+            )
+        return made[known]
+
+    count = 0
+    with _writer(path, source.entity, projection_of(Known()).constants) as writer:
+        for parts in chunks:
+            table = pa.Table.from_batches([batch for _, batch in parts]).combine_chunks()
+            table, known = _look(connection, table, rows, workspace, source, has_marks=has_marks)
+            found = _assembled(
+                connection, table, projection_of(known), parts, source=source, schema=writer.schema
+            )
+            writer.write_table(found, row_group_size=GROUP)
+            count += len(table)
+    return count
+
+
+def parquet_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    """A writer of rows into the lake.
+
+    Ids and times hardly repeat: a dictionary of them is given up early. Statistics are kept of
+    what rows are looked for by. Both spare a good part of what writing costs.
+    """
+    return pq.ParquetWriter(
+        path,
+        schema,
+        compression="zstd",
+        compression_level=COMPRESSION_LEVEL,
+        dictionary_pagesize_limit=1 << 16,
+        write_statistics=[name for name in _LOOKED_FOR if name in schema.names],
+        store_schema=False,  # readers see texts, not how they were handed over
+    )
+
+
+@contextmanager
+def _writer(path: Path, entity: str, constants: Mapping[str, Any]) -> Iterator[pq.ParquetWriter]:
+    """A Parquet file in which a text that all rows share is stored once a row group."""
+    schema = pa.schema(
+        [
+            pa.field(
+                field.name, _REPEATED if isinstance(constants.get(field.name), str) else field.type
+            )
+            for field in lake_schema(entity)
+        ]
+    )
+    with parquet_writer(path, schema) as writer:
+        yield writer
+
+
+def _look(
+    connection: duckdb.DuckDBPyConnection,
+    table: pa.Table,
+    rows: Rows,
+    workspace: Workspace,
+    source: Source,
+    *,
+    has_marks: bool,
+) -> tuple[pa.Table, Known]:
+    """The table, with the times that are canonical already, and what was seen of its texts."""
+    times, flags, plain = set(), set(), set()
+    zone = workspace.timezone_of(source)
+    for column in ENTITIES[source.entity].columns:
+        delivered = _cell(column.name, rows, source)
+        if delivered is None:
+            continue
+        cells = table.column(delivered).combine_chunks()
+        if column.kind == "text":
+            if column.name == "email" and texts.is_plain(cells):
+                plain.add(column.name)
+            continue
+        is_date = column.kind == "date"
+        query = projection.times_query(source, column.name, zone, is_date=is_date)
+        found = texts.canonical_times(
+            cells,
+            is_iso=source.timestamps.get(column.name, ("iso",))[0] == "iso",
+            zone=zone,
+            is_date=is_date,
+            read=lambda distinct, query=query: _read(connection, query, distinct),
+        )
+        if found is None:
+            continue
+        made, wrong = found
+        times.add(column.name)
+        table = table.append_column(f"t_{column.name}", made)
+        if wrong is not None:
+            flags.add(column.name)
+            table = table.append_column(f"f_{column.name}", wrong)
+    # bytes were looked at for marks as they lay in a delimited file; in Parquet they are compressed
+    has_marks = has_marks and not _is_free_of_marks(table)
+    has_marks = has_marks or any(projection.MARK in text for text in source.constants.values())
+    return table, Known(frozenset(times), frozenset(flags), has_marks, frozenset(plain))
+
+
+def _is_free_of_marks(table: pa.Table) -> bool:
+    """Whether all of the columns are numbers or times, or texts without ``projection.MARK``."""
+    return all(
+        pa.types.is_primitive(column.type)
+        or (
+            pa.types.is_string(column.type)
+            and not pc.any(pc.match_substring(column, projection.MARK)).as_py()
+        )
+        for column in table.columns
+    )
+
+
+def _cell(name: str, rows: Rows, source: Source) -> str | None:
+    """The batches' column that a canonical column is, if it is one."""
+    delivered = source.columns.get(name, ())
+    if name in source.constants or len(delivered) != 1:
+        return None
+    cell = rows.cells[rows.at[delivered[0]]]
+    return cell if cell.isalnum() else None
+
+
+def _read(
+    connection: duckdb.DuckDBPyConnection, query: str, distinct: pa.Array
+) -> tuple[pa.Array, pa.Array]:
+    """The canonical texts of times, and what is wrong with each."""
+    connection.register("texts", pa.table({"cell": distinct}))
+    try:
+        found = connection.execute(query).to_arrow_table()
+    finally:
+        connection.unregister("texts")
+    text, flag = found.columns
+    return text.combine_chunks(), flag.combine_chunks()
+
+
+def _assembled(
+    connection: duckdb.DuckDBPyConnection,
+    table: pa.Table,
+    made: Projection,
+    parts: Sequence[Part],
+    *,
+    source: Source,
+    schema: pa.Schema,
+) -> pa.Table:
+    """The lake's columns of a chunk: kept, repeated or computed, in the chunk's order."""
+    columns: dict[str, Any] = {name: table.column(cell) for name, cell in made.kept.items()}
+    counts = [len(batch) for _, batch in parts]
+    facts = [projection.shared(source, delivery) for delivery, _ in parts]
+    for name in made.constants:
+        kind = schema.field(name).type
+        columns[name] = _repeated([each.get(name) for each in facts], counts, kind)
+    if made.computed:
+        connection.register("delivered", table)
+        try:
+            found = connection.execute(made.computed).to_arrow_table()
+        finally:
+            connection.unregister("delivered")
+        columns |= dict(zip(found.column_names, found.columns, strict=True))
+    return pa.table([columns[name] for name in schema.names], schema=schema)
+
+
+def _repeated(
+    values: list[str | datetime | None], counts: list[int], kind: pa.DataType
+) -> pa.Array:
+    """Each value as many times as its part has rows."""
+    if values[0] is None:
+        return pa.nulls(sum(counts), kind)
+    places = pa.array(np.repeat(np.arange(len(values), dtype=np.int32), counts))
+    if kind == _REPEATED:
+        distinct = pa.array(values, pa.string()).dictionary_encode()
+        return pa.DictionaryArray.from_arrays(distinct.indices.take(places), distinct.dictionary)
+    return pa.array(values, kind).take(places)

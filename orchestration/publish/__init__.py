@@ -1,0 +1,1 @@
+"""Generations: audit, publication, ledger."""

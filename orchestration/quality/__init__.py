@@ -1,0 +1,1 @@
+"""The gate: Great Expectations suites as blocking asset checks."""

@@ -1,0 +1,1 @@
+"""The report page, its charts, and the summary of a run."""

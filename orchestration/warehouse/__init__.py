@@ -1,0 +1,1 @@
+"""The build: dbt in this process, batches, and the record of the last build."""

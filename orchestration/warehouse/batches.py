@@ -1,0 +1,130 @@
+"""What the last build knew, so that the next one need only take in what came since: a batch.
+
+`lake/built/` tells the models: `built_files.parquet` the files that the last build read,
+`last_build.parquet` the number of the build to come and the as_of of the last. A build goes on from
+the one before when nothing but deliveries was added and as_of did not move back; otherwise the
+warehouse is built from the lake alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from orchestration.warehouse.inputs import code_hash
+from orchestration.workspace.model import Workspace
+
+_FILES = pa.schema(
+    [
+        ("source", pa.string()),
+        ("entity", pa.string()),
+        ("file_sha256", pa.string()),
+        ("mapping_version", pa.string()),
+        ("status", pa.string()),
+        ("rows_loaded", pa.int64()),
+        ("rows_rejected", pa.int64()),
+    ]
+)
+_LAST = pa.schema(
+    [("batch", pa.int32()), ("as_of_on", pa.date32()), ("as_of_at", pa.timestamp("us"))]
+)
+_AS_OF = ("as_of_on", "as_of_at")
+
+
+def begin_anew(workspace: Workspace) -> None:
+    """Say that there is no build to go on from: the next one is the first, and reads all files."""
+    _write(workspace, 1, None, None, _FILES.empty_table())
+
+
+def ensure(workspace: Workspace) -> None:
+    """Have both tables there: dbt's sources are read even before there was any build."""
+    if not (_last_build(workspace).exists() and _built_files(workspace).exists()):
+        begin_anew(workspace)
+
+
+def note_built(workspace: Workspace) -> None:
+    """Say that the build to come goes on from the one just finished, which read all of the lake."""
+    _write(
+        workspace,
+        number(workspace) + 1,
+        workspace.as_of_on,
+        _as_of_at(workspace),
+        _delivered(workspace),
+    )
+
+
+def number(workspace: Workspace) -> int:
+    """The number of the build to come, from 1: above 1 it goes on from another."""
+    return int(pq.read_table(_last_build(workspace)).column("batch")[0].as_py())
+
+
+def lasting_hash(workspace: Workspace) -> str:
+    """SHA-256 of what a batch cannot change: code, versions and settings, all but as_of."""
+    digest = hashlib.sha256(code_hash().encode())
+    for path in sorted(workspace.settings_dir.glob("*.parquet")):
+        table = pq.read_table(path)
+        kept = table.drop_columns([name for name in _AS_OF if name in table.column_names])
+        digest.update(repr([path.name, kept.to_pylist()]).encode())
+    return digest.hexdigest()
+
+
+def why_anew(workspace: Workspace) -> str | None:
+    """Why the build to come cannot go on from the last, in a few words; None: it can.
+
+    Deliveries may only have been added, and less than there was: then nothing is won by going on.
+    """
+    if number(workspace) == 1:
+        return "there is no build to go on from"
+    built = pq.read_table(_built_files(workspace))
+    delivered = _delivered(workspace)
+    known = set(map(str, built.to_pylist()))
+    if known - set(map(str, delivered.to_pylist())):
+        return "a file that was built is gone or was read anew"
+    rows = pc.sum(built.column("rows_loaded")).as_py() or 0
+    if (pc.sum(delivered.column("rows_loaded")).as_py() or 0) > 2 * rows:
+        return "more was delivered than there was"
+    last = pq.read_table(_last_build(workspace)).column("as_of_at")[0].as_py()
+    if last is None or _as_of_at(workspace) < last:
+        return "as_of moved back"
+    return None
+
+
+def _delivered(workspace: Workspace) -> pa.Table:
+    table = pq.read_table(workspace.manifest_dir / "files.parquet", columns=_FILES.names)
+    return table.cast(_FILES)
+
+
+def _as_of_at(workspace: Workspace) -> datetime:
+    return workspace.as_of_at.replace(tzinfo=None)
+
+
+def _write(
+    workspace: Workspace,
+    batch: int,
+    as_of_on: date | None,
+    as_of_at: datetime | None,
+    files: pa.Table,
+) -> None:
+    from orchestration.core.atomic_write import parquet_bytes, write_if_changed
+
+    row: dict[str, list[Any]] = {
+        "batch": [batch],
+        "as_of_on": [as_of_on],
+        "as_of_at": [as_of_at],
+    }
+    write_if_changed(_built_files(workspace), parquet_bytes(files))
+    write_if_changed(_last_build(workspace), parquet_bytes(pa.table(row, schema=_LAST)))
+
+
+def _last_build(workspace: Workspace) -> Path:
+    return workspace.lake / "built" / "last_build.parquet"
+
+
+def _built_files(workspace: Workspace) -> Path:
+    return workspace.lake / "built" / "built_files.parquet"

@@ -1,0 +1,1 @@
+"""workspace.yml: its model, its rules, how it is read; and the canonical entities."""

@@ -1,0 +1,520 @@
+"""The report: what it says, that it stands alone, and that no text of a user acts in it."""
+
+from __future__ import annotations
+
+import json
+import re
+import struct
+from dataclasses import replace
+from datetime import date
+from html.parser import HTMLParser
+
+import altair as alt
+import duckdb
+import pytest
+from jsonschema.exceptions import ValidationError
+
+from orchestration.core.errors import UserError
+from orchestration.publish.publish import publish
+from orchestration.report import charts
+from orchestration.report import page as module
+from orchestration.report.page import build_report, trend_png
+from orchestration.workspace.model import load_workspace
+from tests.publish_support import (
+    WORKSPACE_YML,
+    Answer,
+    Facts,
+    interval,
+    make_workspace,
+    sample_facts,
+    write_build,
+)
+
+VOID = {"meta", "br", "hr", "img", "input", "link"}
+
+
+class Page(HTMLParser):
+    """Collects tags, attributes and visible text, and checks that tags are balanced."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str, str | None]] = []
+        self.words: list[str] = []
+        self.open: list[str] = []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value) for name, value in attrs]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value) for name, value in attrs]
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open[-1:] != ["style"]:
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+def reported(workspace, facts: Facts) -> tuple[str, Page]:
+    write_build(workspace.warehouse_file, facts)
+    publish(workspace, inputs_hash="inputs", versions={})
+    path = build_report(workspace)
+    assert path == workspace.published / "report" / "index.html"
+    text = path.read_text(encoding="utf-8")
+    return text, Page(text)
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    return make_workspace(tmp_path / "ws")
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory):
+    workspace = make_workspace(tmp_path_factory.mktemp("sample") / "ws")
+    facts = sample_facts()
+    text, page = reported(workspace, facts)
+    return workspace, facts, text, page
+
+
+# --- it stands alone ------------------------------------------------------------------------------
+
+
+def test_the_page_asks_nothing_of_any_other_address(sample):
+    _, _, text, page = sample
+    assert "http:" not in text
+    assert "https:" not in text
+    assert "@import" not in text
+    assert not {"script", "link", "img", "iframe", "object", "embed", "base", "image", "use"} & set(
+        page.tags
+    )
+    assert not {name for _, name, _ in page.attributes} & {"src", "href", "xlink:href", "srcset"}
+    assert all(name[:2] != "on" for _, name, _ in page.attributes)
+    assert set(re.findall(r"url\((.)", text)) <= {"#"}
+    policy = [value for _, name, value in page.attributes if name == "content"]
+    assert "default-src 'none'; style-src 'unsafe-inline'" in policy
+
+
+def test_ids_are_unique_and_references_lead_somewhere(sample):
+    _, _, text, page = sample
+    ids = [value for _, name, value in page.attributes if name == "id"]
+    assert len(ids) == len(set(ids))
+    assert set(re.findall(r"url\(#([^)]+)\)", text)) <= set(ids)
+
+
+def test_every_chart_is_drawn_wide_and_narrow_and_said_in_words(sample):
+    _, _, _, page = sample
+    classes = [value for tag, name, value in page.attributes if name == "class" and tag == "div"]
+    # trend, three dimensions, churn
+    assert classes.count("chart wide") == classes.count("chart narrow") == 5
+    labels = [v for tag, name, v in page.attributes if tag == "div" and name == "aria-label"]
+    assert len(labels) == 5
+    assert all(len(label) > 20 for label in labels)
+    hidden = [v for tag, name, v in page.attributes if tag == "svg" and name == "aria-hidden"]
+    assert hidden == ["true"] * 10
+
+
+def test_both_themes_reach_into_the_charts(sample):
+    _, _, text, _ = sample
+    assert "prefers-color-scheme:dark" in text
+    for role in ("ink", "muted", "rule", "accent", "band", "paper"):
+        light = charts.COLOURS[role][0]
+        assert f'"{light}"' in text, f"no chart uses {role}"
+        assert f'[fill="{light}"]{{fill:var(--{role})}}' in text
+    drawn = set(re.findall(r'(?:fill|stroke)="(#[0-9a-fA-F]+|white|black)"', text))
+    known = {light for light, _ in charts.COLOURS.values()}
+    assert drawn <= known, "a colour that the dark theme would not change"
+
+
+def test_light_colours_tell_roles_apart():
+    lights = [light for light, _ in charts.COLOURS.values()]
+    assert len(lights) == len(set(lights))
+
+
+@pytest.mark.parametrize("theme", [0, 1])
+@pytest.mark.parametrize("role", ["ink", "muted", "accent", "promoter", "detractor", "no_response"])
+def test_text_and_marks_have_contrast_on_paper(theme, role):
+    """WCAG 2.1: relative luminances at 4.5:1 for text."""
+
+    def luminance(colour: str) -> float:
+        channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    pair = sorted((luminance(charts.COLOURS[r][theme]) for r in (role, "paper")), reverse=True)
+    assert (pair[0] + 0.05) / (pair[1] + 0.05) >= (4.5 if role in {"ink", "muted"} else 3)
+
+
+def test_the_page_is_the_same_when_written_again(sample):
+    workspace, _, text, _ = sample
+    assert build_report(workspace).read_text(encoding="utf-8") == text
+
+
+# --- what it says ---------------------------------------------------------------------------------
+
+
+def plain(value: float) -> str:
+    return f"{value:.1f}".replace("-", "−")
+
+
+def test_the_headline_is_the_arithmetic_of_the_answers(sample):
+    _, facts, _, page = sample
+    names = [a.nps_class for a in facts.answers]
+    p, a, d = (names.count(c) for c in ("promoter", "passive", "detractor"))
+    low, high = interval(p, a, d)
+    assert f"{plain(100 * (p - d) / (p + a + d))} 95 % interval" in page.text
+    assert f"{plain(low)} to {plain(high)} , from {len(names)} answers" in page.text
+    assert f"{plain(100 * p / len(names))} % promoters ({p})" in page.text
+    assert f"{plain(100 * d / len(names))} % detractors ({d})" in page.text
+
+
+def test_the_change_is_between_the_last_two_complete_quarters(sample):
+    _, facts, _, page = sample
+
+    def nps(months) -> float:
+        names = [a.nps_class for a in facts.answers if a.day.year == 2025 and a.day.month in months]
+        return 100 * (names.count("promoter") - names.count("detractor")) / len(names)
+
+    before, now = nps((7, 8, 9)), nps((10, 11, 12))
+    assert "Change, 2025 Q3 to 2025 Q4" in page.text
+    assert f"+{plain(now - before)} points" in page.text
+    assert f"From {plain(before)} (" in page.text
+    assert "Could be chance" in page.text
+
+
+def test_the_segment_that_differs_stands_out(sample):
+    _, _, _, page = sample
+    assert re.search(r"west \(region\) scores [\d.]+ points below the rest", page.text)
+
+
+def test_months_segments_churn_quality_and_generation_are_there(sample):
+    workspace, _, _, page = sample
+    for words in (
+        "Trend by month", "December 2025", "November 2024", "By region", "By plan", "By channel",
+        "1 segment with fewer than 5 answers not drawn.", "Churn after the answer",
+        "No response", "Worth by class", "Active MRR, USD", "MRR of the active customers",
+        "Projected LTV rests on the churn within 365 days.",
+        "3 files with 2,612 rows delivered; 32 rows (1.2 %) set aside in quarantine",
+        "survey_responses", "broken.csv", "wrong_delimiter (1 file)", "the end of 31 December 2025",
+    ):  # fmt: skip
+        assert words in page.text, words
+    from orchestration.publish.publish import published_generation
+
+    assert published_generation(workspace)["generation_id"] in page.text
+
+
+def test_the_workspaces_own_segments_come_first(sample):
+    _, _, _, page = sample
+    places = [page.text.index(f"By {name}") for name in ("region", "plan", "channel")]
+    assert places == sorted(places)
+
+
+def test_a_real_change_is_called_so(workspace):
+    answers = [Answer(date(2025, 8, 1), 0)] * 60 + [Answer(date(2025, 8, 1), 9)] * 20
+    answers += [Answer(date(2025, 11, 1), 9)] * 60 + [Answer(date(2025, 11, 1), 0)] * 20
+    _, page = reported(workspace, Facts(answers))
+    assert "+100.0 points" in page.text
+    assert "A real change (p < 0.001)" in page.text
+    assert ("div", "class", "card up") in page.attributes
+
+
+# --- suppressed, censored, empty ------------------------------------------------------------------
+
+
+def test_an_empty_workspace_has_a_page(workspace):
+    text, page = reported(workspace, Facts())
+    assert "No answers yet" in page.text
+    assert "No segments yet." in page.text
+    assert "No customers with answers yet." in page.text
+    assert "No files delivered yet." in page.text
+    assert "<svg" not in text
+    assert "nan" not in page.text.lower().split()
+    assert "None" not in page.text
+
+
+def test_a_build_that_lacks_tables_has_a_page(workspace):
+    with duckdb.connect(str(workspace.warehouse_file)) as connection:
+        connection.execute("create schema marts; create table marts.dim_other as select 1 as a")
+    publish(workspace, inputs_hash="inputs", versions={})
+    page = Page(build_report(workspace).read_text(encoding="utf-8"))
+    assert "No answers yet" in page.text
+    assert trend_png(workspace).startswith(b"\x89PNG")
+
+
+def test_too_few_answers_show_no_score_anywhere(workspace):
+    text, page = reported(workspace, Facts([Answer(date(2025, 11, 3), 10)] * 4))
+    assert "Too few answers for a score" in page.text
+    assert "4 answers so far; a score is shown from 5 on." in page.text
+    assert "Every month has too few answers to show a score." in page.text
+    assert "100.0" not in page.text
+    assert "<svg" not in text
+
+
+def test_suppressed_cells_are_gaps_not_noughts(workspace):
+    answers = [Answer(date(2025, 3, 5), 9)] * 6 + [Answer(date(2025, 5, 5), 0)] * 2
+    answers += [Answer(date(2025, 6, 5), 9)] * 3 + [Answer(date(2025, 6, 6), 0)] * 3
+    text, page = reported(workspace, Facts(answers))
+    assert "Gaps are months with no or too few answers." in page.text
+    assert "April 2025 – – 0" in page.text  # no answers
+    assert "May 2025 – – 2" in page.text  # too few
+    assert "June 2025 0.0" in page.text
+    assert "<svg" in text
+
+
+def test_a_single_month_and_segment_are_drawn(workspace):
+    text, page = reported(workspace, Facts([Answer(date(2025, 12, 1), 9)] * 7))
+    assert "100.0 95 % interval" in page.text
+    assert text.count("<svg") == 8  # the trend and three dimensions, twice
+
+
+def test_a_dimension_nothing_is_known_of_is_left_out(workspace):
+    answers = [Answer(date(2025, 12, 1), 9, region="(unknown)", plan="pro")] * 7
+    _, page = reported(workspace, Facts(answers))
+    assert "By region" not in page.text
+    assert "By plan" in page.text
+
+
+def test_other_metrics_are_told_apart_from_the_headline(workspace):
+    write_build(workspace.warehouse_file, Facts())
+    with duckdb.connect(str(workspace.warehouse_file)) as connection:
+        connection.execute(
+            "insert into marts.fct_nps_by_period values ('all', '2025-01-01', '2025-12-31', "
+            "'responses', 'csat', 'transactional', 2000, 0, 0, 0, 78.0, 1.0, 76.1, 79.8, false)"
+        )
+    publish(workspace, inputs_hash="inputs", versions={})
+    page = Page(build_report(workspace).read_text(encoding="utf-8"))
+    assert "CSAT transactional 78.0 76.1 to 79.8 2,000" in page.text
+
+
+def test_a_month_still_running_is_told(tmp_path):
+    text = WORKSPACE_YML.replace("2025-12-31", "2025-12-15")
+    workspace = make_workspace(tmp_path / "ws", text)
+    answers = [Answer(date(2025, month, 3), 9) for month in (11, 12) for _ in range(6)]
+    _, page = reported(workspace, Facts(answers, as_of=date(2025, 12, 15)))
+    assert "A hollow point is a month still running." in page.text
+    assert "There are no two complete quarters or months to compare yet." in page.text
+
+
+def test_unknown_churn_is_said_not_drawn(workspace):
+    facts = sample_facts(months=2)
+    outcomes = [(o[0], o[1], o[2], 0, 0, None, None, None, None, None) for o in facts.outcomes]
+    _, page = reported(workspace, replace(facts, outcomes=outcomes))
+    assert "Not known yet: no source delivers when customers leave" in page.text
+    assert "Worth by class" not in page.text
+
+
+def test_only_the_last_months_are_drawn(workspace):
+    answers = [
+        Answer(date(year, month, 3), score)
+        for year in range(2020, 2026)
+        for month in range(1, 13)
+        for score in (9, 9, 9, 9, 0)
+    ]
+    _, page = reported(workspace, Facts(answers))
+    assert "The last 36 months." in page.text
+    assert "January 2023" in page.text
+    assert "December 2022" not in page.text
+
+
+def test_of_many_segments_the_largest_are_drawn(workspace):
+    answers = [
+        Answer(date(2025, 11, 3), 9, region=f"r{n:02}") for n in range(20) for _ in range(5 + n)
+    ]
+    text, page = reported(workspace, Facts(answers))
+    assert "6 segments with fewer answers only in the numbers." in page.text
+    drawn = set(re.findall(r">(r\d\d)</text>", text))
+    assert drawn == {f"r{n:02}" for n in range(6, 20)}
+    assert "r00" in page.text
+
+
+# --- users' texts ---------------------------------------------------------------------------------
+
+NASTY = [
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "</style><script>x</script>",
+    "&lt;b&gt; & 'quotes'",
+    "{{ 7 * 7 }}",
+    "a\x1b[31mred\x1b[0m",
+    "abc\u202edcba",
+    "zero\u200bwidth",
+    "line\nbreak",
+    "datum.value",
+]
+
+
+def test_texts_of_users_are_shown_and_never_act(workspace):
+    facts = sample_facts(months=2)
+    answers = facts.answers + [
+        Answer(date(2025, 11, 3), 9, region=name) for name in NASTY for _ in range(6)
+    ]
+    files = [
+        ("crm", "customers", f"{n:064}", f"{name}.csv", "quarantined", "empty_file",
+         0, 0, 0, 0, 0, 0)
+        for n, name in enumerate(NASTY)
+    ]  # fmt: skip
+    text, page = reported(workspace, replace(facts, answers=answers, files=files))
+    assert not {"script", "img", "b&gt;"} & set(page.tags)
+    assert all(name[:2] != "on" for _, name, _ in page.attributes)
+    assert "<script>alert(1)</script>" in page.text
+    assert "</style><script>x</script>" in page.text
+    assert "&lt;b&gt; & 'quotes'" in page.text
+    assert "{{ 7 * 7 }}" in page.text
+    assert "ared" in page.text
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b\u202a-\u202e\u2066-\u2069]", text)
+
+
+def test_two_names_that_look_alike_stay_two_rows():
+    figures = [charts.Figure("north", v, v - 5, v + 5, 9) for v in (10.0, 20.0)]
+    spec = charts.dots_spec(figures, charts.WIDE, [0, 30], None)
+    (rows,) = spec["datasets"].values() if "datasets" in spec else [spec["data"]["values"]]
+    assert [row["name"] for row in rows] == ["north", "north (2)"]
+
+
+FIGURES = [charts.Figure(f"2025-{month:02}-01", 10.0, 5.0, 15.0, 9) for month in (1, 2, 3)]
+OUTCOME = charts.Outcome("promoter", 90, 9, 8, 1, 12.5, 2.2, 47.1, None, None, None)
+CURVE = charts.Curve("promoter", ((0, 1.0, None, None), (30, 0.9, 0.8, 0.95)), 9)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        charts.words_spec("No answers yet", 560, 80),
+        charts.trend_spec(FIGURES, charts.WIDE, 300),
+        charts.dots_spec(FIGURES, charts.WIDE, [0, 30], 12.0),
+        charts.churn_spec([OUTCOME], charts.WIDE),
+        charts.curves_spec([CURVE], charts.WIDE, 320),
+    ],
+    ids=["words", "trend", "dots", "churn", "curves"],
+)
+def test_what_is_drawn_keeps_to_the_schema_of_vega_lite(spec):
+    alt.Chart.from_dict(spec, validate=True)
+    with pytest.raises(ValidationError):
+        alt.Chart.from_dict({**spec, "width": "wide"}, validate=True)
+
+
+def test_a_chart_of_the_same_figures_is_not_drawn_again(tmp_path):
+    asked = []
+
+    def spec(text):
+        asked.append(text)
+        return charts.words_spec(text, 100, 40)
+
+    first = charts.svg(tmp_path, "words", spec, "one")
+    assert charts.svg(tmp_path, "words", spec, "one") == first
+    assert charts.svg(tmp_path, "words", spec, "two") != first
+    assert asked == ["one", "two"]
+    # the new one took the old one's place
+    assert [path.name for path in tmp_path.iterdir()] == ["words.svg"]
+    assert charts.svg(tmp_path, "words", spec, "one") == first
+    assert asked == ["one", "two", "one"]
+
+
+def test_a_drawing_that_was_cut_short_is_made_anew(tmp_path):
+    picture = charts.png(tmp_path, "words", charts.words_spec, "one", 100, 40)
+    path = tmp_path / "words.png"
+    kept = path.read_bytes()
+    assert kept.endswith(picture)
+    path.write_bytes(kept[:-1])
+    assert charts.png(tmp_path, "words", charts.words_spec, "one", 100, 40) == picture
+    assert path.read_bytes() == kept
+
+
+def test_a_chart_is_drawn_where_it_cannot_be_kept(tmp_path):
+    folder = tmp_path / "a file"
+    folder.touch()
+    assert charts.svg(folder, "words", charts.words_spec, "one", 100, 40).startswith("<svg")
+
+
+@pytest.mark.parametrize(
+    "value, shown",
+    [(-0.04, "0.0"), (-0.06, "−0.1"), (1234.56, "1,234.6"), (0.0, "0.0"), (None, "–")],
+)
+def test_numbers_are_written_plainly(value, shown):
+    assert charts.plain(value) == shown
+
+
+@pytest.mark.parametrize("value, shown", [(1.74, "+1.7"), (-1.74, "−1.7"), (-0.01, "+0.0")])
+def test_changes_carry_their_sign(value, shown):
+    assert module._signed(value) == shown
+
+
+@pytest.mark.parametrize(
+    "ends, domain",
+    [
+        ([(-21.8, -9.4)], [-30, 0]),
+        ([(95.0, 100.0)], [90, 100]),
+        ([(-100.0, -99.0)], [-100, -90]),
+        ([(50.0, 50.0)], [50, 60]),
+        ([], [-100, 100]),
+    ],
+)
+def test_scales_hold_every_interval(ends, domain):
+    figures = [charts.Figure("x", low, low, high, 9) for low, high in ends]
+    assert charts.domain_of(figures) == domain
+
+
+# --- writing --------------------------------------------------------------------------------------
+
+
+def test_nothing_published_is_one_clear_line(workspace):
+    for build in (build_report, trend_png):
+        with pytest.raises(UserError, match=r"nps\.duckdb: nothing is published yet; run refresh"):
+            build(workspace)
+
+
+def test_a_report_that_can_not_be_written_leaves_the_one_before(sample, monkeypatch):
+    workspace, _, text, _ = sample
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module.os, "replace", full)
+    with pytest.raises(UserError, match="the report can't be written"):
+        build_report(workspace)
+    folder = workspace.published / "report"
+    assert (folder / "index.html").read_text(encoding="utf-8") == text
+    assert [path.name for path in folder.iterdir()] == ["index.html"]
+
+
+def test_the_trend_is_a_small_png(sample):
+    workspace, _, _, _ = sample
+    png = trend_png(workspace)
+    assert png.startswith(b"\x89PNG\r\n\x1a\n")
+    width, height = struct.unpack(">II", png[16:24])
+    assert 800 < width < 1400
+    assert 300 < height < 700
+    assert len(png) < 120_000
+
+
+def test_the_trend_of_no_answers_is_a_png_too(workspace):
+    write_build(workspace.warehouse_file, Facts())
+    publish(workspace, inputs_hash="inputs", versions={})
+    assert trend_png(load_workspace(workspace.root)).startswith(b"\x89PNG")
+
+
+def test_the_trend_holds_every_month_and_its_interval(sample):
+    workspace, facts, _, _ = sample
+    months = module._facts(workspace).months
+    assert [f.label for f in months] == [
+        f"{2024 if m > 12 else 2025}-{m - 12 if m > 12 else m:02}-01"
+        for m in [23, 24, *range(1, 13)]
+    ]
+    december = [a.nps_class for a in facts.answers if (a.day.year, a.day.month) == (2025, 12)]
+    p, a, d = (december.count(c) for c in ("promoter", "passive", "detractor"))
+    assert months[-1].value == pytest.approx(100 * (p - d) / len(december))
+    assert (months[-1].low, months[-1].high) == pytest.approx(interval(p, a, d))
+    spec = json.dumps(charts.trend_spec(months, charts.WIDE, 300))
+    assert spec.count('"month": "2025-12-01"') >= 1

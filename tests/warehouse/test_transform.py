@@ -1,0 +1,98 @@
+"""Calling dbt in this process: what it forgets, and what it says of a project that does not parse."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from publish_support import WORKSPACE_YML, make_workspace
+
+from orchestration.core.errors import UserError
+from orchestration.warehouse.build import build_models, invoke_dbt, target_dir
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    return make_workspace(tmp_path / "ws")
+
+
+@pytest.fixture
+def dbt(monkeypatch, workspace):
+    """A dbt that cannot make sense of the project while it remembers another one."""
+    from dbt_common.exceptions import CompilationError
+
+    remembered = target_dir(workspace) / "partial_parse.msgpack"
+    remembered.parent.mkdir(parents=True)
+    fake = SimpleNamespace(calls=0, remembered=remembered, is_broken=False)
+
+    class Runner:
+        def __init__(self, callbacks):
+            pass
+
+        def invoke(self, command):
+            fake.calls += 1
+            wrong = remembered.exists() or fake.is_broken
+            error = CompilationError("two entries\n  for models/a.yml") if wrong else None
+            return SimpleNamespace(exception=error, result=None, success=error is None)
+
+    monkeypatch.setattr("dbt.cli.main.dbtRunner", Runner)
+    return fake
+
+
+def test_what_dbt_remembers_of_another_project_is_forgotten(workspace, dbt):
+    dbt.remembered.write_bytes(b"of the version before")
+    assert invoke_dbt(workspace, "build") is True
+    assert dbt.calls == 2
+    assert not dbt.remembered.exists()
+
+
+def test_a_project_that_does_not_parse_is_told_once_in_one_line(workspace, dbt):
+    dbt.is_broken = True
+    with pytest.raises(UserError, match=r"^dbt parse: .*two entries for models/a.yml$"):
+        invoke_dbt(workspace, "parse")
+    assert dbt.calls == 1
+
+
+def test_a_build_does_not_quote_what_dbt_says(workspace, dbt):
+    """From a build on, dbt's words may hold cells."""
+    dbt.is_broken = True
+    with pytest.raises(UserError) as caught:
+        invoke_dbt(workspace, "build")
+    assert "models/a.yml" not in str(caught.value)
+
+
+def test_a_build_from_the_beginning_removes_what_a_killed_one_spilled(workspace, dbt):
+    """Beside its file lies a folder of that name, which DuckDB makes for what memory cannot hold."""
+    from orchestration.lake import prepare_lake
+
+    prepare_lake(workspace)
+    folder = workspace.warehouse_dir / "nps.duckdb.tmp"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "duckdb_temp_storage_S32K-0.tmp").write_bytes(b"rows")
+    (workspace.warehouse_dir / "nps.duckdb.wal").write_bytes(b"half a model")
+    assert build_models(workspace) == []
+    assert list(workspace.warehouse_dir.glob("nps.duckdb*")) == []
+
+
+@pytest.mark.parametrize(("declared", "limit"), [("900MB", "858.3 MiB"), (None, "GiB")])
+def test_the_memory_limit_reaches_dbts_own_connection(tmp_path, declared, limit, monkeypatch):
+    from expectations.validate import release_dbt
+    from orchestration.lake import prepare_lake
+
+    monkeypatch.setenv("NPS_WORKSPACE", str(tmp_path))
+    monkeypatch.setenv("NPS_MEMORY_LIMIT", "")
+    line = f"memory_limit: {declared}\n" if declared else ""
+    workspace = make_workspace(tmp_path / "limited", WORKSPACE_YML + line)
+    prepare_lake(workspace)
+    told: list[str] = []
+    try:
+        invoke_dbt(
+            workspace,
+            "show",
+            "--inline",
+            "select current_setting('memory_limit') as found",
+            on_event=lambda event: told.append(str(getattr(event.data, "preview", ""))),
+        )
+    finally:
+        release_dbt()
+    assert any(limit in preview for preview in told), told

@@ -1,0 +1,447 @@
+"""workspace.yml: every mistake gets its one line, all at once, and good ones mean what they say."""
+
+from __future__ import annotations
+
+import copy
+import zoneinfo
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import duckdb
+import pytest
+import yaml
+
+from orchestration.core.errors import UserError
+from orchestration.workspace.entities import ENTITIES
+from orchestration.workspace.model import load_workspace, time_format_mistake
+
+SURVEY = {
+    "name": "telco",
+    "entity": "survey_responses",
+    "files": "nps*.csv",
+    "columns": {"response_id": "id", "score": "nps", "submitted_at": "date"},
+    "constants": {"metric": "nps", "survey_type": "relational", "scale": "0-10"},
+}
+CUSTOMERS = {
+    "name": "telco",
+    "entity": "customers",
+    "files": "customers*.csv",
+    "columns": {"customer_id": "id", "email": "mail"},
+    "attributes": {"region": "state", "plan": "segment"},
+}
+MINIMAL = {"version": 1, "sources": [SURVEY, CUSTOMERS]}
+
+
+def write(root: Path, content: object) -> Path:
+    text = content if isinstance(content, str) else yaml.safe_dump(content, allow_unicode=True)
+    (root / "workspace.yml").write_text(text, encoding="utf-8")
+    return root
+
+
+def mistakes(root: Path, content: object) -> list[str]:
+    with pytest.raises(UserError) as caught:
+        load_workspace(write(root, content))
+    return str(caught.value).split("\n")
+
+
+def changed(path: str, value: object) -> dict:
+    """MINIMAL with the value at a dotted path set, or removed when the value is ``...``."""
+    content = copy.deepcopy(MINIMAL)
+    *parents, last = [int(part) if part.isdigit() else part for part in path.split(".")]
+    place = content
+    for part in parents:
+        place = place[part] if isinstance(part, int) else place.setdefault(part, {})
+    if value is ...:
+        del place[last]
+    else:
+        place[last] = value
+    return content
+
+
+def test_defaults(tmp_path):
+    workspace = load_workspace(write(tmp_path, MINIMAL))
+    assert workspace.timezone == "UTC"
+    assert workspace.currency == "USD"
+    assert workspace.segments == ()
+    assert workspace.min_group_size == 5
+    assert workspace.churn_windows == (30, 90, 180, 365)
+    assert workspace.rolling_windows == (30, 90, 365)
+    assert workspace.feature_months == 12
+    assert workspace.survey_rules.quarantine_days == 90
+    assert (workspace.headline.metric, workspace.headline.survey_type) == ("nps", "relational")
+    assert workspace.webhook_env == "NPS_WEBHOOK_URL"
+    assert workspace.memory_limit is None
+    assert workspace.max_quarantine_rate == 0.05
+    assert workspace.as_of_on == datetime.now(UTC).date()
+    source = workspace.sources[0]
+    form = source.format
+    assert (form.type, form.encoding, form.delimiter, form.quote) == ("csv", "utf-8", ",", '"')
+    assert (form.header_rows, form.header, form.allow_empty) == (1, 1, False)
+    assert (form.max_file_mb, form.max_field_kb, form.records) == (20000, 1024, None)
+    assert source.snapshot_at == "file_modified"
+    assert source.columns["score"] == ("nps",)
+    assert source.customers_of == "telco"
+    assert workspace.timezone_of(source) == "UTC"
+
+
+def test_paths_lie_below_the_root(tmp_path):
+    workspace = load_workspace(write(tmp_path, MINIMAL))
+    expected = {
+        "landing": "landing",
+        "lake": "lake",
+        "archive": "lake/archive",
+        "raw": "lake/raw",
+        "rejected": "lake/rejected",
+        "manifest_dir": "lake/manifest",
+        "manifest_file": "lake/manifest/manifest.jsonl",
+        "settings_dir": "lake/settings",
+        "warehouse_dir": "warehouse",
+        "warehouse_file": "warehouse/nps.duckdb",
+        "published": "published",
+        "runs": "runs",
+    }
+    assert {name: getattr(workspace, name) for name in expected} == {
+        name: tmp_path / path for name, path in expected.items()
+    }
+
+
+def test_a_full_workspace(tmp_path):
+    content = copy.deepcopy(MINIMAL)
+    content |= {
+        "as_of": date(2025, 12, 31),
+        "timezone": "Europe/Brussels",
+        "currency": "EUR",
+        "segments": ["region", "plan"],
+        "churn_windows": [90, 30],
+        "headline": {"metric": "csat"},
+        "memory_limit": "8GB",
+        "max_quarantine_rate": 0,
+    }
+    content["sources"][0] |= {
+        "format": {"type": "tsv", "header_rows": 3, "header": 2, "quote": None},
+        "timestamps": {"submitted_at": ["%d/%m/%Y", "epoch_s", "iso"]},
+        "timezone": "America/New_York",
+        "customer_source": "crm",
+        "snapshot_at": "nps_%Y%m%d.csv",
+    }
+    content["sources"][0]["columns"]["response_id"] = ["wave", "id"]
+    workspace = load_workspace(write(tmp_path, content))
+    source = workspace.sources[0]
+    assert source.format.delimiter == "\t"
+    assert source.format.quote is None
+    assert source.columns["response_id"] == ("wave", "id")
+    assert source.timestamps["submitted_at"] == ("%d/%m/%Y", "epoch_s", "iso")
+    assert source.customers_of == "crm"
+    assert workspace.timezone_of(source) == "America/New_York"
+    assert workspace.timezone_of(workspace.sources[1]) == "Europe/Brussels"
+    assert workspace.churn_windows == (30, 90)
+    assert workspace.headline.survey_type == "relational"
+
+
+@pytest.mark.parametrize(
+    ("zone", "as_of", "end"),
+    [
+        ("UTC", date(2025, 12, 31), datetime(2026, 1, 1, tzinfo=UTC)),
+        ("Europe/Brussels", date(2025, 12, 31), datetime(2025, 12, 31, 23, tzinfo=UTC)),
+        ("Europe/Brussels", date(2025, 3, 30), datetime(2025, 3, 30, 22, tzinfo=UTC)),
+        ("America/New_York", date(2025, 7, 4), datetime(2025, 7, 5, 4, tzinfo=UTC)),
+        # In Cairo the clocks of 25 April 2025 jumped from 0:00 to 1:00, at 22:00 UTC.
+        ("Africa/Cairo", date(2025, 4, 24), datetime(2025, 4, 24, 22, tzinfo=UTC)),
+    ],
+)
+def test_as_of_is_the_end_of_the_local_day(tmp_path, zone, as_of, end):
+    workspace = load_workspace(write(tmp_path, {**MINIMAL, "as_of": as_of, "timezone": zone}))
+    assert workspace.as_of_on == as_of
+    assert workspace.as_of_at == end
+    assert workspace.as_of_at.tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "line"),
+    [
+        ("version", 2, "version: 2 is not one of 1"),
+        ("version", ..., "the key 'version' is missing; add it"),
+        ("sources", ..., "the key 'sources' is missing; add it"),
+        ("sources", [], "sources: the list is empty; declare at least one source"),
+        ("sources", {}, "sources: {} must be a list"),
+        ("segmets", [], "unknown key 'segmets'; did you mean 'segments'?"),
+        ("root", "/tmp", "unknown key 'root'; remove it"),
+        ("as_of", "31/12/2025", "as_of: '31/12/2025' is not a day; write it as 2025-12-31"),
+        ("as_of", 20251231, "as_of: 20251231 is not a day"),
+        (
+            "timezone",
+            "Europe/Brussel",
+            "timezone: 'Europe/Brussel' is not a time zone of the IANA"
+            " database; did you mean 'Europe/Brussels'?",
+        ),
+        ("timezone", "localtime", "timezone: 'localtime' is not a time zone"),
+        ("currency", "usd", "currency: 'usd' is not a currency code"),
+        ("min_group_size", 0, "min_group_size: 0 must be at least 1"),
+        ("min_group_size", "5", "min_group_size: '5' must be a whole number"),
+        ("min_group_size", True, "min_group_size: True must be a whole number"),
+        ("churn_windows", [30, 0], "churn_windows: must be a list of whole numbers of days"),
+        ("churn_windows", [], "churn_windows: must be a list of whole numbers of days"),
+        ("churn_windows", [30, 30], "churn_windows: names a window twice; remove one"),
+        ("churn_windows", [30, 4.5], "churn_windows.1: 4.5 must be a whole number"),
+        ("rolling_windows", [7, 7], "rolling_windows: names a window twice; remove one"),
+        ("feature_months", -1, "feature_months: -1 must be at least 0"),
+        (
+            "survey_rules.quarantine_day",
+            9,
+            "unknown key 'quarantine_day' in survey_rules; did you mean 'quarantine_days'?",
+        ),
+        ("headline.metrc", "nps", "unknown key 'metrc' in headline; did you mean 'metric'?"),
+        (
+            "webhook_env",
+            "https://hooks.example/x",
+            "webhook_env: must be the name of an environment variable, never the address itself",
+        ),
+        ("memory_limit", "lots", "memory_limit: 'lots' is not an amount of memory"),
+        ("max_quarantine_rate", 5, "max_quarantine_rate: 5 must be at most 1"),
+        ("segments", ["region", "Plan"], "segments: 'Plan' is not a safe name"),
+        ("segments", ["channel"], "segments: 'channel' is a reserved name"),
+        ("segments", ["order"], "segments: 'order' is a reserved name"),
+        ("segments", ["score"], "segments: 'score' is a reserved name"),
+        ("segments", ["email"], "segments: 'email' is a reserved name"),
+        ("segments", ["region", "region"], "segments: 'region' is named twice"),
+        (
+            "segments",
+            ["regoin"],
+            "segments: 'regoin' is an attribute of no source; did you mean 'region'?",
+        ),
+        (
+            "segments",
+            ["shoe_size"],
+            "segments: 'shoe_size' is an attribute of no source; add it to"
+            " the attributes of a customers entry, or remove it",
+        ),
+    ],
+)
+def test_a_mistake_at_the_top_is_one_line(tmp_path, path, value, line):
+    (only, *more) = [each for each in mistakes(tmp_path, changed(path, value)) if line in each]
+    assert only.startswith("workspace.yml: " + line)
+    assert not more
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "line"),
+    [
+        ("colums", {}, "unknown key 'colums'; did you mean 'columns'?"),
+        ("columns", ..., "the key 'columns' is missing; add it"),
+        ("name", "Telco 1", "name: 'Telco 1' is not a safe name"),
+        ("name", "../x", "name: '../x' is not a safe name"),
+        ("entity", "survey_response", "unknown entity 'survey_response'; did you mean"
+         " 'survey_responses'?"),
+        ("entity", "xyz", "unknown entity 'xyz'; there are: survey_responses, "),
+        ("preset", "qualtrics", "there is no preset 'qualtrics'; there are: none"),
+        ("files", "/etc/*.csv", "files: '/etc/*.csv' must be relative to landing/<name>/"),
+        ("files", "../*.csv", "files: '../*.csv' leaves landing/<name>/; remove '..'"),
+        ("files", "a/../../*.csv", "files: 'a/../../*.csv' leaves landing/<name>/"),
+        ("files", "a**.csv", "files: 'a**.csv' is not a glob"),
+        ("files", "", "files: is empty"),
+        ("files", "a\\b", "files: 'a\\\\b' must be relative"),
+        ("format.delimeter", ";", "unknown key 'delimeter' in format; did you mean 'delimiter'?"),
+        ("format.type", "xlsx", "format.type: 'xlsx' is not one of csv, tsv, jsonl, json, parquet"),
+        ("format.encoding", "utf-9", "format.encoding: 'utf-9' is not a known encoding"),
+        ("format.encoding", "base64", "format.encoding: 'base64' is not an encoding of text files"),
+        ("format.encoding", "idna", "format.encoding: 'idna' is not an encoding of text files"),
+        ("format.delimiter", "::", "format.delimiter: '::' is not a delimiter: one ASCII"),
+        ("format.delimiter", "\n", "format.delimiter: '\\n' is not a delimiter"),
+        ("format.delimiter", "a", "format.delimiter: 'a' is not a delimiter"),
+        ("format.delimiter", '"', "format.delimiter and format.quote are the same character"),
+        ("format.header_rows", 0, "format.header_rows: 0 must be at least 1"),
+        ("format.header", 3, "format.header 3 is greater than header_rows 1"),
+        ("format.max_file_mb", 0, "format.max_file_mb: 0 must be at least 1"),
+        ("format.records", "data", "format.records has no meaning for type csv; remove it"),
+        ("format.allow_empty", 1, "format.allow_empty: 1 must be true or false"),
+        ("format", "csv", "format: 'csv' must be a mapping of keys to values"),
+        ("columns.scor", "x", "unknown column 'scor' of survey_responses in columns; did you mean"
+         " 'score'?"),
+        ("columns.zzz", "x", "unknown column 'zzz' of survey_responses in columns; put what is not"
+         " canonical under attributes"),
+        ("columns.metric", "x", "'metric' is named by both columns and constants; remove one"),
+        ("columns.response_id", ..., "required column 'response_id' is missing; add it to columns"),
+        ("columns.comment", [], "columns.comment: is an empty list; name at least one"),
+        ("columns.comment", 7, "columns.comment: 7 is not text; write it in quotes"),
+        ("columns.comment", ["a", 7], "columns.comment: 7 is not text; write it in quotes"),
+        ("columns.comment", " ", "columns.comment: is empty; write a name or remove the key"),
+        ("constants.langage", "en", "unknown column 'langage' of survey_responses in constants; did"
+         " you mean 'language'?"),
+        ("constants.language", False, "constants.language: False is not text; write it in quotes"),
+        ("constants.metric", ..., "'metric' of the answers is unknown; add it to columns or"
+         " constants, or declare a surveys entry of the same name that maps it, and map survey_id"
+         " here"),
+        ("constants.survey_type", ..., "'survey_type' of the answers is unknown"),
+        ("constants.scale", ..., "'scale' of the answers is unknown"),
+        ("attributes.Plan", "p", "attribute 'Plan' is not a safe name"),
+        ("timestamps.submitted_at", "%Y-%Q", "timestamps.submitted_at.0: '%Y-%Q' has the unknown"
+         " directive '%Q'"),
+        ("timestamps.submitted_at", "%H:%M", "timestamps.submitted_at.0: '%H:%M' names no year"),
+        ("timestamps.submitted_at", "%d.%Y", "timestamps.submitted_at.0: '%d.%Y' names no month"),
+        ("timestamps.submitted_at", "%Y-%m-%d %I", "timestamps.submitted_at.0: '%Y-%m-%d %I' has %I"
+         " (12 hours) without %p"),
+        ("timestamps.submitted_at", "epoch", "timestamps.submitted_at.0: 'epoch' is neither a"),
+        ("timestamps.submited_at", "iso", "timestamps.submited_at formats no mapped timestamp; did"
+         " you mean 'submitted_at'?"),
+        ("timestamps.score", "iso", "timestamps.score formats no mapped timestamp; there are:"
+         " submitted_at"),
+        ("timestamps.updated_at", "iso", "timestamps.updated_at formats no mapped timestamp"),
+        ("timezone", "Mars/Base", "timezone: 'Mars/Base' is not a time zone"),
+        ("customer_source", "C R M", "customer_source: 'C R M' is not a safe name"),
+        ("snapshot_at", "x_%Q.csv", "snapshot_at 'x_%Q.csv' has the unknown directive '%Q'"),
+        ("snapshot_at", "", "snapshot_at: '' is empty"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_a_source_is_one_line(tmp_path, path, value, line):
+    found = mistakes(tmp_path, changed(f"sources.0.{path}", value))
+    (only, *more) = [each for each in found if line in each]
+    name, entity = (str(value) if path == key else SURVEY[key] for key in ("name", "entity"))
+    assert only.startswith(f"workspace.yml: sources[0] ({name}/{entity}): {line}")
+    assert not more
+
+
+def test_attributes_only_where_an_entity_has_them(tmp_path):
+    content = copy.deepcopy(MINIMAL)
+    content["sources"].append(
+        {
+            "name": "telco",
+            "entity": "surveys",
+            "files": "*",
+            "columns": {"survey_id": "id"},
+            "attributes": {"region": "r"},
+        }
+    )
+    (line,) = mistakes(tmp_path, content)
+    assert line.startswith("workspace.yml: sources[2] (telco/surveys): surveys takes no attributes")
+
+
+def test_a_duplicate_source_is_one_line(tmp_path):
+    content = copy.deepcopy(MINIMAL)
+    content["sources"].append(copy.deepcopy(SURVEY))
+    (line,) = mistakes(tmp_path, content)
+    assert line == (
+        "workspace.yml: sources[2] (telco/survey_responses): the same name and entity as "
+        "sources[0]; rename one"
+    )
+
+
+@pytest.mark.parametrize(
+    ("maps_survey_id", "surveys_name", "missing"),
+    [(True, "telco", []), (False, "telco", ["metric", "survey_type", "scale"]),
+     (True, "other", ["metric", "survey_type", "scale"])],
+)  # fmt: skip
+def test_the_scale_may_come_from_the_surveys(tmp_path, maps_survey_id, surveys_name, missing):
+    content = copy.deepcopy(MINIMAL)
+    del content["sources"][0]["constants"]
+    if maps_survey_id:
+        content["sources"][0]["columns"]["survey_id"] = "survey"
+    content["sources"].append(
+        {
+            "name": surveys_name,
+            "entity": "surveys",
+            "files": "*.csv",
+            "columns": {"survey_id": "id", "metric": "m", "scale": "s"},
+            "constants": {"survey_type": "relational"},
+        }
+    )
+    if not missing:
+        assert len(load_workspace(write(tmp_path, content)).sources) == 3
+    else:
+        lines = mistakes(tmp_path, content)
+        assert [line.split("'")[1] for line in lines] == missing
+
+
+def test_all_mistakes_are_reported_at_once(tmp_path):
+    content = copy.deepcopy(MINIMAL)
+    content["timezone"] = "Nowhere"
+    content["segments"] = ["region", "ghost", "order"]
+    content["sources"][0]["format"] = {"delimeter": ";", "header": 3}
+    content["sources"][0]["columns"]["scor"] = "x"
+    content["sources"][1]["entity"] = "custmers"
+    content["sources"].append("not a mapping")
+    lines = mistakes(tmp_path, content)
+    assert all(line.startswith("workspace.yml: ") for line in lines)
+    for piece in (
+        "timezone: 'Nowhere'",
+        "segments: 'order' is a reserved name",
+        "segments: 'ghost' is an attribute of no source",
+        "unknown key 'delimeter'",
+        "format.header 3 is greater",
+        "unknown column 'scor'",
+        "unknown entity 'custmers'; did you mean 'customers'?",
+        "sources[2] (?/?): must be a mapping",
+    ):
+        assert sum(piece in line for line in lines) == 1, piece
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("version: 1\nsources: [\n", "line 3: "),
+        ("version: 1\n\tsources: 1\n", "line 2: "),
+        ("version: 1\nsources: []\nversion: 1\n", "line 3: the key 'version' appears twice"),
+        ("version: 1\nno: 1\n", "line 2: a key is not text; write it in quotes"),
+        ("version: 1\nas_of: 2025-02-30\n", "line 2: '2025-02-30' is no date of the calendar"),
+        ("- 1\n", "must be a mapping of keys to values"),
+        ("", "must be a mapping of keys to values"),
+        ("version: \x01\n", "holds a character that YAML does not allow"),
+        ("a: !!python/object/apply:os.system ['x']\n", "line 1: could not determine"),
+    ],
+)
+def test_yaml_mistakes_name_the_line(tmp_path, text, line):
+    (only,) = mistakes(tmp_path, text)
+    assert only.startswith("workspace.yml: " + line)
+
+
+def test_a_missing_file_and_a_wrong_encoding(tmp_path):
+    with pytest.raises(UserError, match=r"^workspace\.yml: not found in "):
+        load_workspace(tmp_path)
+    (tmp_path / "workspace.yml").write_bytes("currency: €".encode("cp1252"))
+    with pytest.raises(UserError, match=r"^workspace\.yml: is not UTF-8"):
+        load_workspace(tmp_path)
+    (tmp_path / "workspace.yml").unlink()
+    (tmp_path / "workspace.yml").mkdir()
+    with pytest.raises(UserError, match=r"^workspace\.yml: cannot be read"):
+        load_workspace(tmp_path)
+
+
+def test_a_workspace_does_not_change(tmp_path):
+    workspace = load_workspace(write(tmp_path, MINIMAL))
+    with pytest.raises(ValueError, match="frozen"):
+        workspace.timezone = "Europe/Brussels"
+
+
+@pytest.mark.parametrize("letter", "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ%")
+@pytest.mark.parametrize("dash", ["", "-"])
+def test_patterns_allow_just_the_directives_of_duckdb(dash, letter):
+    pattern = f"%Y %m %p %{dash}{letter}"
+    try:
+        duckdb.execute("select try_strptime('', ?)", [pattern]).fetchall()
+        known = True
+    except duckdb.Error:
+        known = False
+    assert (time_format_mistake(pattern) is None) == known
+
+
+def test_every_allowed_zone_is_known_to_duckdb(tmp_path):
+    names = duckdb.execute("select name from pg_timezone_names()").fetchall()
+    zones = zoneinfo.available_timezones() - {"localtime", "Factory", "posixrules"}
+    assert zones <= {name for (name,) in names}
+
+
+def test_entities_are_those_of_the_contract():
+    assert len(ENTITIES) == 14
+    assert all(entity.name == name for name, entity in ENTITIES.items())
+    assert ENTITIES["survey_responses"].required == ("response_id", "score", "submitted_at")
+    assert ENTITIES["customers"].column_names == (
+        "customer_id", "email", "account_id", "name", "signed_up_at", "churned_at", "is_deleted",
+    )  # fmt: skip
+    assert ENTITIES["product_usage"].times == ("used_on",)
+    assert {name for name, entity in ENTITIES.items() if entity.has_attributes} == {
+        "survey_responses", "customers", "accounts", "employees", "leads",
+    }  # fmt: skip
+    dates = [c.name for e in ENTITIES.values() for c in e.columns if c.kind == "date"]
+    assert dates == ["used_on"]
+    times = [c for e in ENTITIES.values() for c in e.columns if c.kind == "timestamp"]
+    assert all(column.name.endswith("_at") for column in times)
+    assert len(times) == 25
