@@ -1,12 +1,17 @@
-{#- A number in units of 1e-12: sums of these are the same in whatever order they come, and what is
-    added and taken away again leaves nothing. NULL where it is too large for that (1e18). -#}
-{% macro exact_number(value) -%}
-    {{ try_cast(value, 'decimal(30, 12)') }}
+{#- A number as a decimal of 12 places (or of another type): decimals add up to the same sum in any
+    order, and adding and then subtracting a number leaves no residue. NULL where the number is too
+    large for the type (1e18). -#}
+{% macro exact_number(value, type='decimal(30, 12)') -%}
+    {{ try_cast(value, type) }}
 {%- endmacro %}
 
-{#- A sum of doubles that is the same in whatever order they come, so that a table built again has the
-    same content to the last bit. NULL where one of them is too large for that: no figure rather than
-    a wrong one. -#}
-{% macro exact_sum(value) -%}
-    case when count({{ value }}) = count({{ exact_number(value) }}) then cast(sum({{ exact_number(value) }}) as double) end
+{#- A sum of doubles that does not depend on their order, so that a rebuilt table is the same to the
+    last bit; over a window, its last digits depend on no other row of the table either. NULL where
+    one of the numbers is too large for the type: no figure rather than a wrong one.
+    over: the window, as `over name` or `over (…)`. -#}
+{% macro exact_sum(value, over='', type='decimal(30, 12)') -%}
+    case
+        when count({{ value }}) {{ over }} = count({{ exact_number(value, type) }}) {{ over }}
+            then cast(sum({{ exact_number(value, type) }}) {{ over }} as double)
+    end
 {%- endmacro %}

@@ -16,8 +16,9 @@ workspace as (
 summed as (
     select
         money.customer_key,
-        sum(money.revenue) as realised_ltv,
-        sum(money.mrr_change) as mrr
+        -- what is too large for an exact sum stays large: sums over customers refuse it
+        coalesce({{ exact_sum('money.revenue') }}, sum(money.revenue)) as realised_ltv,
+        coalesce({{ exact_sum('money.mrr_change') }}, sum(money.mrr_change)) as mrr
     from money
     cross join workspace
     where money.moved_at < workspace.as_of_at

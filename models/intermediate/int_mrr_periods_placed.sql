@@ -89,7 +89,7 @@ netted as (
 opened as (
     select
         netted.*,
-        round(sum(netted.net) over so_far, 6) as opening,
+        round({{ exact_sum('netted.net', 'over so_far') }}, 6) as opening,
         row_number() over (partition by netted.time_grain, netted.customer_key order by netted.period_start) = 1 as is_first
     from netted
     window so_far as (

@@ -133,12 +133,14 @@ running as (
         metric,
         survey_type,
         is_responded,
-        sum(mrr_change) over (
-            partition by customer_key
-            order by happened_at, is_invitation
-            rows between unbounded preceding and current row
-        ) as mrr
+        -- what is too large for an exact sum stays large: the means below refuse it
+        coalesce({{ exact_sum('mrr_change', 'over so_far') }}, sum(mrr_change) over so_far) as mrr
     from line_of_time
+    window so_far as (
+        partition by customer_key
+        order by happened_at, is_invitation
+        rows between unbounded preceding and current row
+    )
 ),
 
 -- many were worth the same: from here on one row a value

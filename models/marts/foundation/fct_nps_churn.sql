@@ -53,8 +53,8 @@ line_of_time as (
 running as (
     select
         response_key,
-        sum(revenue) over so_far as revenue_before,
-        sum(mrr_change) over so_far as mrr_at_answer
+        {{ exact_sum('revenue', 'over so_far') }} as revenue_before,
+        {{ exact_sum('mrr_change', 'over so_far') }} as mrr_at_answer
     from line_of_time
     window so_far as (
         partition by customer_key

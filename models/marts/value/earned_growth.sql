@@ -90,16 +90,8 @@ filled as (
         {%- for column in ['new_customers', 'earned_customers', 'untold_customers'] %}
         cast(coalesce(summed.{{ column }}, 0) as bigint) as {{ column }},
         {%- endfor %}
-        round(coalesce(sum(coalesce(summed.net, 0)) over (
-            partition by periods.time_grain
-            order by periods.period_start
-            rows between unbounded preceding and 1 preceding
-        ), 0), 6) as opening_mrr,
-        round(sum(coalesce(summed.net, 0)) over (
-            partition by periods.time_grain
-            order by periods.period_start
-            rows between unbounded preceding and current row
-        ), 6) as closing_mrr,
+        case when count(*) over earlier > 0 then round({{ exact_sum('coalesce(summed.net, 0)', 'over earlier') }}, 6) else 0 end as opening_mrr,
+        round({{ exact_sum('coalesce(summed.net, 0)', 'over so_far') }}, 6) as closing_mrr,
         cast(unexplained.unexplained_customers as bigint) as unexplained_customers,
         coalesce(summed.untold_customers, 0) = 0 and telling.referrals > 0 as tells_of_referrals
     from periods
@@ -107,6 +99,15 @@ filled as (
         on periods.time_grain = summed.time_grain and periods.period_start = summed.period_start
     left join unexplained on periods.time_grain = unexplained.time_grain
     cross join telling
+    window
+        earlier as (
+            partition by periods.time_grain order by periods.period_start
+            rows between unbounded preceding and 1 preceding
+        ),
+        so_far as (
+            partition by periods.time_grain order by periods.period_start
+            rows between unbounded preceding and current row
+        )
 ),
 
 rated as (

@@ -176,8 +176,8 @@ running as (
         *,
         max(at_risk) over (partition by {{ cell }}) as records,
         churned = at_risk as is_over,
-        sum(case when churned < at_risk then ln(1.0 * (at_risk - churned) / at_risk) end) over so_far as log_retention,
-        sum(case when churned < at_risk then churned / (1.0 * at_risk * (at_risk - churned)) end) over so_far as greenwood
+        {{ exact_sum('case when churned < at_risk then ln(1e0 * (at_risk - churned) / at_risk) end', 'over so_far', 'decimal(38, 24)') }} as log_retention,
+        {{ exact_sum('case when churned < at_risk then churned / (1e0 * at_risk * (at_risk - churned)) end', 'over so_far', 'decimal(38, 24)') }} as greenwood
     from staying
     window so_far as (
         partition by {{ cell }} order by days
@@ -209,7 +209,6 @@ final as (
         at_risk,
         churned,
         censored,
-        -- running sums of doubles: their last digits hang on what else is in the table
         case when not is_suppressed then round(estimate, 12) end as retention,
         case when not is_suppressed and not is_over then round(estimate * sqrt(greenwood), 12) end as standard_error,
         case
