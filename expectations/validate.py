@@ -21,17 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from expectations import NO_ROWS, Check, CheckResult, query_on
+from orchestration.core.duckdb_session import safe_reason
+from orchestration.core.sql import literal
 
 Suites = Mapping[str, Sequence[Check]]
-
-# DuckDB's errors whose first line names tables and columns, never a cell's value; and the others.
-_NAMING_ERRORS = ("Binder", "Catalog", "Parser")
-_OTHER_ERRORS = (
-    "Constraint|Conversion|Fatal|FATAL|HTTP|Internal|INTERNAL|INTERRUPT|Invalid Input|Invalid Type|"
-    "IO|Mismatch Type|Not implemented|Out of Memory|Out of Range|Permission|Serialization|"
-    "TransactionContext"
-)
-_DUCKDB_ERROR = re.compile(rf"\b({'|'.join(_NAMING_ERRORS)}|{_OTHER_ERRORS}) Error: ([^\n]*)")
 
 
 def validate(
@@ -92,26 +85,10 @@ def lake_views(lake: Path) -> list[str]:
     globs |= {"files": "manifest/files.parquet", "rejected_rows": "rejected/**/*.parquet"}
     globs |= {"published_figures": "ledger/published_figures.parquet"}
     globs |= {name: f"settings/{name}.parquet" for name in SETTINGS_TABLES}
-    folder = str(lake).replace("'", "''")
     return ["create schema raw"] + [
-        f"create view raw.{name} as select * from read_parquet('{folder}/{glob}')"
+        f"create view raw.{name} as select * from read_parquet({literal(lake / glob)})"
         for name, glob in globs.items()
     ]
-
-
-def spill_settings(temporary: Path, memory_limit: str | None = None) -> list[str]:
-    """Settings of a database: where it spills to, how much memory it may use, rows in any order.
-
-    To keep the rows' order, which nobody needs here, would cost memory.
-
-    Args:
-        temporary: a folder for what does not fit; DuckDB's default lies beside the database, or
-            is the current folder where that is in memory.
-        memory_limit: an amount as DuckDB writes it, ``8GB``; None leaves DuckDB's default.
-    """
-    folder = str(temporary).replace("'", "''")
-    settings = [f"set temp_directory = '{folder}'", "set preserve_insertion_order = false"]
-    return settings + ([f"set memory_limit = '{memory_limit}'"] if memory_limit else [])
 
 
 def release_dbt() -> None:
@@ -334,29 +311,6 @@ def _exception_message(info: Mapping[str, Any]) -> str | None:
         if each.get("raised_exception"):
             return str(each.get("exception_message") or "")
     return None
-
-
-def safe_reason(message: str, kind: str = "") -> str:
-    """One line saying why a check could not be evaluated, without any cell's value.
-
-    DuckDB quotes the offending cell in conversion and value errors; only errors that speak of
-    tables and columns keep their text.
-
-    Args:
-        message: the exception's text.
-        kind: the exception's class, for a message that is not DuckDB's.
-    """
-    found = _DUCKDB_ERROR.search(message)
-    if found is None:
-        return f"could not be evaluated ({kind or 'unknown error'})"
-    name, text = found.groups()
-    if name == "Out of Memory" and "max_temp_directory_size" in text:
-        return "could not be evaluated (no room on the disk for what memory cannot hold; free some)"
-    if name == "Out of Memory":
-        return "could not be evaluated (not enough memory; raise memory_limit in workspace.yml)"
-    if name in _NAMING_ERRORS:
-        return f"could not be evaluated ({name} Error: {text[:200].strip()})"
-    return f"could not be evaluated ({name} Error)"
 
 
 @contextmanager

@@ -1,6 +1,8 @@
-"""Names and texts as SQL has them."""
+"""The only place that quotes identifiers and literals for SQL."""
 
 from __future__ import annotations
+
+from datetime import datetime
 
 
 def identifier(name: str) -> str:
@@ -15,3 +17,8 @@ def literal(value: object) -> str:
     import pandas, which costs seconds.
     """
     return "null" if value is None else "'" + str(value).replace("'", "''") + "'"
+
+
+def timestamp_literal(instant: datetime) -> str:
+    """A TIMESTAMP literal of a naive time, to the microsecond."""
+    return f"timestamp '{instant:%Y-%m-%d %H:%M:%S.%f}'"

@@ -31,9 +31,9 @@ from expectations.suites.raw import RAW
 from expectations.validate import (
     lake_views,
     release_dbt,
-    spill_settings,
     validate,
 )
+from orchestration.core.duckdb_session import spill_settings
 from orchestration.core.errors import UserError
 from orchestration.core.lock import hold_workspace
 from orchestration.core.progress import announce, timed

@@ -14,6 +14,7 @@ from typing import Any
 
 import dagster as dg
 
+from orchestration.core.duckdb_session import safe_reason, spill_settings
 from orchestration.core.errors import UserError
 from orchestration.core.files import remove
 from orchestration.core.lock import hold_workspace
@@ -119,7 +120,7 @@ def _broken_rules(workspace: Workspace, result: Any) -> str:
     """
     import duckdb
 
-    from expectations.validate import release_dbt, spill_settings
+    from expectations.validate import release_dbt
 
     if result.status != "fail" or getattr(result.node, "test_metadata", None) is None:
         return ""
@@ -404,6 +405,4 @@ def _with_rows(result: Any, event: dict[str, Any], rows: dict[str, int]) -> Any:
 
 
 def _one_line(error: object) -> str:
-    from expectations.validate import safe_reason
-
     return safe_reason(str(error), type(error).__name__)

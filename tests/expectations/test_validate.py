@@ -13,7 +13,8 @@ import duckdb
 import pytest
 
 from expectations import Check, no_rows
-from expectations.validate import lake_views, release_dbt, safe_reason, spill_settings, validate
+from expectations.validate import lake_views, release_dbt, validate
+from orchestration.core.duckdb_session import safe_reason, spill_settings
 from orchestration.workspace.entities import SETTINGS_TABLES
 
 SECRET = "ann@mail.example"
