@@ -80,12 +80,12 @@ def output_assets(workspace: Workspace) -> list[dg.AssetsDefinition]:
         description="The page that people read: the score, its trend, its segments, its worth.",
     )
     def report() -> dg.MaterializeResult:
-        from orchestration.report.page import build_report
+        from orchestration.report.page import write_report
 
         workspace = current_workspace()
         hold_workspace(workspace.runs)
         with timed("report"):
-            path = build_report(workspace)
+            path = write_report(workspace)
         announce("report", "the report is written")
         return dg.MaterializeResult(metadata={"path": dg.MetadataValue.path(str(path))})
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import html
 import itertools
-import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -24,8 +23,10 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from orchestration.core.atomic_write import write_if_changed
 from orchestration.core.errors import UserError
-from orchestration.publish.publish import MARTS, open_published, published_generation
+from orchestration.core.files import reason_of
+from orchestration.publish.publish import MARTS, open_published
 from orchestration.report.charts import (
     CLASSES,
     COLOURS,
@@ -98,43 +99,46 @@ class Facts:
 # --- the public functions -----------------------------------------------------------------------
 
 
-def build_report(workspace: Workspace) -> Path:
-    """Write the report of the published generation, replacing the one before in one step.
+def write_report(
+    workspace: Workspace, *, database: Path | None = None, folder: Path | None = None
+) -> Path:
+    """Write the report of a generation, replacing the previous page in one step.
+
+    Args:
+        workspace: its settings say what the headline is; drawings are kept in its `runs`.
+        database: the DuckDB file to read; by default the published one.
+        folder: where `index.html` is written; by default `published/report`.
 
     Returns:
-        The page, `published/report/index.html`.
+        The page, `index.html` in the folder.
 
     Raises:
-        UserError: nothing is published, the published file can't be read, or the page can't be
-            written; the page before stays.
+        UserError: nothing is published, the file can't be read, or the page can't be written;
+            the previous page stays.
     """
-    page = _page(workspace, _facts(workspace))
-    path = workspace.published / "report" / "index.html"
-    temporary = path.with_name(".index.html.tmp")
+    page = _page(workspace, _facts(workspace, database))
+    path = (folder or workspace.published / "report") / "index.html"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(page)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        write_if_changed(path, page.encode())
     except OSError as error:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
         raise UserError(
-            f"{path}: the report can't be written ({error.strerror}); the one before stays"
+            f"{path}: the report can't be written ({reason_of(error)}); the previous one stays"
         ) from error
     return path
 
 
-def trend_png(workspace: Workspace) -> bytes:
+def trend_png(workspace: Workspace, *, database: Path | None = None) -> bytes:
     """Draw the headline's trend by month as a small PNG; without answers it says so.
 
+    Args:
+        workspace: its settings say what the headline is; drawings are kept in its `runs`.
+        database: the DuckDB file to read; by default the published one.
+
     Raises:
-        UserError: nothing is published, or the published file can't be read.
+        UserError: nothing is published, or the file can't be read.
     """
     title = f"{headline_name(workspace)} by month, with its 95 % interval"
-    months = _facts(workspace).months
+    months = _facts(workspace, database).months
     return png(_drawings(workspace), "trend", titled_trend_spec, title, months)
 
 
@@ -145,11 +149,10 @@ def _drawings(workspace: Workspace) -> Path:
 # --- reading ------------------------------------------------------------------------------------
 
 
-def _facts(workspace: Workspace) -> Facts:
-    """Read everything the page shows; what the published file lacks stays empty."""
-    generation = published_generation(workspace)
-    path = workspace.published / MARTS.file_name
-    if generation is None:
+def _facts(workspace: Workspace, database: Path | None = None) -> Facts:
+    """Read everything the page shows; what the file lacks stays empty."""
+    path = database or workspace.published / MARTS.file_name
+    if not path.exists():
         raise UserError(f"{path}: nothing is published yet; run refresh first")
     try:
         with open_published(path) as marts:
@@ -159,12 +162,19 @@ def _facts(workspace: Workspace) -> Facts:
                     return what(marts, workspace, *arguments)
                 return {}
 
+            generation = _read_generation(marts)
             found = read(_read_headline) | read(_read_months) | read(_read_segments)
             found |= read(_read_outcomes) | read(_read_curves) | read(_read_risks)
             found |= read(_read_quality)
     except duckdb.Error as error:
         raise UserError(f"{path}: can't be read for the report; run refresh again") from error
     return Facts(generation=generation, **found)
+
+
+def _read_generation(marts: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+    result = marts.execute("select * from marts._generation")
+    names = [column[0] for column in result.description]
+    return dict(zip(names, result.fetchall()[0], strict=True))
 
 
 def _read_headline(marts: duckdb.DuckDBPyConnection, workspace: Workspace) -> dict[str, Any]:

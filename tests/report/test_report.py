@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import struct
 from dataclasses import replace
 from datetime import date
@@ -14,11 +15,12 @@ import duckdb
 import pytest
 from jsonschema.exceptions import ValidationError
 
+from orchestration.core import atomic_write
 from orchestration.core.errors import UserError
 from orchestration.publish.publish import publish
 from orchestration.report import charts
 from orchestration.report import page as module
-from orchestration.report.page import build_report, trend_png
+from orchestration.report.page import trend_png, write_report
 from orchestration.workspace.model import load_workspace
 from tests.publish_support import (
     WORKSPACE_YML,
@@ -70,7 +72,7 @@ class Page(HTMLParser):
 def reported(workspace, facts: Facts) -> tuple[str, Page]:
     write_build(workspace.warehouse_file, facts)
     publish(workspace, inputs_hash="inputs", versions={})
-    path = build_report(workspace)
+    path = write_report(workspace)
     assert path == workspace.published / "report" / "index.html"
     text = path.read_text(encoding="utf-8")
     return text, Page(text)
@@ -159,7 +161,7 @@ def test_text_and_marks_have_contrast_on_paper(theme, role):
 
 def test_the_page_is_the_same_when_written_again(sample):
     workspace, _, text, _ = sample
-    assert build_report(workspace).read_text(encoding="utf-8") == text
+    assert write_report(workspace).read_text(encoding="utf-8") == text
 
 
 # --- what it says ---------------------------------------------------------------------------------
@@ -248,7 +250,7 @@ def test_a_build_that_lacks_tables_has_a_page(workspace):
     with duckdb.connect(str(workspace.warehouse_file)) as connection:
         connection.execute("create schema marts; create table marts.dim_other as select 1 as a")
     publish(workspace, inputs_hash="inputs", versions={})
-    page = Page(build_report(workspace).read_text(encoding="utf-8"))
+    page = Page(write_report(workspace).read_text(encoding="utf-8"))
     assert "No answers yet" in page.text
     assert trend_png(workspace).startswith(b"\x89PNG")
 
@@ -294,7 +296,7 @@ def test_other_metrics_are_told_apart_from_the_headline(workspace):
             "'responses', 'csat', 'transactional', 2000, 0, 0, 0, 78.0, 1.0, 76.1, 79.8, false)"
         )
     publish(workspace, inputs_hash="inputs", versions={})
-    page = Page(build_report(workspace).read_text(encoding="utf-8"))
+    page = Page(write_report(workspace).read_text(encoding="utf-8"))
     assert "CSAT transactional 78.0 76.1 to 79.8 2,000" in page.text
 
 
@@ -470,7 +472,7 @@ def test_scales_hold_every_interval(ends, domain):
 
 
 def test_nothing_published_is_one_clear_line(workspace):
-    for build in (build_report, trend_png):
+    for build in (write_report, trend_png):
         with pytest.raises(UserError, match=r"nps\.duckdb: nothing is published yet; run refresh"):
             build(workspace)
 
@@ -481,12 +483,30 @@ def test_a_report_that_can_not_be_written_leaves_the_one_before(sample, monkeypa
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module.os, "replace", full)
+    (workspace.published / "report" / "index.html").write_text("the previous page")
+    monkeypatch.setattr(atomic_write.os, "replace", full)
     with pytest.raises(UserError, match="the report can't be written"):
-        build_report(workspace)
+        write_report(workspace)
+    monkeypatch.undo()
     folder = workspace.published / "report"
+    assert (folder / "index.html").read_text(encoding="utf-8") == "the previous page"
+    write_report(workspace)
     assert (folder / "index.html").read_text(encoding="utf-8") == text
     assert [path.name for path in folder.iterdir()] == ["index.html"]
+
+
+def test_the_report_of_a_file_elsewhere_is_written_elsewhere(sample, tmp_path):
+    """A generation that is not published yet has its report beside it."""
+    workspace, _, text, _ = sample
+    database = tmp_path / "hidden" / "marts.duckdb"
+    database.parent.mkdir()
+    shutil.copyfile(workspace.published / "nps.duckdb", database)
+    empty = make_workspace(tmp_path / "ws")
+    path = write_report(empty, database=database, folder=tmp_path / "hidden" / "report")
+    assert path == tmp_path / "hidden" / "report" / "index.html"
+    assert path.read_text(encoding="utf-8") == text
+    assert trend_png(empty, database=database) == trend_png(workspace)
+    assert not (empty.published / "report").exists()
 
 
 def test_the_trend_is_a_small_png(sample):
