@@ -46,6 +46,11 @@ class Measured:
     peak_mb: float
     stages: dict[str, float] = field(default_factory=dict)
 
+    @property
+    def cpu_seconds(self) -> float:
+        """Seconds of processors: other programs move them less than the wall clock."""
+        return self.user_seconds + self.system_seconds
+
 
 def measure(command: Sequence[str], folder: Path, workspace: Path) -> tuple[Measured, str]:
     """Run a Python command to its end.
@@ -185,8 +190,13 @@ def _run_all(
     run("increment", REFRESH, foundation, product)
     results["increment_models"] = most_expensive(product)
     results["bytes"] = {name: size_of(product / name) for name in FOLDERS}
-    results["runs"] = {name: asdict(measured) for name, measured in runs.items()}
-    results["ratios"] = ratios({name: measured.seconds for name, measured in runs.items()})
+    results["runs"] = {
+        name: asdict(measured) | {"cpu_seconds": measured.cpu_seconds}
+        for name, measured in runs.items()
+    }
+    wall = ratios({name: measured.seconds for name, measured in runs.items()})
+    cpu = ratios({name: measured.cpu_seconds for name, measured in runs.items()})
+    results["ratios"] = wall | {f"cpu_{name}": ratio for name, ratio in cpu.items()}
     return results
 
 
@@ -216,7 +226,7 @@ def size_of(folder: Path) -> int:
 
 
 def ratios(seconds: dict[str, float]) -> dict[str, float]:
-    """What the runs' seconds say of one another."""
+    """The runs' seconds in relation to one another."""
     full, idle = seconds["full"], seconds["no-op"]
     return {
         "full_ratio": full / seconds["baseline"],
@@ -229,19 +239,19 @@ def ratios(seconds: dict[str, float]) -> dict[str, float]:
 def report(results: dict[str, Any]) -> str:
     """The results as a page of text."""
     stages = list(dict.fromkeys(name for run in results["runs"].values() for name in run["stages"]))
-    head = f"{'run':<12}{'wall s':>9}{'user s':>9}{'peak MB':>9}"
+    head = f"{'run':<12}{'wall s':>9}{'cpu s':>9}{'peak MB':>9}"
     lines = [head + "".join(f"{stage:>11}" for stage in stages)]
     for name, run in results["runs"].items():
         cells = [run["stages"].get(stage) for stage in stages]
         lines.append(
-            f"{name:<12}{run['seconds']:>9.1f}{run['user_seconds']:>9.1f}{run['peak_mb']:>9.0f}"
+            f"{name:<12}{run['seconds']:>9.1f}{run['cpu_seconds']:>9.1f}{run['peak_mb']:>9.0f}"
             + "".join(f"{'' if cell is None else format(cell, '.1f'):>11}" for cell in cells)
         )
     lines.append("")
     for name, ratio in results["ratios"].items():
         low, high = results["spread"][name]
         spread = f"  ({low:.2f} to {high:.2f})" if results["times"] > 1 else ""
-        lines.append(f"{name:<16}{ratio:.2f}{spread}")
+        lines.append(f"{name:<20}{ratio:.2f}{spread}")
     sizes = ", ".join(f"{name} {size / 2**30:.1f} GiB" for name, size in results["bytes"].items())
     lines += ["", f"on the disk: {sizes}"]
     statements = sorted(results["statements"].items(), key=lambda each: -each[1])
