@@ -211,7 +211,7 @@ def empty_others(foundation: Path, project: Path, workspace: Path) -> None:
     if (foundation / "kept").exists():
         return
     parse = "from orchestration.workspace.current import current_workspace as w; "
-    parse += "from orchestration.warehouse.build import prepare_manifest; prepare_manifest(w())"
+    parse += "from orchestration.warehouse.dbt import prepare_manifest; prepare_manifest(w())"
     measure(["-c", parse], project, workspace)
     keep_foundation(foundation, workspace / "runs/dbt/manifest.json")
     (foundation / "kept").touch()

@@ -9,7 +9,6 @@ import json
 import logging
 import os
 import re
-import sys
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -89,24 +88,6 @@ def lake_views(lake: Path) -> list[str]:
         f"create view raw.{name} as select * from read_parquet({literal(lake / glob)})"
         for name, glob in globs.items()
     ]
-
-
-def release_dbt() -> None:
-    """Close the DuckDB file that dbt holds open in this process, if it does.
-
-    dbt-duckdb keeps its connection for the life of the process, so that the next invocation is
-    quick; DuckDB in turn refuses to open one file with two configurations in one process. dbt
-    opens it anew when it is called again. Call it between dbt's end and whatever opens the file:
-    validation, publishing. Without dbt in the process it does nothing.
-    """
-    module = sys.modules.get("dbt.adapters.duckdb.connections")
-    if module is None:
-        return
-    manager = module.DuckDBConnectionManager
-    with manager._LOCK:
-        if manager._ENV is not None:
-            manager._ENV.close()
-            manager._ENV = None
 
 
 # --- Great Expectations -----------------------------------------------------------------------

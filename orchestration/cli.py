@@ -145,7 +145,7 @@ def _dev(port: int) -> int:
 
 def _docs() -> int:
     from orchestration.core.lock import hold_workspace
-    from orchestration.warehouse.build import invoke_dbt, target_dir
+    from orchestration.warehouse.dbt import invoke_dbt, target_dir
     from orchestration.workspace.current import current_workspace
 
     workspace = current_workspace()
@@ -161,10 +161,9 @@ def _docs() -> int:
 
 
 def _lint_sql() -> int:
-    from expectations.validate import release_dbt
     from orchestration.core.lock import hold_workspace
     from orchestration.lake.ingest import prepare_lake, write_files_table
-    from orchestration.warehouse.build import invoke_dbt
+    from orchestration.warehouse.dbt import invoke_dbt, release_dbt
     from orchestration.workspace.current import current_workspace
 
     workspace = current_workspace()

@@ -6,7 +6,7 @@ from orchestration.lake.assets import ingest_assets, lake_assets
 from orchestration.publish.assets import output_assets
 from orchestration.quality.gate import mart_checks, raw_checks
 from orchestration.schedules import daily, full_refresh, landing, refresh, with_freshness
-from orchestration.warehouse.build import dbt_models
+from orchestration.warehouse.assets import dbt_models
 from orchestration.workspace.current import current_workspace
 
 workspace = current_workspace()

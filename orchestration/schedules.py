@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import dagster as dg
 
-from orchestration.warehouse.build import FULL_REFRESH_TAG
+from orchestration.warehouse.assets import FULL_REFRESH_TAG
 from orchestration.workspace.current import current_workspace
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ from unittest import mock
 import duckdb
 import yaml
 
-from expectations.validate import release_dbt
 from orchestration.lake import prepare_lake
+from orchestration.warehouse.dbt import release_dbt
 from orchestration.workspace.model import Workspace, load_workspace
 
 PROJECT = "nps_warehouse"

@@ -8,11 +8,11 @@ import dagster as dg
 
 from orchestration.core.lock import hold_workspace
 from orchestration.core.progress import announce, record, timed
-from orchestration.warehouse.build import (
-    built_from,
-    check_gated,
+from orchestration.warehouse.build_record import built_from, check_gated
+from orchestration.warehouse.dbt import (
     prepare_manifest,
     published_tables,
+    release_dbt,
     touched_rows,
 )
 from orchestration.warehouse.inputs import VERSIONS_OF, inputs_hash
@@ -34,7 +34,6 @@ def output_assets(workspace: Workspace) -> list[dg.AssetsDefinition]:
         ),
     )
     def generation(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-        from expectations.validate import release_dbt
         from orchestration.publish.publish import publish
         from orchestration.report.page import trend_png
 

@@ -28,24 +28,19 @@ from dagster import (
 from expectations import Check, CheckResult
 from expectations.suites.marts import MARTS, RESTRICTED
 from expectations.suites.raw import RAW
-from expectations.validate import (
-    lake_views,
-    release_dbt,
-    validate,
-)
+from expectations.validate import lake_views, validate
 from orchestration.core.duckdb_session import spill_settings
 from orchestration.core.errors import UserError
 from orchestration.core.lock import hold_workspace
 from orchestration.core.progress import announce, timed
-from orchestration.warehouse.build import (
-    FULL_REFRESH_TAG,
+from orchestration.warehouse.assets import FULL_REFRESH_TAG
+from orchestration.warehouse.build_record import (
     built_from,
     mark_gated,
     state_of_build,
-    target_dir,
-    touched_conditions,
     unmark_gated,
 )
+from orchestration.warehouse.dbt import release_dbt, target_dir, touched_conditions
 from orchestration.warehouse.inputs import inputs_hash
 from orchestration.workspace.current import PROJECT_DIR, current_workspace
 from orchestration.workspace.entities import ENTITIES

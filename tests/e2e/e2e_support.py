@@ -207,13 +207,13 @@ def build(root: Path, *, full_refresh: bool = False, progress: Any = None) -> An
 
 
 def _build(root: Path, *, full_refresh: bool, progress: Any) -> Any:
-    from expectations.validate import release_dbt
     from orchestration.publish.publish import publish
-    from orchestration.warehouse.build import (
-        build_models,
-        built_from,
+    from orchestration.warehouse.build import build_models
+    from orchestration.warehouse.build_record import built_from
+    from orchestration.warehouse.dbt import (
         prepare_manifest,
         published_tables,
+        release_dbt,
         touched_rows,
     )
     from orchestration.warehouse.inputs import inputs_hash

@@ -13,8 +13,9 @@ import duckdb
 import pytest
 
 from expectations import Check, no_rows
-from expectations.validate import lake_views, release_dbt, validate
+from expectations.validate import lake_views, validate
 from orchestration.core.duckdb_session import safe_reason, spill_settings
+from orchestration.warehouse.dbt import release_dbt
 from orchestration.workspace.entities import SETTINGS_TABLES
 
 SECRET = "ann@mail.example"
@@ -330,7 +331,7 @@ def test_views_over_a_lake(tmp_path, folder, good_raw):
 def test_without_dbt_nothing_is_released():
     """The release must not import dbt for nothing."""
     script = (
-        "import sys; from expectations.validate import release_dbt; release_dbt(); "
+        "import sys; from orchestration.warehouse.dbt import release_dbt; release_dbt(); "
         "sys.exit('dbt' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", script], check=True)

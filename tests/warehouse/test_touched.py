@@ -10,7 +10,7 @@ import duckdb
 import pytest
 from dbt_support import PROJECT_DIR
 
-from expectations.validate import release_dbt
+from orchestration.warehouse.dbt import release_dbt
 
 MODELS = {
     "intermediate/int_touched.sql": "select 'new' as customer_key",
@@ -146,7 +146,7 @@ def test_a_condition_of_nothing_but_null_is_no_new_row(built, monkeypatch):
 
 
 def test_what_a_failed_test_found_is_told_by_its_rules(tmp_path):
-    from orchestration.warehouse.build import _broken_rules
+    from orchestration.warehouse.dbt import _broken_rules
 
     path = tmp_path / "it.duckdb"
     with duckdb.connect(str(path)) as connection:
@@ -167,7 +167,7 @@ def test_what_a_failed_test_found_is_told_by_its_rules(tmp_path):
 
 
 def test_conditions_are_read_from_the_manifest(built):
-    from orchestration.warehouse.build import touched_conditions
+    from orchestration.warehouse.dbt import touched_conditions
 
     manifest = built / "manifest.json"
     assert touched_conditions(manifest, "marts") == {

@@ -8,7 +8,8 @@ import pytest
 from publish_support import WORKSPACE_YML, make_workspace
 
 from orchestration.core.errors import UserError
-from orchestration.warehouse.build import build_models, invoke_dbt, target_dir
+from orchestration.warehouse.build import build_models
+from orchestration.warehouse.dbt import invoke_dbt, target_dir
 
 
 @pytest.fixture
@@ -76,8 +77,8 @@ def test_a_build_from_the_beginning_removes_what_a_killed_one_spilled(workspace,
 
 @pytest.mark.parametrize(("declared", "limit"), [("900MB", "858.3 MiB"), (None, "GiB")])
 def test_the_memory_limit_reaches_dbts_own_connection(tmp_path, declared, limit, monkeypatch):
-    from expectations.validate import release_dbt
     from orchestration.lake import prepare_lake
+    from orchestration.warehouse.dbt import release_dbt
 
     monkeypatch.setenv("NPS_WORKSPACE", str(tmp_path))
     monkeypatch.setenv("NPS_MEMORY_LIMIT", "")

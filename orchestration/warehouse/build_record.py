@@ -1,0 +1,73 @@
+"""The records of the last build: what it was built from, and that it passed the gate."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from orchestration.core.errors import UserError
+from orchestration.warehouse.dbt import release_dbt
+from orchestration.workspace.model import Workspace
+
+
+def read_record(workspace: Workspace) -> dict[str, Any]:
+    """What was noted of the last build that succeeded; empty: there is none."""
+    try:
+        record = json.loads(record_file(workspace).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) and "lasting" in record else {}
+
+
+def built_from(workspace: Workspace) -> str | None:
+    """The inputs_hash of the build that the last one went on from; None: it was a full one."""
+    return read_record(workspace).get("from")
+
+
+def record_file(workspace: Workspace) -> Path:
+    """Where the last build that succeeded is recorded."""
+    return workspace.warehouse_dir / "built.json"
+
+
+def state_of_build(workspace: Workspace) -> list[int]:
+    """Size and time of the build's file: whoever writes to it changes them."""
+    release_dbt()
+    try:
+        status = workspace.warehouse_file.stat()
+    except FileNotFoundError:
+        return []
+    return [status.st_size, status.st_mtime_ns]
+
+
+def mark_gated(workspace: Workspace) -> None:
+    """Note that every critical check holds for the build as it lies there."""
+    _gate_file(workspace).write_text(json.dumps(state_of_build(workspace)), encoding="utf-8")
+
+
+def unmark_gated(workspace: Workspace) -> None:
+    """Note that a critical check fails for the build: it is not to be published."""
+    _gate_file(workspace).unlink(missing_ok=True)
+
+
+def check_gated(workspace: Workspace) -> None:
+    """Refuse a build that did not pass the whole gate since it was built.
+
+    Blocking checks block within one run alone; publishing may be started by itself.
+
+    Raises:
+        UserError: the build is unfinished, was changed, or a critical check failed.
+    """
+    try:
+        gated = json.loads(_gate_file(workspace).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        gated = None
+    if gated is None or gated != state_of_build(workspace):
+        raise UserError(
+            f"{workspace.warehouse_file}: this build has not passed the checks; run refresh, which "
+            "builds, checks and publishes in one run"
+        )
+
+
+def _gate_file(workspace: Workspace) -> Path:
+    return workspace.warehouse_dir / "gated.json"

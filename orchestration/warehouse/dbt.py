@@ -1,0 +1,202 @@
+"""dbt in this process: invocations, the manifest, and what it says of the published tables.
+
+dbt's own runner builds in this process; a second process would import dbt again, which costs
+seconds in every run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from orchestration.core.duckdb_session import safe_reason, spill_settings
+from orchestration.core.errors import UserError
+from orchestration.core.progress import announce, record
+from orchestration.warehouse.inputs import project_files
+from orchestration.workspace.current import PROJECT_DIR
+from orchestration.workspace.model import Workspace
+
+INTERRUPTS = ("KeyboardInterrupt", "DagsterExecutionInterruptedError")
+FAILED = ("error", "fail", "runtime error")
+
+
+def target_dir(workspace: Workspace) -> Path:
+    """Where dbt writes its artifacts: in the workspace, because a manifest names its database."""
+    return workspace.runs / "dbt"
+
+
+def prepare_manifest(workspace: Workspace) -> Path:
+    """Parse the dbt project for this workspace where that is not already done.
+
+    Returns:
+        The path of manifest.json.
+
+    Raises:
+        UserError: the project does not parse; dbt's own words, which name file and line.
+    """
+    manifest = target_dir(workspace) / "manifest.json"
+    if not manifest.exists() or manifest.stat().st_mtime < _newest_source():
+        announce("transform", "reading the models")
+        invoke_dbt(workspace, "parse")
+    return manifest
+
+
+def invoke_dbt(
+    workspace: Workspace, *arguments: str, on_event: Callable[[Any], None] | None = None
+) -> bool:
+    """Run dbt in this process on a workspace.
+
+    Args:
+        workspace: whose lake is read and whose warehouse file is built.
+        arguments: the command and its options, such as `"build", "--full-refresh"`.
+        on_event: called with each of dbt's structured events.
+
+    Returns:
+        Whether every node succeeded.
+
+    Raises:
+        UserError: dbt could not run at all (the project does not compile, the file is locked).
+    """
+    os.environ["NPS_WORKSPACE"] = str(workspace.root)
+    os.environ["NPS_MEMORY_LIMIT"] = workspace.memory_limit or ""
+    os.environ["DBT_SEND_ANONYMOUS_USAGE_STATS"] = "false"
+    from dbt.cli.main import dbtRunner
+    from dbt.exceptions import ParsingError
+    from dbt_common.exceptions import CompilationError
+
+    workspace.warehouse_dir.mkdir(parents=True, exist_ok=True)
+    command = [
+        *arguments,
+        *("--project-dir", str(PROJECT_DIR), "--profiles-dir", str(PROJECT_DIR)),
+        *("--target-path", str(target_dir(workspace))),
+        *("--log-path", str(workspace.runs / "logs")),
+        # dbt's own lines quote the cells that an error is about: what is said of a failure
+        # is said below, without them
+        *("--log-level", "none", "--log-level-file", "none"),
+    ]
+    remembered = target_dir(workspace) / "partial_parse.msgpack"
+    runner = dbtRunner(callbacks=[on_event] if on_event else [])
+    result = runner.invoke(command)
+    if isinstance(result.exception, (CompilationError, ParsingError)) and remembered.exists():
+        # what dbt remembers of the project before an upgrade may contradict the project of now
+        remembered.unlink()
+        result = runner.invoke(command)
+    if type(result.exception).__name__ in INTERRUPTS:
+        raise KeyboardInterrupt
+    if result.exception is not None:
+        # of the project's own text dbt may speak freely: no cell was read yet
+        is_ours = arguments[0] == "parse"
+        words = str(result.exception) if is_ours else _one_line(result.exception)
+        raise UserError(f"dbt {arguments[0]}: {' '.join(words.split())}")
+    for node in getattr(result.result, "results", None) or ():
+        if node.status in FAILED:
+            name = node.node.name
+            reason = _broken_rules(workspace, node) or _one_line(node.message or "")
+            if any(interrupt in (node.message or "") for interrupt in INTERRUPTS):
+                raise KeyboardInterrupt
+            announce("failed", f"{name}: {reason}")
+            record("dbt_failures", f"{name}: {reason}")
+    return bool(result.success)
+
+
+def release_dbt() -> None:
+    """Close the DuckDB file that dbt holds open in this process, if it does.
+
+    dbt-duckdb keeps its connection for the life of the process, so that the next invocation is
+    quick; DuckDB in turn refuses to open one file with two configurations in one process. dbt
+    opens it anew when it is called again. Call it between dbt's end and whatever opens the file:
+    validation, publishing. Without dbt in the process it does nothing.
+    """
+    module = sys.modules.get("dbt.adapters.duckdb.connections")
+    if module is None:
+        return
+    manager = module.DuckDBConnectionManager
+    with manager._LOCK:
+        if manager._ENV is not None:
+            manager._ENV.close()
+            manager._ENV = None
+
+
+def published_tables(manifest: Path) -> tuple[str, ...]:
+    """The models of the schemas marts and restricted as `<schema>.<table>`: what may leave."""
+    nodes = json.loads(manifest.read_text(encoding="utf-8"))["nodes"].values()
+    return tuple(
+        sorted(
+            f"{node['schema']}.{node['name']}"
+            for node in nodes
+            if node["resource_type"] == "model" and node["schema"] in ("marts", "restricted")
+        )
+    )
+
+
+def touched_conditions(manifest: Path, schema: str) -> dict[str, str]:
+    """What tells the rows that an incremental build made anew, by table.
+
+    Args:
+        manifest: dbt's manifest.json.
+        schema: the schema of the tables.
+
+    Returns:
+        Of each model that says so (`meta: {touched: …}`) its condition over its own columns. Of
+        one that is not named every row is new.
+    """
+    nodes = json.loads(manifest.read_text(encoding="utf-8"))["nodes"].values()
+    return {
+        node["name"]: node["config"]["meta"]["touched"]
+        for node in nodes
+        if node["resource_type"] == "model"
+        and node["schema"] == schema
+        and node["config"]["meta"].get("touched")
+    }
+
+
+def touched_rows(manifest: Path) -> dict[str, str]:
+    """The conditions of both published schemas by `<schema>.<table>`, for the build as `build`."""
+    return {
+        f"{schema}.{table}": re.sub(r"\b(intermediate|raw)\.", r"build.\1.", condition)
+        for schema in ("marts", "restricted")
+        for table, condition in touched_conditions(manifest, schema).items()
+    }
+
+
+def _broken_rules(workspace: Workspace, result: Any) -> str:
+    """What a failed test of a model's rules found: how many rows, and which rules they break.
+
+    Args:
+        workspace: whose build was tested.
+        result: dbt's result of a node.
+
+    Returns:
+        One line of numbers and of names of the project's own, "" of any other node.
+    """
+    import duckdb
+
+    if result.status != "fail" or getattr(result.node, "test_metadata", None) is None:
+        return ""
+    if result.node.test_metadata.name != "holds":
+        return ""
+    release_dbt()
+    try:
+        with duckdb.connect(str(workspace.warehouse_file), read_only=True) as connection:
+            for setting in spill_settings(workspace.spill, workspace.memory_limit):
+                connection.execute(setting)
+            found = connection.execute(
+                "select broken, count(*) as n "
+                f"from ({result.node.compiled_code}) group by all order by n desc, broken"
+            ).fetchall()
+    except duckdb.Error:
+        return ""
+    return "; ".join(f"{broken}: {rows:,} rows" for broken, rows in found)
+
+
+def _newest_source() -> float:
+    return max(path.stat().st_mtime for path in project_files())
+
+
+def _one_line(error: object) -> str:
+    return safe_reason(str(error), type(error).__name__)
