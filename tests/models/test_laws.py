@@ -277,7 +277,8 @@ def reference(rows: list[dict]) -> dict[tuple, tuple]:
     frame["region"] = frame["region"].fillna("(unknown)")
     version = pd.to_datetime(frame["version_at"]).astype("datetime64[us]")
     frame["version_at"] = version.fillna(pd.Timestamp(1900, 1, 1))
-    frame = frame.sort_values(["responded_at", "version_at", "response_id"])
+    frame["length"] = frame["response_id"].str.len()  # numbers count as numbers: 9 before 10
+    frame = frame.sort_values(["responded_at", "version_at", "length", "response_id"])
     series = ["metric", "survey_type"]
     days = pd.to_datetime(frame["responded_on"])
     grains = []
@@ -317,6 +318,7 @@ def figures(metric: str, top: int, middle: int, bottom: int) -> list[float | Non
 @pytest.fixture(scope="module")
 def counting():
     days = '"nps"."intermediate"."int_nps_days_counted"'
+    cells = '"nps"."intermediate"."int_periods_scored"'
     identified = '"nps"."intermediate"."int_responses_identified"'
     with empty_database() as connection:
         # for a few rows, thinking about a plan takes longer than a bad plan
@@ -331,6 +333,8 @@ def counting():
             connection.execute(f"insert into {identified} by name from answered")
             connection.execute(f"delete from {days}")
             connection.execute(f"insert into {days} {compiled('int_nps_days_counted')}")
+            connection.execute(f"delete from {cells}")
+            connection.execute(f"insert into {cells} {compiled('int_periods_scored')}")
             return tuple(
                 connection.execute(compiled(model)).to_arrow_table().to_pylist()
                 for model in ("fct_nps_by_period", "fct_nps_by_segment_period")
