@@ -1,9 +1,9 @@
-{#- answers: a CTE of answers to follow, with is_now: whether an answer stands now, or stood in the last
-    build; left out: all that stand now.
-    The answers and what followed each: the CTEs `responses` (the columns that counts are made of, an
-    unknown segment named) and `followed` (the same with next_on, the day of the voice's next answer
-    to the metric and survey type; NULL: none). A voice's answer is its latest of a period when its
-    next answer lies in a later one. -#}
+{#- Follow each voice from answer to answer: the CTEs `responses` (the columns that are counted; an
+    unknown segment, channel, touchpoint or survey is named so) and `followed` (the same with next_on,
+    the day of the voice's next answer of the metric and survey type; NULL: none). An answer is its
+    voice's latest of a period when the next one lies in a later period.
+    answers: a CTE of answers with is_now, which tells current answers from those of the previous
+    build; without it, all current answers. -#}
 {% macro follow_voices(answers=none) -%}
 responses as (
     select

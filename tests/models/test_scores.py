@@ -53,27 +53,28 @@ class Warehouse:
             self.connection.execute(f"insert into nps.{table} by name from filling")
             self.connection.unregister("filling")
 
+    def build(self, model: str) -> None:
+        self.connection.execute(f"delete from nps.intermediate.{model}")
+        self.connection.execute(f"insert into nps.intermediate.{model} {compiled(model)}")
+
     def query(self, model: str) -> pd.DataFrame:
         return self.connection.sql(compiled(model)).df()
 
     def rolling(self, answers: pd.DataFrame) -> pd.DataFrame:
         self.fill("intermediate.int_responses_identified", answers)
-        self.connection.execute("delete from nps.intermediate.int_days_listed")
-        days = compiled("int_days_listed")
-        self.connection.execute(f"insert into nps.intermediate.int_days_listed {days}")
+        self.build("int_days_listed")
+        self.build("int_rolling_changes_counted")
         return self.query("fct_nps_rolling")
 
     def compare(self, cells: pd.DataFrame, model: str = "nps_change_significance") -> pd.DataFrame:
-        """The model's rows on the two tables of periods, filled from cells and their sums."""
-        keys = [*PERIOD, "period_end"]
-        cells = cells.assign(responses=cells[COUNTS].sum(axis=1))
-        totals = cells[cells["dimension"] == "region"].groupby(keys, as_index=False)
-        totals = totals[[*COUNTS, "responses"]].sum()
-        for table, rows in (("segment_period", cells), ("period", totals)):
-            score = 100 * (rows["promoters"] - rows["detractors"]) / rows["responses"]
-            is_suppressed = rows["responses"] < MIN_GROUP_SIZE
-            scored = rows.assign(nps=score.mask(is_suppressed), is_suppressed=is_suppressed)
-            self.fill(f"marts.fct_nps_by_{table}", scored)
+        """The model's rows on scored periods, filled from cells and their sums."""
+        rows = with_totals(cells)
+        rows = rows.assign(responses=rows[COUNTS].sum(axis=1))
+        score = 100 * (rows["promoters"] - rows["detractors"]) / rows["responses"]
+        is_suppressed = rows["responses"] < MIN_GROUP_SIZE
+        scored = rows.assign(nps=score.mask(is_suppressed), is_suppressed=is_suppressed)
+        self.fill("intermediate.int_periods_scored", scored)
+        self.build("int_periods_compared")
         return self.query(model)
 
 
@@ -203,8 +204,8 @@ def test_a_window_as_long_as_a_month_is_the_month(warehouse):
     warehouse.connection.execute("delete from nps.raw.rolling_windows")
     warehouse.connection.execute("insert into nps.raw.rolling_windows values (28), (31)")
     rolling = warehouse.rolling(rows)
-    counted = compiled("int_nps_days_counted")
-    warehouse.connection.execute(f"insert into nps.intermediate.int_nps_days_counted {counted}")
+    warehouse.build("int_nps_days_counted")
+    warehouse.build("int_periods_scored")
     months = warehouse.query("fct_nps_by_period")
     months = months[(months["time_grain"] == "month") & (months["basis"] == "customers")]
     rolling = rolling[

@@ -1,3 +1,7 @@
+{%- set grains = ['day', 'week', 'month', 'quarter', 'year', 'all'] -%}
+{%- set events = ['bounced', 'opted_out', 'delivered', 'opened', 'responded', 'scored'] -%}
+{%- set cell = ['survey_key', 'survey_id', 'metric', 'survey_type', 'channel'] -%}
+
 -- One pass over the invitations counts days; every longer cohort is a sum of days.
 with invitations as (
     select * from {{ ref('int_invitations_identified') }}
@@ -10,31 +14,29 @@ workspace as (
 days as (
     select
         source,
-        coalesce(survey_key, '(unknown)') as survey_key,
-        coalesce(survey_id, '(unknown)') as survey_id,
-        coalesce(metric, '(unknown)') as metric,
-        coalesce(survey_type, '(unknown)') as survey_type,
-        coalesce(channel, '(unknown)') as channel,
         sent_on
-        {%- for event in ['bounced', 'opted_out', 'delivered', 'opened', 'responded', 'scored'] %},
+        {%- for column in cell %},
+        coalesce({{ column }}, '(unknown)') as {{ column }}
+        {%- endfor %}
+        {%- for event in events %},
         sum(case when is_{{ event }} then 1 else 0 end) as {{ event }},
-        sum(case when is_{{ event }} is null then 1 else 0 end) as untold_{{ event }}
+        sum(case when is_{{ event }} is null then 1 else 0 end) as unknown_{{ event }}
         {%- endfor %},
         count(*) as sent
     from invitations
     group by 1, 2, 3, 4, 5, 6, 7
 ),
 
--- What a source tells of some invitations and not of others is no count: one that tells of answers
--- alone knows that the answered arrived, and nothing of the rest.
+-- A source that reports an event of some invitations only gives no count of it: one that reports
+-- answers alone implies that the answered arrived, and nothing about the rest.
 sources as (
     select
         source
-        {%- for event in ['bounced', 'opted_out', 'delivered', 'opened', 'responded', 'scored'] %},
-        sum(untold_{{ event }}) = 0 as tells_{{ event }}
+        {%- for event in events %},
+        sum(unknown_{{ event }}) = 0 as reports_{{ event }}
         {%- endfor %}
     from days
-    group by 1
+    group by source
 ),
 
 spans as (
@@ -44,31 +46,23 @@ spans as (
         min(sent_on) as first_on,
         max(sent_on) as last_on
     from days
-    group by 1, 2
+    group by metric, survey_type
 ),
 
 counted as (
-    {%- for grain in ['day', 'week', 'month', 'quarter', 'year', 'all'] %}
+    {%- for grain in grains %}
     {%- set start = 'spans.first_on' if grain == 'all' else period_start(grain, 'days.sent_on') %}
     select
         '{{ grain }}' as time_grain,
         {{ start }} as cohort_start,
-        {% if grain == 'all' -%}
-        spans.last_on
-        {%- elif grain == 'day' -%}
-        days.sent_on
-        {%- else -%}
-        {{ days_after(dbt.dateadd(grain, 1, start), -1) }}
-        {%- endif %} as cohort_end,
-        days.survey_key,
-        days.survey_id,
-        days.metric,
-        days.survey_type,
-        days.channel,
+        {{ 'spans.last_on' if grain == 'all' else days_after(dbt.dateadd(grain, 1, start), -1) }} as cohort_end
+        {%- for column in cell %},
+        days.{{ column }}
+        {%- endfor %},
         max(days.sent_on) as last_sent_on,
         cast(sum(days.sent) as bigint) as sent
-        {%- for event in ['bounced', 'opted_out', 'delivered', 'opened', 'responded', 'scored'] %},
-        cast(case when max(case when sources.tells_{{ event }} then 0 else 1 end) = 0 then sum(days.{{ event }}) end as bigint) as {{ event }}
+        {%- for event in events %},
+        cast(case when max(case when sources.reports_{{ event }} then 0 else 1 end) = 0 then sum(days.{{ event }}) end as bigint) as {{ event }}
         {%- endfor %}
     from days
     inner join sources on days.source = sources.source
@@ -77,7 +71,7 @@ counted as (
     {%- if not loop.last %}
 
     union all
-    {%- endif %}
+    {% endif %}
     {%- endfor %}
 ),
 
@@ -86,7 +80,7 @@ judged as (
         counted.*,
         {{ days_after('counted.last_sent_on', 'cast(' ~ assumption('response_days') ~ ' as int)') }} < workspace.as_of_on as is_settled,
         counted.sent < workspace.min_group_size as is_suppressed,
-        -- a rate of the few that arrived tells of persons, however many were sent
+        -- the rate of a few that arrived would describe persons, however many were sent
         coalesce(counted.delivered >= workspace.min_group_size, false) as has_arrivals,
         {{ assumption('confidence_z') }} as z
     from counted
@@ -110,13 +104,12 @@ final as (
         opened,
         responded,
         scored,
-        case when not is_suppressed then 1.0 * delivered / nullif(sent, 0) end as delivery_rate,
-        case when has_arrivals then 1.0 * opened / nullif(delivered, 0) end as open_rate,
-        case when has_arrivals then 1.0 * scored / nullif(delivered, 0) end as response_rate,
+        case when not is_suppressed then 1e0 * delivered / nullif(sent, 0) end as delivery_rate,
+        case when has_arrivals then 1e0 * opened / nullif(delivered, 0) end as open_rate,
+        case when has_arrivals then 1e0 * scored / nullif(delivered, 0) end as response_rate,
         case when has_arrivals then {{ share_standard_error('scored', 'delivered') }} end as standard_error,
-        -- least and greatest pass over NULL: a bound of an unknown share would be 1
-        case when has_arrivals and scored is not null then {{ share_bound(-1, 'scored', 'delivered', 'z') }} end as ci_low,
-        case when has_arrivals and scored is not null then {{ share_bound(1, 'scored', 'delivered', 'z') }} end as ci_high,
+        case when has_arrivals then {{ share_bound(-1, 'scored', 'delivered', 'z') }} end as ci_low,
+        case when has_arrivals then {{ share_bound(1, 'scored', 'delivered', 'z') }} end as ci_high,
         is_settled,
         is_suppressed
     from judged

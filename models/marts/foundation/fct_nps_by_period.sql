@@ -1,26 +1,26 @@
-with days as (
-    select * from {{ ref('int_nps_days_counted') }}
-    where dimension = 'all'
+with cells as (
+    select * from {{ ref('int_periods_scored') }}
 ),
 
-{{ count_periods('days') }},
+final as (
+    select
+        time_grain,
+        period_start,
+        period_end,
+        basis,
+        metric,
+        survey_type,
+        responses,
+        promoters,
+        passives,
+        detractors,
+        nps,
+        standard_error,
+        ci_low,
+        ci_high,
+        is_suppressed
+    from cells
+    where dimension = 'all'
+)
 
-{{ score_counts('counted') }}
-
-select
-    time_grain,
-    period_start,
-    period_end,
-    basis,
-    metric,
-    survey_type,
-    responses,
-    promoters,
-    passives,
-    detractors,
-    nps,
-    standard_error,
-    ci_low,
-    ci_high,
-    is_suppressed
-from scored
+select * from final

@@ -26,47 +26,15 @@ workspace as (
     select timezone from {{ source('raw', 'workspace') }}
 ),
 
--- Money and answers in one line of time per customer: a running sum is cheaper than joining every
--- answer with every invoice. At one instant money comes before the answer.
-line_of_time as (
+answers as (
     select
-        customer_key,
-        moved_at as happened_at,
-        0 as is_answer,
-        cast(null as {{ dbt.type_string() }}) as response_key,
-        revenue,
-        mrr_change
-    from money
-
-    union all
-
-    select
-        customer_key,
-        responded_at as happened_at,
-        1 as is_answer,
         response_key,
-        cast(0 as double) as revenue,
-        cast(0 as double) as mrr_change
+        customer_key,
+        responded_at as happened_at
     from responses
 ),
 
-running as (
-    select
-        response_key,
-        {{ exact_sum('revenue', 'over so_far') }} as revenue_before,
-        {{ exact_sum('mrr_change', 'over so_far') }} as mrr_at_answer
-    from line_of_time
-    window so_far as (
-        partition by customer_key
-        order by happened_at, is_answer
-        rows between unbounded preceding and current row
-    )
-),
-
-at_answer as (
-    select * from running
-    where response_key is not null
-),
+{{ money_before('answers', ['response_key']) }},
 
 final as (
     select
@@ -87,11 +55,11 @@ final as (
             when lifecycles.has_churn_information
                 then lifecycles.churned_at is null or lifecycles.churned_at > responses.responded_at
         end as was_active_at_answer,
-        case when lifecycles.has_mrr_information then round(at_answer.mrr_at_answer, 6) end as mrr_at_answer,
-        case when lifecycles.has_revenue_information then round(at_answer.revenue_before, 6) end as revenue_before
+        case when lifecycles.has_mrr_information then round(money_before.mrr_before, 6) end as mrr_at_answer,
+        case when lifecycles.has_revenue_information then round(money_before.revenue_before, 6) end as revenue_before
     from responses
     left join lifecycles on responses.customer_key = lifecycles.customer_key
-    left join at_answer on responses.response_key = at_answer.response_key
+    left join money_before on responses.response_key = money_before.response_key
     cross join workspace
 )
 

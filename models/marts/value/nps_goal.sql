@@ -1,12 +1,5 @@
-{%- set counts = ['promoters', 'passives', 'detractors'] -%}
-
-with totals as (
-    select * from {{ ref('fct_nps_by_period') }}
-    where time_grain in ('month', 'quarter', 'year', 'all')
-),
-
-segments as (
-    select * from {{ ref('fct_nps_by_segment_period') }}
+with cells as (
+    select * from {{ ref('int_periods_scored') }}
     where time_grain in ('month', 'quarter', 'year', 'all')
 ),
 
@@ -25,50 +18,17 @@ latest as (
         metric,
         survey_type,
         max(period_start) as period_start
-    from totals
+    from cells
+    where dimension = 'all'
     group by time_grain, basis, metric, survey_type
 ),
 
-cells as (
-    select
-        time_grain,
-        period_start,
-        basis,
-        metric,
-        survey_type,
-        'all' as dimension,
-        'all' as segment,
-        responses,
-        promoters,
-        passives,
-        detractors,
-        nps,
-        is_suppressed
-    from totals
-
-    union all
-
-    select
-        time_grain,
-        period_start,
-        basis,
-        metric,
-        survey_type,
-        dimension,
-        segment,
-        responses,
-        promoters,
-        passives,
-        detractors,
-        nps,
-        is_suppressed
-    from segments
-),
-
+-- in points, not fractions: 55 n is exact in doubles and 0.55 n is not
 aimed as (
     select
         cells.*,
-        targets.target
+        targets.target,
+        targets.target * cells.responses - 100e0 * (cells.promoters - cells.detractors) as missing_points
     from cells
     inner join latest
         on
@@ -80,15 +40,25 @@ aimed as (
     inner join targets on cells.metric = targets.metric
 ),
 
-missing as (
+-- A new promoter brings 100 - target points (none at a target of 100), a converted detractor 200. A
+-- target with decimals leaves rounding errors, which are removed before anything is rounded up.
+needed as (
     select
         *,
-        case when not is_suppressed then {{ promoters_needed(*counts, target='target') }} end as promoters_needed,
-        case when not is_suppressed then {{ detractors_to_convert(*counts, target='target') }} end as detractors_to_convert,
-        case
+        cast(case
+            when is_suppressed then null
+            when missing_points <= 0 then 0
+            else ceil(round(missing_points / nullif(round(100e0 - target, 6), 0), 6))
+        end as bigint) as promoters_needed,
+        cast(case
+            when is_suppressed then null
+            when missing_points <= 0 then 0
+            else ceil(round(missing_points / 200e0, 6))
+        end as bigint) as detractors_to_convert,
+        cast(case
             when not is_suppressed
-                then {{ promoters_to_offset('promoters', 'detractors', assumption('promoters_per_detractor')) }}
-        end as promoters_to_offset
+                then greatest(0e0, ceil(round({{ assumption('promoters_per_detractor') }} * detractors - promoters, 6)))
+        end as bigint) as promoters_to_offset
     from aimed
 ),
 
@@ -113,7 +83,7 @@ final as (
         detractors_to_convert <= detractors as is_convertible,
         promoters_to_offset,
         is_suppressed
-    from missing
+    from needed
 )
 
 select * from final
