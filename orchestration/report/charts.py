@@ -1,24 +1,17 @@
-"""The report's charts: Vega-Lite specs by Altair, drawn as SVG without a browser.
+"""The report's charts as Vega-Lite specs, made by Altair.
 
-Colours are the light theme's in the SVG itself (so that the PNG has them too) and are overridden
-by the page's style in the dark. A drawing is kept in the workspace and made anew where its figures,
-or the code and libraries that draw, are others: most days most charts are those of the day before.
+Colours are the light theme's, so that the PNG has them too; in the dark theme the page's style
+overrides them.
 """
 
 from __future__ import annotations
 
-import hashlib
 import math
-import re
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from functools import lru_cache
-from importlib.metadata import version
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from orchestration.core.atomic_write import write_if_changed
+from orchestration.report.figures import CLASSES, Curve, Outcome, Score
+from orchestration.report.formatting import number
 
 WIDE, NARROW = 820, 350  # pixels of the drawing, axes included
 
@@ -36,50 +29,6 @@ COLOURS = {
     "detractor": ("#c0452c", "#ff8f75"),
     "no_response": ("#8b6fb8", "#c3a9ef"),
 }
-CLASSES = {
-    "promoter": "Promoters",
-    "passive": "Passives",
-    "detractor": "Detractors",
-    "no_response": "No response",
-}
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A value with its interval, as drawn; all three are None where it is suppressed."""
-
-    label: str
-    value: float | None
-    low: float | None
-    high: float | None
-    answers: int
-    complete: bool = True
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """One row of nps_outcomes_by_class over all segments; money in the workspace's currency."""
-
-    nps_class: str
-    window_days: int
-    customers: int
-    observed: int
-    churned: int
-    churn_rate: float | None
-    ci_low: float | None
-    ci_high: float | None
-    active_mrr: float | None
-    realised_ltv: float | None
-    projected_ltv: float | None
-
-
-@dataclass(frozen=True)
-class Curve:
-    """How many of a class stay: (days since the answer, share, low, high), day 0 first."""
-
-    nps_class: str
-    points: tuple[tuple[int, float, float | None, float | None], ...]
-    records: int
 
 
 def light(role: str) -> str:
@@ -107,7 +56,7 @@ def _spec(chart: Any, width: int, height: Any, fit: str) -> dict[str, Any]:
             "labelPadding": 6,
         },
     )
-    # the tests hold the charts against Vega-Lite's schema: each run would spend a second on it
+    # the tests validate the specs against Vega-Lite's schema: each run would spend a second on it
     return chart.to_dict(validate=False)
 
 
@@ -119,7 +68,7 @@ def words_spec(text: str, width: int, height: int) -> dict[str, Any]:
     return _spec(chart, width, height, "fit")
 
 
-def domain_of(figures: Iterable[Figure], step: float = 10) -> list[float]:
+def domain_of(figures: Iterable[Score], step: float = 10) -> list[float]:
     """A scale of round numbers around all intervals, within the range a score can have."""
     ends = [end for f in figures for end in (f.low, f.value, f.high) if end is not None]
     if not ends:
@@ -128,11 +77,11 @@ def domain_of(figures: Iterable[Figure], step: float = 10) -> list[float]:
     return [max(-100.0, low), min(100.0, max(high, low + step))]
 
 
-def trend_spec(months: Sequence[Figure], width: int, height: int) -> dict[str, Any]:
+def trend_spec(months: Sequence[Score], width: int, height: int) -> dict[str, Any]:
     """The score by month with its interval as a band; the month still running is hollow."""
     import altair as alt
 
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"month": f.label, "nps": f.value, "low": f.low, "high": f.high, "running": not f.complete}
         for f in months
     ]
@@ -160,39 +109,39 @@ def trend_spec(months: Sequence[Figure], width: int, height: int) -> dict[str, A
 
     band, accent, paper = light("band"), light("accent"), light("paper")
     last = [row for row in rows if row["nps"] is not None][-1:]
-    told = alt.Chart(alt.Data(values=[r | {"text": plain(r["nps"], 0)} for r in last])).encode(
+    latest = alt.Chart(alt.Data(values=[r | {"text": number(r["nps"], 0)} for r in last])).encode(
         x=alt.X("month:T", scale=alt.Scale(type="utc")), y=at("nps"), text="text:N"
     )
     low, high = domain_of(months)
-    nought = alt.Chart(alt.Data(values=[{"nps": 0}] if low < 0 < high else []))
+    zero = alt.Chart(alt.Data(values=[{"nps": 0}] if low < 0 < high else []))
     chart = alt.layer(
         base.mark_area(color=band, opacity=1).encode(y=at("low"), y2="high:Q"),
         # A month alone between two gaps has no area: its interval is this short line.
         base.mark_rule(color=band, strokeWidth=3).encode(y=at("low"), y2="high:Q"),
-        nought.mark_rule(color=light("muted"), strokeWidth=1).encode(y=at("nps")),
+        zero.mark_rule(color=light("muted"), strokeWidth=1).encode(y=at("nps")),
         base.mark_line(color=accent, strokeWidth=2.5).encode(y=at("nps")),
         base.mark_point(filled=True, opacity=1, size=42, fill=accent).encode(y=at("nps")),
         base.transform_filter("datum.running && isValid(datum.nps)")
         .mark_point(filled=True, opacity=1, size=60, fill=paper, stroke=accent, strokeWidth=2)
         .encode(y=at("nps")),
-        told.mark_text(dy=-14, dx=-8, fontSize=14, fontWeight=700, color=light("ink")),
+        latest.mark_text(dy=-14, dx=-8, fontSize=14, fontWeight=700, color=light("ink")),
     )
     return _spec(chart, width, height, "fit")
 
 
 def dots_spec(
-    figures: Sequence[Figure], width: int, domain: list[float], total: float | None
+    figures: Sequence[Score], width: int, domain: list[float], total: float | None
 ) -> dict[str, Any]:
     """Dots and whiskers, one row for each figure shown, and a dashed line at the total."""
     import altair as alt
 
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "name": name,
             "value": f.value,
             "low": f.low,
             "high": f.high,
-            "text": plain(f.value, 0),
+            "text": number(f.value, 0),
         }
         for name, f in zip(distinct(f.label for f in figures), figures, strict=True)
     ]
@@ -235,7 +184,7 @@ def churn_spec(outcomes: Sequence[Outcome], width: int) -> dict[str, Any]:
     """Churn in percent by window and class, with intervals."""
     import altair as alt
 
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "window": f"{o.window_days} days",
             "class": o.nps_class,
@@ -278,7 +227,7 @@ def curves_spec(curves: Sequence[Curve], width: int, height: int) -> dict[str, A
     import altair as alt
 
     classes = [name for name in CLASSES if any(c.nps_class == name for c in curves)]
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "class": c.nps_class,
             "days": days,
@@ -312,7 +261,7 @@ def curves_spec(curves: Sequence[Curve], width: int, height: int) -> dict[str, A
     return _spec(chart, width, height, "fit")
 
 
-def titled_trend_spec(title: str, months: Sequence[Figure]) -> dict[str, Any]:
+def titled_trend_spec(title: str, months: Sequence[Score]) -> dict[str, Any]:
     """The trend under a title, on white: a picture that stands alone; without months, words."""
     if months:
         spec = trend_spec(months, 640, 260)
@@ -323,70 +272,6 @@ def titled_trend_spec(title: str, months: Sequence[Figure]) -> dict[str, Any]:
     return spec | {"background": "#ffffff"}
 
 
-def svg(folder: Path, name: str, spec_of: Callable[..., dict[str, Any]], *figures: Any) -> str:
-    """Draw `spec_of(*figures)` as SVG to be put into a page.
-
-    Names of XML's spaces, which look like addresses, go: HTML needs none. Ids get the chart's
-    name, since two charts of one page would clip each other by the same id.
-
-    Args:
-        folder: where drawings are kept.
-        name: of the chart, one of its own.
-        spec_of: the function that makes the spec.
-        figures: its arguments.
-    """
-
-    def draw() -> bytes:
-        import vl_convert
-
-        svg = vl_convert.vegalite_to_svg(spec_of(*figures), allowed_base_urls=[])
-        svg = re.sub(r' xmlns(:\w+)?="[^"]*"', "", svg, count=2)
-        svg = re.sub(r'(id="|url\(#)(\w+)', rf"\g<1>{name}-\g<2>", svg)
-        return svg.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1).encode()
-
-    return _kept(folder / f"{name}.svg", draw, spec_of, figures).decode()
-
-
-def png(folder: Path, name: str, spec_of: Callable[..., dict[str, Any]], *figures: Any) -> bytes:
-    """Draw `spec_of(*figures)` as PNG; the arguments are those of `svg`."""
-
-    def draw() -> bytes:
-        import vl_convert
-
-        return vl_convert.vegalite_to_png(spec_of(*figures), scale=1.5, allowed_base_urls=[])
-
-    return _kept(folder / f"{name}.png", draw, spec_of, figures)
-
-
-def _kept(
-    path: Path, draw: Callable[[], bytes], spec_of: Callable[..., Any], figures: tuple[Any, ...]
-) -> bytes:
-    """What was drawn of the very same figures before, or else what `draw` makes of them now.
-
-    A file's first line tells what it was drawn of, and what follows: no half a drawing is shown.
-    """
-    drawn_of = repr((_drawn_by(), spec_of.__name__, figures)).encode()
-
-    def heading(drawing: bytes) -> bytes:
-        return hashlib.sha256(drawn_of + drawing).hexdigest().encode()
-
-    with suppress(OSError):
-        first, _, drawing = path.read_bytes().partition(b"\n")
-        if first == heading(drawing):
-            return drawing
-    drawing = draw()
-    with suppress(OSError):  # it is drawn again next time
-        write_if_changed(path, heading(drawing) + b"\n" + drawing)
-    return drawing
-
-
-@lru_cache(maxsize=1)
-def _drawn_by() -> tuple[str, ...]:
-    """This module's hash, and the versions of the libraries that draw."""
-    code = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
-    return (code, version("altair"), version("vl-convert-python"))
-
-
 def distinct(names: Iterable[str]) -> list[str]:
     """Names as rows of a chart: two that look the same once made visible stay two rows."""
     seen: dict[str, int] = {}
@@ -395,13 +280,3 @@ def distinct(names: Iterable[str]) -> list[str]:
         seen[name] = seen.get(name, 0) + 1
         found.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
     return found
-
-
-def plain(value: float | None, digits: int = 1) -> str:
-    """A number with a true minus sign; – where there is none."""
-    if value is None:
-        return "–"
-    text = f"{value:,.{digits}f}"
-    if float(text.replace(",", "")) == 0:
-        text = text.lstrip("-")  # no minus before a nought
-    return text.replace("-", "−")

@@ -13,14 +13,16 @@ from html.parser import HTMLParser
 import altair as alt
 import duckdb
 import pytest
+import vl_convert
 from jsonschema.exceptions import ValidationError
 
 from orchestration.core import atomic_write
 from orchestration.core.errors import UserError
-from orchestration.publish.publish import publish
-from orchestration.report import charts
-from orchestration.report import page as module
+from orchestration.publish.publish import open_published, publish, published_generation
+from orchestration.report import charts, drawing, formatting
+from orchestration.report.figures import Curve, Outcome, Score
 from orchestration.report.page import trend_png, write_report
+from orchestration.report.queries import monthly_scores
 from orchestration.workspace.model import load_workspace
 from tests.publish_support import (
     WORKSPACE_YML,
@@ -159,8 +161,9 @@ def test_text_and_marks_have_contrast_on_paper(theme, role):
     assert (pair[0] + 0.05) / (pair[1] + 0.05) >= (4.5 if role in {"ink", "muted"} else 3)
 
 
-def test_the_page_is_the_same_when_written_again(sample):
+def test_the_page_is_the_same_when_written_again_and_nothing_is_redrawn(sample, monkeypatch):
     workspace, _, text, _ = sample
+    monkeypatch.setattr(vl_convert, "vegalite_to_svg", lambda *_, **__: pytest.fail("redrawn"))
     assert write_report(workspace).read_text(encoding="utf-8") == text
 
 
@@ -212,8 +215,6 @@ def test_months_segments_churn_quality_and_generation_are_there(sample):
         "survey_responses", "broken.csv", "wrong_delimiter (1 file)", "the end of 31 December 2025",
     ):  # fmt: skip
         assert words in page.text, words
-    from orchestration.publish.publish import published_generation
-
     assert published_generation(workspace)["generation_id"] in page.text
 
 
@@ -379,15 +380,15 @@ def test_texts_of_users_are_shown_and_never_act(workspace):
 
 
 def test_two_names_that_look_alike_stay_two_rows():
-    figures = [charts.Figure("north", v, v - 5, v + 5, 9) for v in (10.0, 20.0)]
+    figures = [Score("north", v, v - 5, v + 5, 9) for v in (10.0, 20.0)]
     spec = charts.dots_spec(figures, charts.WIDE, [0, 30], None)
     (rows,) = spec["datasets"].values() if "datasets" in spec else [spec["data"]["values"]]
     assert [row["name"] for row in rows] == ["north", "north (2)"]
 
 
-FIGURES = [charts.Figure(f"2025-{month:02}-01", 10.0, 5.0, 15.0, 9) for month in (1, 2, 3)]
-OUTCOME = charts.Outcome("promoter", 90, 9, 8, 1, 12.5, 2.2, 47.1, None, None, None)
-CURVE = charts.Curve("promoter", ((0, 1.0, None, None), (30, 0.9, 0.8, 0.95)), 9)
+FIGURES = [Score(f"2025-{month:02}-01", 10.0, 5.0, 15.0, 9) for month in (1, 2, 3)]
+OUTCOME = Outcome("promoter", 90, 9, 8, 1, 12.5, 2.2, 47.1, None, None, None)
+CURVE = Curve("promoter", ((0, 1.0, None, None), (30, 0.9, 0.8, 0.95)), 9)
 
 
 @pytest.mark.parametrize(
@@ -414,30 +415,30 @@ def test_a_chart_of_the_same_figures_is_not_drawn_again(tmp_path):
         asked.append(text)
         return charts.words_spec(text, 100, 40)
 
-    first = charts.svg(tmp_path, "words", spec, "one")
-    assert charts.svg(tmp_path, "words", spec, "one") == first
-    assert charts.svg(tmp_path, "words", spec, "two") != first
+    first = drawing.svg(tmp_path, "words", spec, "one")
+    assert drawing.svg(tmp_path, "words", spec, "one") == first
+    assert drawing.svg(tmp_path, "words", spec, "two") != first
     assert asked == ["one", "two"]
     # the new one took the old one's place
     assert [path.name for path in tmp_path.iterdir()] == ["words.svg"]
-    assert charts.svg(tmp_path, "words", spec, "one") == first
+    assert drawing.svg(tmp_path, "words", spec, "one") == first
     assert asked == ["one", "two", "one"]
 
 
-def test_a_drawing_that_was_cut_short_is_made_anew(tmp_path):
-    picture = charts.png(tmp_path, "words", charts.words_spec, "one", 100, 40)
+def test_a_drawing_that_was_cut_short_is_redrawn(tmp_path):
+    picture = drawing.png(tmp_path, "words", charts.words_spec, "one", 100, 40)
     path = tmp_path / "words.png"
     kept = path.read_bytes()
     assert kept.endswith(picture)
     path.write_bytes(kept[:-1])
-    assert charts.png(tmp_path, "words", charts.words_spec, "one", 100, 40) == picture
+    assert drawing.png(tmp_path, "words", charts.words_spec, "one", 100, 40) == picture
     assert path.read_bytes() == kept
 
 
 def test_a_chart_is_drawn_where_it_cannot_be_kept(tmp_path):
     folder = tmp_path / "a file"
     folder.touch()
-    assert charts.svg(folder, "words", charts.words_spec, "one", 100, 40).startswith("<svg")
+    assert drawing.svg(folder, "words", charts.words_spec, "one", 100, 40).startswith("<svg")
 
 
 @pytest.mark.parametrize(
@@ -445,12 +446,12 @@ def test_a_chart_is_drawn_where_it_cannot_be_kept(tmp_path):
     [(-0.04, "0.0"), (-0.06, "−0.1"), (1234.56, "1,234.6"), (0.0, "0.0"), (None, "–")],
 )
 def test_numbers_are_written_plainly(value, shown):
-    assert charts.plain(value) == shown
+    assert formatting.number(value) == shown
 
 
 @pytest.mark.parametrize("value, shown", [(1.74, "+1.7"), (-1.74, "−1.7"), (-0.01, "+0.0")])
 def test_changes_carry_their_sign(value, shown):
-    assert module._signed(value) == shown
+    assert formatting.signed(value) == shown
 
 
 @pytest.mark.parametrize(
@@ -464,7 +465,7 @@ def test_changes_carry_their_sign(value, shown):
     ],
 )
 def test_scales_hold_every_interval(ends, domain):
-    figures = [charts.Figure("x", low, low, high, 9) for low, high in ends]
+    figures = [Score("x", low, low, high, 9) for low, high in ends]
     assert charts.domain_of(figures) == domain
 
 
@@ -527,7 +528,8 @@ def test_the_trend_of_no_answers_is_a_png_too(workspace):
 
 def test_the_trend_holds_every_month_and_its_interval(sample):
     workspace, facts, _, _ = sample
-    months = module._facts(workspace).months
+    with open_published(workspace.published / "nps.duckdb") as marts:
+        months = monthly_scores(marts, workspace)
     assert [f.label for f in months] == [
         f"{2024 if m > 12 else 2025}-{m - 12 if m > 12 else m:02}-01"
         for m in [23, 24, *range(1, 13)]

@@ -14,20 +14,17 @@ from hypothesis import strategies as st
 
 from orchestration.publish.publish import open_published, publish
 from orchestration.report import summary as module
-from orchestration.report.summary import (
-    IngestTotals,
-    RunFacts,
-    age_words,
-    build_summary,
+from orchestration.report.formatting import age_words, display_text, p_words, quarter_name
+from orchestration.report.page import write_report
+from orchestration.report.queries import (
     change_splits,
     contrasts,
-    display_text,
     headline_cell,
     headline_change,
-    p_words,
-    quarter_name,
+    read_page_figures,
     revenue_at_risk,
 )
+from orchestration.report.summary import IngestTotals, RunFacts, build_summary
 from tests.publish_support import (
     WORKSPACE_YML,
     Answer,
@@ -54,7 +51,9 @@ def published(workspace, facts: Facts):
 def sample(tmp_path_factory):
     workspace = make_workspace(tmp_path_factory.mktemp("sample") / "ws")
     facts = sample_facts()
-    return workspace, facts, published(workspace, facts)
+    generation = published(workspace, facts)
+    write_report(workspace)
+    return workspace, facts, generation
 
 
 def open_marts(workspace):
@@ -305,9 +304,9 @@ def test_a_good_run_tells_everything(sample):
         "region = west:",
         "a year, in USD, by rule of thumb and as observed",
         "short term revenue at risk, 280 detractors in 90 days: 168,000 by rule (50%), 20,328 "
-        "seen (14.0%)",
-        "long term revenue at risk, 240 passives in 180 days: 86,400 by rule (30%), nothing seen "
-        "yet to tell",
+        "observed (14.0%)",
+        "long term revenue at risk, 240 passives in 180 days: 86,400 by rule (30%), nothing observed "
+        "yet",
         "published/nps.duckdb",
         "published/restricted.duckdb",
         "published/parquet",
@@ -378,8 +377,8 @@ def test_a_failed_gate_names_its_checks_and_the_age_of_what_stays(sample):
     run = RunFacts(checks_passed=("a",) * 9, checks_failed=("fct_nps_responses: unique key",))
     said = plain(build_summary(workspace, run))
     assert "Checks 9 passed, 1 failed FAILED fct_nps_responses: unique key" in said
-    assert f"NOT PUBLISHED: the generation before, {generation.generation_id}, stays" in said
-    assert re.search(r"as of 2025-12-31 and is \d+ \w+ old; the figures below are its", said)
+    assert f"NOT PUBLISHED: the previous generation, {generation.generation_id}, stays" in said
+    assert re.search(r"as of 2025-12-31 and \d+ \w+ old; the figures below are from it", said)
     assert "NPS (relational)" in said
 
 
@@ -430,6 +429,36 @@ def test_a_restricted_file_of_another_user_is_said(workspace, monkeypatch):
     text = build_summary(workspace, RunFacts(generation=generation))
     assert "restricted.duckdb can't be read by this user" in text
     assert "Headline" in text
+
+
+def test_only_what_exists_is_listed(workspace):
+    published(workspace, sample_facts(months=1))
+    (workspace.published / "restricted.duckdb").unlink()
+    for path in (workspace.published / "parquet", workspace.published / "ledger.jsonl"):
+        path.rename(path.with_name(f".{path.name}"))
+    workspace.runs.mkdir(exist_ok=True)
+    text = build_summary(workspace, RunFacts())
+    places = re.search(r"^Where +(.*)", text, re.MULTILINE | re.DOTALL)[1].splitlines()
+    assert [line.split()[-1] for line in places] == ["published/nps.duckdb", "runs"]
+    assert "Quarantine  not counted: restricted.duckdb is missing" in text
+    report = workspace.published / "report" / "index.html"
+    report.parent.mkdir()
+    report.touch()
+    assert "report                  published/report/index.html" in build_summary(
+        workspace, RunFacts()
+    )
+
+
+def test_the_summary_and_the_report_share_their_figures(sample):
+    """The row account of the summary is the sum over the sources that the report lists."""
+    workspace, _, _ = sample
+    with open_marts(workspace) as marts:
+        figures = read_page_figures(marts, workspace)
+        assert figures.headline == headline_cell(marts, workspace)
+        assert figures.contrasts == contrasts(marts, workspace)
+    delivered = sum(source.delivered for source in figures.sources)
+    assert delivered == 2612
+    assert f"{delivered:,} rows delivered" in build_summary(workspace, RunFacts())
 
 
 def test_names_of_users_cannot_forge_lines_or_colours(workspace):

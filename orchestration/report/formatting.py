@@ -1,0 +1,153 @@
+"""Words and number formats of the summary and the report."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from datetime import date
+from typing import TYPE_CHECKING
+
+from orchestration.report.figures import Comparison
+
+if TYPE_CHECKING:
+    from orchestration.workspace.model import Workspace
+
+MONTHS = [
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+]
+METRICS = {"nps": "NPS", "enps": "eNPS", "csat": "CSAT", "ces": "CES"}
+
+_ANSI = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|[@-Z\\-_])")
+
+
+def display_text(text: object, most: int = 40) -> str:
+    """A user's text made safe for a terminal or a page: one line, nothing invisible.
+
+    ANSI sequences and control, bidirectional, zero-width and unassigned characters are removed,
+    white space is collapsed, and what is longer than `most` characters ends in an ellipsis.
+    (For HTML it still has to be escaped.)
+    """
+    bare = _ANSI.sub("", str(text))
+    spaced = "".join(" " if c.isspace() else c for c in bare)
+    shown = "".join(c for c in spaced if c == " " or unicodedata.category(c)[0] not in "CZ")
+    line = " ".join(shown.split())
+    return line if len(line) <= most else line[: most - 1] + "…"
+
+
+# --- numbers ------------------------------------------------------------------------------------
+
+
+def number(value: float | None, digits: int = 1) -> str:
+    """A number with a true minus sign; – where there is none."""
+    if value is None:
+        return "–"
+    text = f"{value:,.{digits}f}"
+    if float(text.replace(",", "")) == 0:
+        text = text.lstrip("-")  # no minus before a zero
+    return text.replace("-", "−")
+
+
+def signed(value: float) -> str:
+    """A change with its sign: `+1.7`, `−1.7`."""
+    text = number(value)
+    return text if text.startswith("−") else f"+{text}"
+
+
+def amount(value: float | None) -> str:
+    """Money without decimals; – where it is unknown."""
+    return number(None if value is None else float(value), 0)
+
+
+def percent(share: float | None) -> str:
+    """A share of 1 in percent; – where it is unknown."""
+    return "–" if share is None else f"{number(100 * share)} %"
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """The ends of an interval; – without one."""
+    return "–" if low is None or high is None else f"{number(low)} to {number(high)}"
+
+
+def percent_interval(low: float | None, high: float | None) -> str:
+    """The ends of an interval of shares in percent; – without one."""
+    return "–" if low is None or high is None else f"{percent(low)} to {percent(high)}"
+
+
+def counted(count: int, noun: str) -> str:
+    """A count and its noun: `1 file`, `2,612 files`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def p_words(p_value: float) -> str:
+    """A p-value as `p 0.032` or `p < 0.001`."""
+    return "p < 0.001" if p_value < 0.001 else f"p {p_value:.3f}"
+
+
+# --- days and periods ---------------------------------------------------------------------------
+
+
+def day_name(day: date) -> str:
+    """A day in words, whatever the machine's language: `31 December 2025`."""
+    return f"{day.day} {MONTHS[day.month - 1]} {day.year}"
+
+
+def month_name(label: str) -> str:
+    """The month of an ISO date: `December 2025`."""
+    day = date.fromisoformat(label)
+    return f"{MONTHS[day.month - 1]} {day.year}"
+
+
+def quarter_name(day: date) -> str:
+    """The quarter a day lies in, as `2025 Q4`."""
+    return f"{day.year} Q{(day.month + 2) // 3}"
+
+
+def period_names(change: Comparison) -> tuple[str, str]:
+    """The period compared with and the period itself, as `2025 Q3` or `Aug 2025`."""
+    days = change.compared_start, change.period_start
+    if change.time_grain == "quarter":
+        return quarter_name(days[0]), quarter_name(days[1])
+    before, now = (f"{MONTHS[day.month - 1][:3]} {day.year}" for day in days)
+    return before, now
+
+
+def age_words(seconds: float) -> str:
+    """An age in its largest fitting unit: `40 seconds`, `3 hours`, `12 days`."""
+    for size, unit in ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")):
+        count = int(seconds // size)
+        if count >= (2 if size > 1 else 0):
+            return counted(count, unit)
+    raise ValueError(f"an age is not negative: {seconds}")
+
+
+# --- names and sentences ------------------------------------------------------------------------
+
+
+def metric_name(metric: str) -> str:
+    """A metric as people write it: `NPS` for nps."""
+    return METRICS.get(metric, display_text(metric))
+
+
+def headline_name(workspace: Workspace) -> str:
+    """What the headline is called: `NPS (relational)`."""
+    headline = workspace.headline
+    return f"{metric_name(headline.metric)} ({display_text(headline.survey_type)})"
+
+
+def verdict(comparison: Comparison) -> str:
+    """`real` or `could be chance`, as the table judged it with all its comparisons counted."""
+    return "real" if comparison.is_significant else "could be chance"
+
+
+def change_words(change: Comparison) -> str:
+    """A change of two periods in one sentence, with its verdict."""
+    before, now = period_names(change)
+    if change.change is None or change.p_adjusted is None:
+        return f"{before} and {now} can't be compared: too few answers in one of them"
+    return (
+        f"{change.change:+.1f} points from {before} ({change.compared_nps:.1f}, "
+        f"{counted(change.compared_responses, 'customer')}) to {now} ({change.nps:.1f}, "
+        f"{counted(change.responses, 'customer')}); {p_words(change.p_adjusted)}: "
+        f"{verdict(change)}"
+    )

@@ -1,0 +1,332 @@
+"""Every query of the summary and the report: figures come from the published file, by SQL.
+
+Each function takes a connection whose default database holds the schema `marts`, see
+`open_published`, and raises `duckdb.CatalogException` where the database lacks its table.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from orchestration.core.sql import literal
+from orchestration.report.figures import (
+    CLASSES,
+    Cell,
+    Comparison,
+    Curve,
+    OtherMetric,
+    Outcome,
+    PageFigures,
+    QuarantinedFile,
+    QuarantinedFiles,
+    Risk,
+    Score,
+    SourceRows,
+    Split,
+)
+from orchestration.report.formatting import display_text
+
+if TYPE_CHECKING:
+    from orchestration.workspace.model import Workspace
+
+TREND_MONTHS = 36  # the most recent; older ones stay in the published tables
+MOST_FILES = 20
+CHANGE_GRAINS = ("quarter", "month")
+MONEY = ("active_mrr", "realised_ltv", "projected_ltv")
+UNKNOWN = "(unknown)"
+
+_COMPARISON = (
+    "dimension, segment, time_grain, period_start, compared_period_start, responses, nps, "
+    "compared_responses, compared_nps, change, p_adjusted, is_significant"
+)
+
+Marts = duckdb.DuckDBPyConnection
+
+
+def read_page_figures(marts: Marts, workspace: Workspace) -> PageFigures:
+    """Read everything the page shows; what the database lacks stays empty."""
+
+    def found(default: Any, query: Callable[..., Any], *arguments: Any) -> Any:
+        with suppress(duckdb.CatalogException):
+            return query(marts, *arguments)
+        return default
+
+    change = found(None, headline_change, workspace)
+    return PageFigures(
+        generation=generation_row(marts),
+        headline=found(None, headline_cell, workspace),
+        change=change,
+        splits=found([], change_splits, workspace, change),
+        months=found([], monthly_scores, workspace),
+        segments=found({}, segment_scores, workspace),
+        contrasts=found([], contrasts, workspace),
+        outcomes=found([], outcomes, workspace),
+        descriptions=money_descriptions(marts),
+        curves=found([], retention_curves, workspace),
+        risks=found([], revenue_at_risk, workspace),
+        others=found([], other_metrics, workspace),
+        sources=found([], source_rows),
+        quarantined=found([], quarantined_files),
+        files=found([], first_quarantined_files),
+    )
+
+
+def generation_row(marts: Marts) -> dict[str, Any]:
+    """The one row of `_generation`, by column."""
+    result = marts.execute("select * from marts._generation")
+    names = [column[0] for column in result.description]
+    return dict(zip(names, result.fetchall()[0], strict=True))
+
+
+# --- the headline and its change ----------------------------------------------------------------
+
+
+def is_headline(workspace: Workspace) -> str:
+    """The SQL condition that a row is of the headline's metric and survey type."""
+    return (
+        f"metric = {literal(workspace.headline.metric)} "
+        f"and survey_type = {literal(workspace.headline.survey_type)}"
+    )
+
+
+def headline_cell(marts: Marts, workspace: Workspace) -> Cell | None:
+    """The headline figure over all time, or None without any answer."""
+    row = marts.execute(
+        "select responses, promoters, passives, detractors, nps, ci_low, ci_high "
+        "from marts.fct_nps_by_period where basis = 'responses' and responses > 0 "
+        f"and time_grain = 'all' and {is_headline(workspace)}"
+    ).fetchone()
+    return Cell(*row) if row else None
+
+
+def other_metrics(marts: Marts, workspace: Workspace) -> list[OtherMetric]:
+    """Every other metric and survey type over all time."""
+    rows = marts.execute(
+        "select metric, survey_type, responses, nps, ci_low, ci_high from marts.fct_nps_by_period "
+        f"where time_grain = 'all' and basis = 'responses' and not ({is_headline(workspace)}) "
+        "order by metric, survey_type"
+    ).fetchall()
+    return [OtherMetric(*row) for row in rows]
+
+
+def headline_change(marts: Marts, workspace: Workspace) -> Comparison | None:
+    """The last complete period with answers against the one before: quarters, else months.
+
+    Each customer counts once: the test takes answers to be independent, and those of one
+    customer are not.
+    """
+    for grain in CHANGE_GRAINS:
+        row = marts.execute(
+            f"select {_COMPARISON} from marts.nps_change_significance "
+            f"where {_latest(workspace, grain)} and dimension = 'all'"
+        ).fetchone()
+        if row:
+            return Comparison(*row)
+    return None
+
+
+def change_splits(marts: Marts, workspace: Workspace, change: Comparison | None) -> list[Split]:
+    """A change of the headline split into rate and mix by each dimension, the largest mix first.
+
+    Dimensions whose weights did not change are skipped: all of the change is their rate.
+    """
+    if change is None or change.change is None:
+        return []
+    rows = marts.execute(
+        "select dimension, sum(rate_effect), sum(mix_effect) from marts.nps_change_significance "
+        f"where {_latest(workspace, change.time_grain)} and dimension <> 'all' group by dimension "
+        # a mix effect that is shown as 0.0 says nothing
+        "having round(abs(sum(mix_effect)), 1) > 0 order by abs(sum(mix_effect)) desc, dimension"
+    ).fetchall()
+    return [Split(*row) for row in rows]
+
+
+def _latest(workspace: Workspace, grain: str) -> str:
+    """The SQL condition of the headline's last complete period that has one before it."""
+    condition = (
+        f"comparison = 'previous_period' and time_grain = {literal(grain)} "
+        f"and basis = 'customers' and is_complete and {is_headline(workspace)}"
+    )
+    return (
+        f"{condition} and period_start = (select max(period_start) "
+        f"from marts.nps_change_significance where {condition})"
+    )
+
+
+# --- months and segments ------------------------------------------------------------------------
+
+
+def monthly_scores(marts: Marts, workspace: Workspace) -> list[Score]:
+    """The headline by month, oldest first; a month without answers is there, without a value."""
+    rows = marts.execute(
+        "select period_start, nps, ci_low, ci_high, responses, "
+        "period_end <= (select as_of_on from marts._generation) from marts.fct_nps_by_period "
+        f"where time_grain = 'month' and basis = 'responses' and {is_headline(workspace)} "
+        f"and responses > 0 order by period_start desc limit {TREND_MONTHS}"
+    ).fetchall()
+    by_month = {start: Score(start.isoformat(), *rest) for start, *rest in rows}
+    months: list[Score] = []
+    if by_month:
+        # A month without answers is a gap in the line, not a line drawn across it.
+        month, last = min(by_month), max(by_month)
+        while month <= last:
+            months.append(by_month.get(month) or Score(month.isoformat(), None, None, None, 0))
+            month = date(month.year + month.month // 12, month.month % 12 + 1, 1)
+    return months[-TREND_MONTHS:]
+
+
+def segment_scores(marts: Marts, workspace: Workspace) -> dict[str, list[Score]]:
+    """The headline by dimension and segment over all time, segments with most answers first.
+
+    The workspace's own segments come first, in its order. A dimension whose answers are all of
+    unknown segment is skipped: it repeats the total.
+    """
+    rows = marts.execute(
+        "select dimension, segment, nps, ci_low, ci_high, responses "
+        "from marts.fct_nps_by_segment_period "
+        f"where time_grain = 'all' and basis = 'responses' and {is_headline(workspace)} "
+        "order by dimension, responses desc, segment"
+    ).fetchall()
+    grouped = {
+        dimension: [Score(display_text(segment), *rest) for _, segment, *rest in members]
+        for dimension, members in itertools.groupby(rows, lambda row: row[0])
+    }
+    known = {
+        name: scores
+        for name, scores in grouped.items()
+        if any(score.label != UNKNOWN for score in scores)
+    }
+    order = {name: place for place, name in enumerate(workspace.segments)}
+    names = sorted(known, key=lambda name: (order.get(name, len(order)), name))
+    return {name: known[name] for name in names}
+
+
+def contrasts(marts: Marts, workspace: Workspace) -> list[Comparison]:
+    """Every segment against the rest of its dimension over all time, the most different first.
+
+    Each customer counts once, see `headline_change`. A segment is skipped where it or the rest
+    is too small to show: the difference would reveal the smaller. Of a dimension with two
+    segments one is kept, since the other is its mirror.
+    """
+    rows = marts.execute(
+        f"""
+        with cells as (
+            select
+                *,
+                count(*) over (partition by dimension) as segments,
+                row_number() over (partition by dimension order by segment) as place
+            from marts.nps_change_significance
+            where comparison = 'rest_of_dimension' and time_grain = 'all'
+                and basis = 'customers' and {is_headline(workspace)}
+        )
+        select {_COMPARISON} from cells
+        where z is not null and (segments > 2 or place = 1)
+        order by abs(z) desc, dimension, segment
+        """
+    ).fetchall()
+    return [Comparison(*row) for row in rows]
+
+
+# --- what became of customers -------------------------------------------------------------------
+
+
+def outcomes(marts: Marts, workspace: Workspace) -> list[Outcome]:
+    """Churn and money by window and class of the headline, over all segments."""
+    rows = marts.execute(
+        "select nps_class, window_days, customers, observed, churned, churn_rate, ci_low, ci_high, "
+        f"{', '.join(MONEY)} from marts.nps_outcomes_by_class "
+        f"where dimension = 'all' and {is_headline(workspace)} order by window_days"
+    ).fetchall()
+    order = list(CLASSES)
+    found = [Outcome(*row) for row in rows if row[0] in CLASSES]
+    return sorted(found, key=lambda o: (o.window_days, order.index(o.nps_class)))
+
+
+def money_descriptions(marts: Marts) -> dict[str, str]:
+    """The database's comments on the money columns of nps_outcomes_by_class, by column."""
+    rows = marts.execute(
+        "select column_name, comment from duckdb_columns() where comment is not null "
+        "and database_name = current_database() and schema_name = 'marts' "
+        "and table_name = 'nps_outcomes_by_class' "
+        f"and column_name in ({', '.join(literal(name) for name in MONEY)}) order by column_index"
+    ).fetchall()
+    return dict(rows)
+
+
+def retention_curves(marts: Marts, workspace: Workspace) -> list[Curve]:
+    """Curves of the headline, each customer once, down to the last day that enough are left."""
+    rows = marts.execute(
+        "select nps_class, days, at_risk, retention, ci_low, ci_high "
+        "from marts.nps_retention_curves "
+        "where basis = 'customers' and dimension = 'all' and retention is not null "
+        f"and at_risk >= {workspace.min_group_size} and {is_headline(workspace)} "
+        "order by nps_class, days"
+    ).fetchall()
+    grouped = {name: list(days) for name, days in itertools.groupby(rows, lambda row: row[0])}
+    return [
+        Curve(
+            name,
+            tuple((days, kept, low, high) for _, days, _, kept, low, high in grouped[name]),
+            records=grouped[name][0][2],
+        )
+        for name in CLASSES
+        if name in grouped
+    ]
+
+
+def revenue_at_risk(marts: Marts, workspace: Workspace) -> list[Risk]:
+    """The headline's figures of revenue at risk and upside, the nearest horizon first."""
+    rows = marts.execute(
+        "select figure, nps_class, horizon_days, priced_customers, assumed_rate, assumed_amount, "
+        "observed_rate, evidence_amount from marts.nps_revenue_at_risk "
+        f"where dimension = 'all' and {is_headline(workspace)} order by horizon_days, figure"
+    ).fetchall()
+    return [Risk(*row) for row in rows]
+
+
+# --- files, rows and quarantine -----------------------------------------------------------------
+
+
+def source_rows(marts: Marts) -> list[SourceRows]:
+    """Files and rows by source and entity."""
+    names = ("delivered", "accepted", "quarantined", "duplicate", "superseded", "deleted")
+    sums = ", ".join(f"coalesce(sum(rows_{name}), 0)::bigint" for name in names)
+    rows = marts.execute(
+        f"select source, entity, count(*), {sums} from marts.ingest_reconciliation "
+        "group by source, entity order by source, entity"
+    ).fetchall()
+    return [SourceRows(*row) for row in rows]
+
+
+def quarantined_files(marts: Marts) -> list[QuarantinedFiles]:
+    """Quarantined files by reason, the most files first."""
+    rows = marts.execute(
+        "select coalesce(file_reason, '(no reason)') as reason, count(*) as files, "
+        "coalesce(sum(rows_delivered), 0)::bigint from marts.ingest_reconciliation "
+        "where file_status = 'quarantined' group by reason order by files desc, reason"
+    ).fetchall()
+    return [QuarantinedFiles(*row) for row in rows]
+
+
+def first_quarantined_files(marts: Marts) -> list[QuarantinedFile]:
+    """The first quarantined files by name, at most `MOST_FILES`."""
+    rows = marts.execute(
+        "select source, entity, file_name, coalesce(file_reason, '') "
+        "from marts.ingest_reconciliation where file_status = 'quarantined' "
+        f"order by source, entity, file_name limit {MOST_FILES}"
+    ).fetchall()
+    return [QuarantinedFile(*row) for row in rows]
+
+
+def quarantined_rows(restricted: duckdb.DuckDBPyConnection) -> list[tuple[str, int]]:
+    """(reason, rows) of quarantined rows, the most rows first, from the restricted file."""
+    return restricted.execute(
+        "select coalesce(reason, '(no reason)') as why, count(*) as n "
+        "from restricted.quarantined_rows group by why order by n desc, why"
+    ).fetchall()
