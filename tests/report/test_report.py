@@ -142,7 +142,7 @@ def test_both_themes_reach_into_the_charts(sample):
     assert drawn <= known, "a colour that the dark theme would not change"
 
 
-def test_light_colours_tell_roles_apart():
+def test_each_role_has_a_light_colour_of_its_own():
     lights = [light for light, _ in charts.COLOURS.values()]
     assert len(lights) == len(set(lights))
 
@@ -265,7 +265,7 @@ def test_too_few_answers_show_no_score_anywhere(workspace):
     assert "<svg" not in text
 
 
-def test_suppressed_cells_are_gaps_not_noughts(workspace):
+def test_suppressed_cells_are_gaps_not_zeros(workspace):
     answers = [Answer(date(2025, 3, 5), 9)] * 6 + [Answer(date(2025, 5, 5), 0)] * 2
     answers += [Answer(date(2025, 6, 5), 9)] * 3 + [Answer(date(2025, 6, 6), 0)] * 3
     text, page = reported(workspace, Facts(answers))
@@ -301,7 +301,7 @@ def test_other_metrics_are_told_apart_from_the_headline(workspace):
     assert "CSAT transactional 78.0 76.1 to 79.8 2,000" in page.text
 
 
-def test_a_month_still_running_is_told(tmp_path):
+def test_a_month_still_running_is_marked(tmp_path):
     text = WORKSPACE_YML.replace("2025-12-31", "2025-12-15")
     workspace = make_workspace(tmp_path / "ws", text)
     answers = [Answer(date(2025, month, 3), 9) for month in (11, 12) for _ in range(6)]
@@ -310,7 +310,7 @@ def test_a_month_still_running_is_told(tmp_path):
     assert "There are no two complete quarters or months to compare yet." in page.text
 
 
-def test_unknown_churn_is_said_not_drawn(workspace):
+def test_unknown_churn_is_stated_not_drawn(workspace):
     facts = sample_facts(months=2)
     outcomes = [(o[0], o[1], o[2], 0, 0, None, None, None, None, None) for o in facts.outcomes]
     _, page = reported(workspace, replace(facts, outcomes=outcomes))

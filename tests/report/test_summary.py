@@ -172,7 +172,7 @@ def test_of_two_segments_one_is_kept(workspace):
         assert [(c.dimension, c.segment) for c in contrasts(marts, workspace)] == [("region", "a")]
 
 
-def test_a_rest_as_small_as_a_suppressed_cell_is_not_told(workspace):
+def test_a_rest_as_small_as_a_suppressed_cell_is_not_shown(workspace):
     """b has 4 answers: its score would follow from a's difference to the rest."""
     answers = [Answer(date(2025, 11, 3), 9, region="a")] * 9
     answers += [Answer(date(2025, 11, 3), 0, region="b")] * 4
@@ -230,7 +230,7 @@ def test_no_text_can_forge_a_line(text):
         (86_400 * 40, "40 days"),
     ],
 )
-def test_an_age_is_told_in_its_largest_fitting_unit(seconds, words):
+def test_an_age_is_given_in_its_largest_fitting_unit(seconds, words):
     assert age_words(seconds) == words
 
 
@@ -272,7 +272,7 @@ def plain(text: str) -> str:
     return " ".join(text.split())
 
 
-def test_a_good_run_tells_everything(sample):
+def test_a_good_run_is_reported_in_full(sample):
     workspace, facts, generation = sample
     run = RunFacts(
         ingest=IngestTotals.of([FakeResult(rows_blank=1)]),
@@ -328,13 +328,13 @@ def test_the_sql_it_names_works(sample):
         assert len(c.execute(sql).fetchall()) == 1
 
 
-def test_three_segments_are_told_the_most_different_first(sample):
+def test_three_segments_are_listed_the_most_different_first(sample):
     workspace, _, generation = sample
     with open_marts(workspace) as marts:
         found = contrasts(marts, workspace)
     text = build_summary(workspace, RunFacts(generation=generation))
-    told = re.findall(r"^ {14}(\w+) = (\w+): ", text, re.MULTILINE)
-    assert told == [(c.dimension, c.segment) for c in found[:3]]
+    listed = re.findall(r"^ {14}(\w+) = (\w+): ", text, re.MULTILINE)
+    assert listed == [(c.dimension, c.segment) for c in found[:3]]
     assert f"of {len(found)} compared" in plain(text)
 
 
@@ -350,7 +350,7 @@ def test_the_table_decides_what_is_called_real(workspace):
     assert re.search(r"p 0\.0\d\d: could be chance$", change(0.01))
 
 
-def test_without_known_revenue_nothing_is_said_of_it(workspace):
+def test_without_known_revenue_no_line_names_it(workspace):
     unknown = ("upside", "promoter", 365, 7, 0.3, None, None, None)
     published(workspace, replace(sample_facts(months=1), risks=[unknown]))
     with open_marts(workspace) as marts:
@@ -390,7 +390,7 @@ def test_nothing_published_yet_still_has_a_summary(workspace):
     assert "Where" in text
 
 
-def test_an_unreadable_published_file_is_said(workspace):
+def test_an_unreadable_published_file_is_reported(workspace):
     (workspace.published / "nps.duckdb").write_bytes(b"rubbish" * 1000)
     said = plain(build_summary(workspace, RunFacts()))
     assert "NOT PUBLISHED;" in said
@@ -413,7 +413,7 @@ def test_too_few_answers_show_no_score(workspace):
     assert "100.0" not in text
 
 
-def test_a_restricted_file_of_another_user_is_said(workspace, monkeypatch):
+def test_a_restricted_file_of_another_user_is_reported(workspace, monkeypatch):
     generation = published(workspace, sample_facts(months=1))
     (workspace.published / "restricted.duckdb").chmod(0o000)
     is_root = os.geteuid() == 0
