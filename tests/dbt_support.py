@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -164,6 +165,13 @@ def empty_database() -> duckdb.DuckDBPyConnection:
     connection.execute("set TimeZone = 'UTC'")
     connection.execute("set threads = 1")  # a few rows: threads cost more than they bring
     return connection
+
+
+def rebuild(connection: duckdb.DuckDBPyConnection, models: Iterable[str]) -> None:
+    """Fill the tables of intermediate models from the others of an ``empty_database``, in order."""
+    for model in models:
+        connection.execute(f'delete from nps.intermediate."{model}"')
+        connection.execute(f'insert into nps.intermediate."{model}" by name {compiled(model)}')
 
 
 def ours(kind: str) -> dict[str, dict[str, Any]]:

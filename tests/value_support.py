@@ -1,7 +1,7 @@
 """A random business for the tables of value: customers, what they answer and what they do.
 
-It can be put into a database laid out as the warehouse, and it can tell by itself, customer by
-customer, what the tables must say.
+It can be put into a database laid out as the warehouse, and it computes by itself, customer by
+customer, what the tables must contain.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import duckdb
 import pandas as pd
 import pyarrow as pa
-from dbt_support import compiled
+from dbt_support import rebuild
 from scipy import stats
 
 AS_OF = date(2025, 12, 31)
@@ -36,14 +36,14 @@ RATES = (
 )
 CLASSES = ("detractor", "passive", "promoter")
 REGIONS = ("north", "south", None)
-# What which source tells: leaving, MRR, revenue, referrals, tickets, usage.
-TELLS = {
+# What each source reports: churn, MRR, revenue, referrals, tickets, usage.
+REPORTS = {
     "crm": "churn mrr revenue referrals tickets usage",
     "shop": "churn mrr revenue tickets",
     "bare": "mrr referrals usage",
     "nobody": "",
 }
-SOURCES = {name: {*tells.split()} for name, tells in TELLS.items()}
+SOURCES = {name: {*reports.split()} for name, reports in REPORTS.items()}
 MEASURES = ("revenue", "referrals", "tickets", "usage")
 
 
@@ -70,7 +70,7 @@ class Business:
             churned_on = ago(draw.randint(-5, 90)) if draw.random() < 0.4 else None
             self.customers[f"c{number:03}"] = {
                 "source": source,
-                "tells": SOURCES[source],
+                "reports": SOURCES[source],
                 "is_known": draw.random() < 0.9,
                 "churned_on": churned_on if "churn" in SOURCES[source] else None,
                 "mrr": draw.choice((None, 0, 19.9, 490)),
@@ -103,11 +103,11 @@ class Business:
         ]
         for deed in self.deeds:
             # only what its source delivers can have come
-            tells = self.customers[deed["customer"]]["tells"]
+            reports = self.customers[deed["customer"]]["reports"]
             late = {"usage": 70, "tickets": 80}.get(deed["measure"], 120)
             early = {"usage": 12}.get(deed["measure"], -3)
             age = (AS_OF - deed["on"]).days
-            if deed["measure"] not in tells or not early <= age <= late:
+            if deed["measure"] not in reports or not early <= age <= late:
                 deed["status"] = "quarantined"
 
     def _anchor(self, draw: random.Random, survey_type: str) -> dict[str, Any]:
@@ -115,7 +115,7 @@ class Business:
         on = ago(draw.randint(0, 90))
         churned_on = self.customers[customer]["churned_on"]
         knows = (
-            self.customers[customer]["is_known"] and "churn" in self.customers[customer]["tells"]
+            self.customers[customer]["is_known"] and "churn" in self.customers[customer]["reports"]
         )
         is_known = self.customers[customer]["is_known"]
         left = churned_on if is_known else None
@@ -182,13 +182,19 @@ class Business:
             }
             for key, c in self.customers.items()
         ])  # fmt: skip
+        for table, is_known in (("int_customers_known", True), ("int_customers_inferred", False)):
+            put(connection, f"intermediate.{table}", [
+                {"customer_key": key, "customer_source": c["source"]}
+                for key, c in self.customers.items()
+                if c["is_known"] == is_known
+            ])  # fmt: skip
         put(connection, "intermediate.int_customer_lifecycles_dated", [
             {
                 "customer_key": key,
                 "churned_at": at(c["churned_on"]) if c["churned_on"] else None,
-                "has_churn_information": "churn" in c["tells"],
-                "has_mrr_information": "mrr" in c["tells"],
-                "has_revenue_information": "revenue" in c["tells"],
+                "has_churn_information": "churn" in c["reports"],
+                "has_mrr_information": "mrr" in c["reports"],
+                "has_revenue_information": "revenue" in c["reports"],
             }
             for key, c in self.customers.items()
             if c["is_known"]
@@ -200,8 +206,8 @@ class Business:
         ])  # fmt: skip
         put(connection, "raw.mapped_columns", [
             {"source": name, "entity": "referrals", "customer_source": name, "column_name": "x"}
-            for name, tells in SOURCES.items()
-            if "referrals" in tells
+            for name, reports in SOURCES.items()
+            if "referrals" in reports
         ])  # fmt: skip
         for measure, table in ENTITIES.items():
             put(connection, f"intermediate.{table}", [
@@ -222,14 +228,12 @@ class Business:
             if d["measure"] == "revenue" and d["status"] == "accepted"
         ])  # fmt: skip
 
-        # --- told again -----------------------------------------------------------------------------
-        connection.execute(
-            "insert into nps.intermediate.int_customers_placed by name "
-            + compiled("int_customers_placed")
-        )
+        rebuild(connection, ["int_customers_placed"])
+
+    # --- the same figures in Python -------------------------------------------------------------
 
     def knows(self, customer: str, what: str) -> bool:
-        return self.customers[customer]["is_known"] and what in self.customers[customer]["tells"]
+        return self.customers[customer]["is_known"] and what in self.customers[customer]["reports"]
 
     def is_there(self, customer: str) -> bool:
         """Whether nothing says that the customer left by as_of."""
@@ -241,7 +245,7 @@ class Business:
             return None
         return 12 * (self.customers[customer]["mrr"] or 0)
 
-    def places(self) -> dict[tuple[str, str], dict[str, Any]]:
+    def counted_anchors(self) -> dict[tuple[str, str], dict[str, Any]]:
         """The anchor in which a customer counts, by survey type and customer."""
         found: dict[tuple[str, str], dict[str, Any]] = {}
         # of one day's answers the last key counts, of its silences the first
@@ -272,12 +276,12 @@ class Business:
             d for d in self.deeds
             if d["measure"] == "referrals" and d["status"] == "accepted" and d["is_won"]
         ]  # fmt: skip
-        placed = self.places()
+        counted = self.counted_anchors()
         for figure, nps_class, rate, horizon, evidence in rates:
             for a in self.anchors:
                 if a["nps_class"] != nps_class:
                     continue
-                tells = "referrals" in self.customers[a["customer"]]["tells"]
+                reports = "referrals" in self.customers[a["customer"]]["reports"]
                 is_over = a["on"] + timedelta(horizon) <= AS_OF
                 if evidence == "churn":
                     counts = is_over and a["is_informed"] and a["is_active"]
@@ -285,14 +289,16 @@ class Business:
                     happened = int(churn is not None and churn <= horizon)
                     informed = a["is_informed"]
                 else:
-                    counts = is_over and tells
+                    counts = is_over and reports
                     happened = sum(
                         d["customer"] == a["customer"]
                         and 0 < (d["on"] - a["on"]).days <= horizon
                         for d in won
                     )  # fmt: skip
-                    informed = tells
-                here = placed[a["survey_type"], a["customer"]] is a and self.is_there(a["customer"])
+                    informed = reports
+                here = counted[a["survey_type"], a["customer"]] is a and self.is_there(
+                    a["customer"]
+                )
                 for cut in (("all", "all"), ("region", a["region"] or "(unknown)")):
                     cell = cells[a["survey_type"], figure, *cut]
                     cell["rule"] = [nps_class, rate, horizon, evidence]
@@ -445,7 +451,8 @@ FILLED = (
             "int_customer_lifecycles_dated",
             "int_customer_values_summed",
             "int_customer_money_moved",
-            "int_customers_placed",
+            "int_customers_known",
+            "int_customers_inferred",
             *ENTITIES.values(),
         )
     ),

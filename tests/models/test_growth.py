@@ -6,13 +6,20 @@ from datetime import date, datetime, timedelta
 
 import pandas as pd
 import pytest
-from dbt_support import compiled, empty_database
+from dbt_support import compiled, empty_database, rebuild
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 FIRST = date(2023, 11, 20)
 AS_OF = date(2025, 5, 10)
 DAYS = (AS_OF - FIRST).days
+# What earned_growth is built from, in the order of the build.
+INTERMEDIATE = (
+    "int_mrr_movements_signed",
+    "int_mrr_periods_classified",
+    "int_growth_periods_listed",
+    "int_growth_periods_summed",
+)
 RULES = {"month": "M", "quarter": "Q", "year": "Y"}
 
 
@@ -93,7 +100,7 @@ def growing():
         )
 
         def grow(movements: list[tuple], referred: list[str]) -> list[dict]:
-            for table in ("mrr_movements_versioned", "referrals_versioned", "mrr_periods_placed"):
+            for table in ("mrr_movements_versioned", "referrals_versioned"):
                 connection.execute(f"delete from nps.intermediate.int_{table}")
             connection.executemany(
                 "insert into nps.intermediate.int_mrr_movements_versioned "
@@ -110,10 +117,7 @@ def growing():
                 "values ('crm', ?, timestamp '2023-01-01 00:00:00', 'accepted')",
                 [(customer,) for customer in [None, *referred]],
             )
-            connection.execute(
-                "insert into nps.intermediate.int_mrr_periods_placed by name "
-                + compiled("int_mrr_periods_placed")
-            )
+            rebuild(connection, INTERMEDIATE)
             return connection.execute(compiled("earned_growth")).to_arrow_table().to_pylist()
 
         yield grow

@@ -15,7 +15,7 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 import pytest
-from dbt_support import compiled, compiled_inline, empty_database
+from dbt_support import compiled, compiled_inline, empty_database, rebuild
 from scipy.stats import false_discovery_control
 
 AS_OF = date(2025, 12, 31)
@@ -26,7 +26,8 @@ CHURN = '"nps"."marts"."fct_nps_churn"'
 SILENCES = '"nps"."intermediate"."int_invitations_unanswered"'
 ANSWERS = '"nps"."intermediate"."int_responses_identified"'
 INVITATIONS = '"nps"."intermediate"."int_invitations_identified"'
-CURVES = '"nps"."marts"."nps_retention_curves"'
+# What curves and tests are built from, in the order of the build.
+INTERMEDIATE = ("int_anchors_unioned", "int_first_anchors_chosen", "int_retention_days_counted")
 DATA_SETS = 100
 # Data sets of which every basis and segment is compared: lifelines takes 20 ms for each.
 THOROUGH = 20
@@ -135,13 +136,12 @@ def curves(connection: duckdb.DuckDBPyConnection, rows: list[dict] | None = None
     """The curves of some records, or of those that are there."""
     if rows is not None:
         fill(connection, rows)
-    connection.execute(f"delete from {CURVES}")
-    connection.execute(f"insert into {CURVES} by name {compiled('nps_retention_curves')}")
-    return connection.execute(f"from {CURVES} order by all").df()
+    rebuild(connection, INTERMEDIATE)
+    return connection.execute(f"from ({compiled('nps_retention_curves')}) order by all").df()
 
 
 def log_ranks(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
-    """The tests of the curves that are there."""
+    """The tests of the curves that were computed last."""
     return connection.execute(f"from ({compiled('nps_retention_tests')}) order by all").df()
 
 

@@ -3,31 +3,53 @@ with windows as (
 ),
 
 workspace as (
-    select * from {{ source('raw', 'workspace') }}
+    select min_group_size from {{ source('raw', 'workspace') }}
 ),
 
-{{ anchor_outcomes() }},
+outcomes as (
+    select * from {{ ref('int_outcomes_counted') }}
+),
 
-{{ count_outcomes('windows') }},
+class_values as (
+    select * from {{ ref('int_class_values_summed') }}
+),
 
 rated as (
     select
-        counted.*,
-        counted.observed < workspace.min_group_size as is_suppressed,
-        1.0 * counted.churned / nullif(counted.observed, 0) as rate,
+        outcomes.metric,
+        outcomes.survey_type,
+        outcomes.nps_class,
+        outcomes.window_days,
+        outcomes.dimension,
+        outcomes.segment,
+        coalesce(class_values.customers, 0) as customers,
+        outcomes.observed,
+        outcomes.churned,
+        1e0 * outcomes.churned / nullif(outcomes.observed, 0) as rate,
+        round(class_values.active_mrr, 6) as active_mrr,
+        round(class_values.realised_ltv, 6) as realised_ltv,
+        outcomes.observed < workspace.min_group_size as is_suppressed,
         {{ assumption('confidence_z') }} as z,
         {{ assumption('gross_margin') }} as gross_margin,
         {{ assumption('discount_rate') }} as discount_rate,
         {{ assumption('max_lifetime_years') }} as max_lifetime_years
-    from counted
+    from outcomes
+    inner join windows on outcomes.window_days = windows.window_days
     cross join workspace
+    left join class_values
+        on
+            outcomes.metric = class_values.metric
+            and outcomes.survey_type = class_values.survey_type
+            and outcomes.nps_class = class_values.nps_class
+            and outcomes.dimension = class_values.dimension
+            and outcomes.segment = class_values.segment
 ),
 
--- expected lifetime is 1 / churn (5 % a year: 20 years), no longer than believed
-lasting as (
+-- the expected lifetime is 1 / churn (5 % a year: 20 years), limited to the assumed maximum
+projected as (
     select
         *,
-        least(max_lifetime_years, coalesce(window_days / 365.0 / nullif(rate, 0), max_lifetime_years)) as lifetime_years
+        least(max_lifetime_years, coalesce(window_days / 365e0 / nullif(rate, 0), max_lifetime_years)) as lifetime_years
     from rated
 ),
 
@@ -53,7 +75,7 @@ final as (
                 then round(gross_margin * active_mrr * 12 * {{ annuity('lifetime_years', 'discount_rate') }}, 6)
         end as projected_ltv,
         is_suppressed
-    from lasting
+    from projected
 )
 
 select * from final

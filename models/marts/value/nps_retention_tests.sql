@@ -1,122 +1,69 @@
-{%- set cell = 'basis, metric, survey_type, dimension, segment' -%}
+{%- set columns = ['basis', 'metric', 'survey_type', 'dimension', 'segment'] -%}
+{%- set cell = columns | join(', ') -%}
 
-with curves as (
-    select
-        *,
-        churned + censored as ended
-    from {{ ref('nps_retention_curves') }}
+with days as (
+    select * from {{ ref('int_retention_days_counted') }}
 ),
 
 workspace as (
-    select * from {{ source('raw', 'workspace') }}
+    select min_group_size from {{ source('raw', 'workspace') }}
 ),
 
-classes as (
-    select
-        {{ cell }},
-        nps_class,
-        sum(ended) as records
-    from curves
-    group by {{ cell }}, nps_class
-),
-
+-- every curve has one row of day 0
 pairs as (
     select
-        a.basis,
-        a.metric,
-        a.survey_type,
-        a.dimension,
-        a.segment,
+        {% for column in columns %}a.{{ column }}, {% endfor %}
         a.nps_class,
         b.nps_class as compared_class
-    from classes as a
-    inner join classes as b
-        on
-            a.basis = b.basis
-            and a.metric = b.metric
-            and a.survey_type = b.survey_type
-            and a.dimension = b.dimension
-            and a.segment = b.segment
-            and a.nps_class < b.nps_class
+    from days as a
+    inner join days as b
+        on {% for column in columns %}a.{{ column }} = b.{{ column }} and {% endfor %}a.nps_class < b.nps_class
+    where a.days = 0 and b.days = 0
 ),
 
--- the days of both classes, one row a day: a day of either needs those at risk in both
-sides as (
-    {%- for own, other in [('nps_class', 'compared_class'), ('compared_class', 'nps_class')] %}
+-- one row for each day on which records of either class ended
+paired_days as (
     select
-        pairs.basis,
-        pairs.metric,
-        pairs.survey_type,
-        pairs.dimension,
-        pairs.segment,
+        {% for column in columns %}pairs.{{ column }}, {% endfor %}
         pairs.nps_class,
         pairs.compared_class,
-        curves.days,
-        {%- if loop.first %}
-        curves.ended,
-        curves.churned,
-        0 as compared_ended,
-        0 as compared_churned
-        {%- else %}
-        0 as ended,
-        0 as churned,
-        curves.ended as compared_ended,
-        curves.churned as compared_churned
-        {%- endif %}
+        days.days,
+        sum(case when days.nps_class = pairs.nps_class then days.churned + days.censored else 0 end) as ended,
+        sum(case when days.nps_class = pairs.nps_class then days.churned else 0 end) as churned,
+        sum(case when days.nps_class = pairs.compared_class then days.churned + days.censored else 0 end) as compared_ended,
+        sum(case when days.nps_class = pairs.compared_class then days.churned else 0 end) as compared_churned
     from pairs
-    inner join curves
-        on
-            pairs.basis = curves.basis
-            and pairs.metric = curves.metric
-            and pairs.survey_type = curves.survey_type
-            and pairs.dimension = curves.dimension
-            and pairs.segment = curves.segment
-            and pairs.{{ own }} = curves.nps_class
-    {%- if not loop.last %}
-
-    union all
-    {% endif %}
-    {%- endfor %}
+    inner join days
+        on {% for column in columns %}pairs.{{ column }} = days.{{ column }} and {% endfor %}days.nps_class in (pairs.nps_class, pairs.compared_class)
+    group by {% for column in columns %}pairs.{{ column }}, {% endfor %}pairs.nps_class, pairs.compared_class, days.days
 ),
 
-common_days as (
-    select
-        {{ cell }},
-        nps_class,
-        compared_class,
-        days,
-        sum(ended) as ended,
-        sum(churned) as churned,
-        sum(compared_ended) as compared_ended,
-        sum(compared_churned) as compared_churned
-    from sides
-    group by {{ cell }}, nps_class, compared_class, days
-),
-
--- as doubles: products of four counts outgrow every integer
+-- as doubles: products of four counts exceed every integer type
 at_risk as (
     select
         *,
-        1.0 * (churned + compared_churned) as lost,
-        1.0 * sum(ended) over still_there as stayed,
-        1.0 * sum(compared_ended) over still_there as compared_stayed
-    from common_days
-    window still_there as (
+        1e0 * (churned + compared_churned) as lost,
+        1e0 * sum(ended) over from_here as own_risk,
+        1e0 * sum(compared_ended) over from_here as compared_risk
+    from paired_days
+    window from_here as (
         partition by {{ cell }}, nps_class, compared_class order by days desc
         rows between unbounded preceding and current row
     )
 ),
 
-dispersed as (
+-- if both classes churned alike, the day's churned would be shared out in proportion to those at risk: the
+-- hypergeometric mean and variance
+expected as (
     select
         *,
-        lost * (stayed / (stayed + compared_stayed)) * (compared_stayed / (stayed + compared_stayed))
-        * (stayed + compared_stayed - lost) / nullif(stayed + compared_stayed - 1, 0) as day_variance
+        lost * own_risk / (own_risk + compared_risk) as day_expected,
+        lost * compared_risk / (own_risk + compared_risk) as compared_day_expected,
+        lost * (own_risk / (own_risk + compared_risk)) * (compared_risk / (own_risk + compared_risk))
+        * (own_risk + compared_risk - lost) / nullif(own_risk + compared_risk - 1, 0) as day_variance
     from at_risk
 ),
 
--- if the classes churned alike, the day's churned would fall on them as those at risk do: the
--- hypergeometric mean and variance
 summed as (
     select
         {{ cell }},
@@ -125,30 +72,24 @@ summed as (
         cast(sum(ended) as bigint) as records,
         cast(sum(compared_ended) as bigint) as compared_records,
         cast(sum(churned) as bigint) as churned,
-        {{ exact_sum('lost * stayed / (stayed + compared_stayed)') }} as expected_churned,
+        {{ exact_sum('day_expected') }} as expected_churned,
         cast(sum(compared_churned) as bigint) as compared_churned,
-        {{ exact_sum('lost * compared_stayed / (stayed + compared_stayed)') }} as compared_expected_churned,
+        {{ exact_sum('compared_day_expected') }} as compared_expected_churned,
         {{ exact_sum('day_variance') }} as variance
-    from dispersed
+    from expected
     group by {{ cell }}, nps_class, compared_class
-),
-
-judged as (
-    select
-        summed.*,
-        summed.records < workspace.min_group_size or summed.compared_records < workspace.min_group_size as is_suppressed
-    from summed
-    cross join workspace
 ),
 
 tested as (
     select
-        *,
+        summed.*,
+        least(summed.records, summed.compared_records) < workspace.min_group_size as is_suppressed,
         case
-            when not is_suppressed
-                then abs(churned - expected_churned) / sqrt(nullif(variance, 0))
+            when least(summed.records, summed.compared_records) >= workspace.min_group_size
+                then abs(summed.churned - summed.expected_churned) / sqrt(nullif(summed.variance, 0))
         end as z
-    from judged
+    from summed
+    cross join workspace
 ),
 
 valued as (
@@ -158,7 +99,7 @@ valued as (
     from tested
 ),
 
-{{ benjamini_hochberg('valued', 'p_value', ['basis', 'metric', 'survey_type', 'dimension', 'segment']) }},
+{{ benjamini_hochberg('valued', 'p_value', columns) }},
 
 final as (
     select

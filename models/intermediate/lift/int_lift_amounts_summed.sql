@@ -1,0 +1,108 @@
+with answers as (
+    select * from {{ ref('int_first_answers_followed') }}
+),
+
+events as (
+    select * from {{ ref('int_customer_events_dated') }}
+),
+
+covered as (
+    select * from {{ ref('int_measures_covered') }}
+),
+
+customers as (
+    select
+        customer_key,
+        customer_source
+    from {{ ref('int_customers_known') }}
+    union all
+    select
+        customer_key,
+        customer_source
+    from {{ ref('int_customers_inferred') }}
+),
+
+workspace as (
+    select as_of_on from {{ source('raw', 'workspace') }}
+),
+
+measures as (
+    {%- for measure in ['revenue', 'referrals', 'tickets', 'usage'] %}
+    select '{{ measure }}' as measure
+    {%- if not loop.last %}
+    union all
+    {%- endif %}
+    {%- endfor %}
+),
+
+-- what a source has not delivered yet, or delivers no longer, is unknown and not zero
+followed as (
+    select
+        answers.customer_key,
+        answers.metric,
+        answers.survey_type,
+        answers.nps_class,
+        answers.responded_on,
+        answers.ends_on,
+        answers.may_be_active,
+        measures.measure,
+        covered.first_on is not null as is_delivered,
+        answers.may_be_active and coalesce(
+            covered.first_on <= answers.responded_on
+            and covered.last_on >= answers.ends_on
+            and answers.ends_on <= workspace.as_of_on, false
+        ) as is_observed
+    from answers
+    cross join measures
+    cross join workspace
+    left join customers on answers.customer_key = customers.customer_key
+    left join covered
+        on
+            customers.customer_source = covered.customer_source
+            and measures.measure = covered.measure
+            and (measures.measure <> 'revenue' or answers.has_revenue_information)
+),
+
+happened as (
+    select
+        followed.customer_key,
+        followed.metric,
+        followed.survey_type,
+        followed.measure,
+        {{ exact_sum('events.amount') }} as amount
+    from followed
+    inner join events
+        on
+            followed.customer_key = events.customer_key
+            and followed.measure = events.measure
+            and followed.responded_on < events.happened_on
+            and followed.ends_on >= events.happened_on
+    where followed.is_observed
+    group by followed.customer_key, followed.metric, followed.survey_type, followed.measure
+),
+
+-- without events the amount is 0; NULL: too large to be summed exactly
+final as (
+    select
+        followed.customer_key,
+        followed.metric,
+        followed.survey_type,
+        followed.nps_class,
+        followed.measure,
+        followed.may_be_active,
+        followed.is_delivered,
+        followed.is_observed,
+        case
+            when followed.is_observed and happened.customer_key is null then 0e0
+            when followed.is_observed then happened.amount
+        end as amount
+    from followed
+    left join happened
+        on
+            followed.customer_key = happened.customer_key
+            and followed.metric = happened.metric
+            and followed.survey_type = happened.survey_type
+            and followed.measure = happened.measure
+)
+
+select * from final
