@@ -2,16 +2,31 @@ with amounts as (
     select * from {{ ref('int_lift_amounts_summed') }}
 ),
 
--- every class that ever answered, also one without a first answer
+-- every class that any answer has, also one without a first answer
+classes as (
+    select distinct
+        metric,
+        survey_type,
+        nps_class
+    from {{ ref('fct_nps_churn') }}
+),
+
+measures as (
+    select distinct
+        metric,
+        survey_type,
+        measure
+    from amounts
+),
+
 cells as (
     select
         classes.metric,
         classes.survey_type,
         classes.nps_class,
         measures.measure
-    from (select distinct metric, survey_type, nps_class from {{ ref('fct_nps_churn') }}) as classes
-    inner join (select distinct metric, survey_type, measure from amounts) as measures
-        on classes.metric = measures.metric and classes.survey_type = measures.survey_type
+    from classes
+    inner join measures on classes.metric = measures.metric and classes.survey_type = measures.survey_type
 ),
 
 summed as (
