@@ -33,26 +33,50 @@ valued as (
     left join lifecycles on customers.customer_key = lifecycles.customer_key
 ),
 
-summed as (
+-- staying or not is one more group, so that no amount is converted or summed twice
+grouped as (
     select
         valued.metric,
         valued.survey_type,
         valued.nps_class,
         {{ grouped_dimension(segments) }} as dimension,
         {{ grouped_dimension(segments, value=true) }} as segment,
+        valued.is_staying,
         count(*) as customers,
-        {{ exact_sum('valued.mrr') }} as active_mrr,
-        {{ exact_sum('valued.realised_ltv') }} as realised_ltv,
-        cast(sum(case when valued.is_staying then 1 else 0 end) as bigint) as staying_customers,
-        count(case when valued.is_staying then valued.mrr end) as priced_customers,
-        {{ exact_sum('case when valued.is_staying then valued.mrr end') }} as staying_mrr
+        count(valued.mrr) as mrr_known,
+        count({{ exact_number('valued.mrr') }}) as mrr_exact,
+        sum({{ exact_number('valued.mrr') }}) as mrr,
+        count(valued.realised_ltv) as realised_ltv_known,
+        count({{ exact_number('valued.realised_ltv') }}) as realised_ltv_exact,
+        sum({{ exact_number('valued.realised_ltv') }}) as realised_ltv
     from valued
     group by grouping sets (
-        (valued.metric, valued.survey_type, valued.nps_class)
+        (valued.metric, valued.survey_type, valued.nps_class, valued.is_staying)
         {%- for segment in segments %},
-        (valued.metric, valued.survey_type, valued.nps_class, {{ segment }})
+        (valued.metric, valued.survey_type, valued.nps_class, valued.is_staying, {{ segment }})
         {%- endfor %}
     )
+),
+
+-- no sum where an amount is too large to be exact
+summed as (
+    select
+        metric,
+        survey_type,
+        nps_class,
+        dimension,
+        segment,
+        cast(sum(customers) as bigint) as customers,
+        case when sum(mrr_known) = sum(mrr_exact) then cast(sum(mrr) as double) end as active_mrr,
+        case when sum(realised_ltv_known) = sum(realised_ltv_exact) then cast(sum(realised_ltv) as double) end as realised_ltv,
+        cast(sum(case when is_staying then customers else 0 end) as bigint) as staying_customers,
+        cast(sum(case when is_staying then mrr_known else 0 end) as bigint) as priced_customers,
+        case
+            when sum(case when is_staying then mrr_known - mrr_exact else 0 end) = 0
+                then cast(sum(case when is_staying then mrr end) as double)
+        end as staying_mrr
+    from grouped
+    group by metric, survey_type, nps_class, dimension, segment
 )
 
 select * from summed
