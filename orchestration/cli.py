@@ -162,7 +162,8 @@ def _docs() -> int:
 
 def _lint_sql() -> int:
     from orchestration.core.lock import hold_workspace
-    from orchestration.lake.ingest import prepare_lake, write_files_table
+    from orchestration.lake.prepare import prepare_lake, write_files_table
+    from orchestration.publish.lake_tables import write_lake_tables
     from orchestration.warehouse.dbt import invoke_dbt, release_dbt
     from orchestration.workspace.current import current_workspace
 
@@ -170,6 +171,7 @@ def _lint_sql() -> int:
     hold_workspace(workspace.runs)
     prepare_lake(workspace)
     write_files_table(workspace)
+    write_lake_tables(workspace)
     # compiling a model asks the lake for the segments: one small model makes the lake's views
     invoke_dbt(workspace, "run", "--select", "stg_surveys")
     release_dbt()

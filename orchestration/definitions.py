@@ -4,6 +4,7 @@ import dagster as dg
 
 from orchestration.lake.assets import ingest_assets, lake_assets
 from orchestration.publish.assets import output_assets
+from orchestration.publish.lake_tables import write_lake_tables
 from orchestration.quality.gate import mart_checks, raw_checks
 from orchestration.schedules import daily, full_refresh, landing, refresh, with_freshness
 from orchestration.warehouse.assets import dbt_models
@@ -15,7 +16,7 @@ defs = dg.Definitions(
     assets=with_freshness(
         [
             *ingest_assets(workspace),
-            lake_assets(workspace),
+            lake_assets(workspace, write_lake_tables),
             dbt_models(workspace),
             *output_assets(workspace),
         ]

@@ -110,7 +110,7 @@ def landing_content(workspace: Workspace) -> str | None:
 
     Names and their order have no part in it: a renamed file, or the same one twice, is nothing new.
     """
-    from orchestration.lake.ingest import landing_files
+    from orchestration.lake.landing import landing_files
 
     contents = set()
     for source in workspace.sources:

@@ -21,6 +21,7 @@ import duckdb
 import yaml
 
 from orchestration.lake import prepare_lake
+from orchestration.publish.lake_tables import write_lake_tables
 from orchestration.warehouse.dbt import release_dbt
 from orchestration.workspace.model import Workspace, load_workspace
 
@@ -52,6 +53,7 @@ def empty_workspace() -> Workspace:
     (root / "workspace.yml").write_text(yaml.safe_dump(DECLARED), encoding="utf-8")
     workspace = load_workspace(root)
     prepare_lake(workspace)
+    write_lake_tables(workspace)
     workspace.warehouse_dir.mkdir(parents=True, exist_ok=True)
     return workspace
 

@@ -1,14 +1,10 @@
 """Ingest: from delivered files to the lake: bytes archived, rows as Parquet, events as lines."""
 
-from orchestration.lake.ingest import (
-    FileProblem,
-    IngestResult,
-    ingest_source,
-    prepare_lake,
-    unclaimed_files,
-    write_files_table,
-    write_settings,
-)
+from orchestration.lake.ingest import ingest_source
+from orchestration.lake.landing import unclaimed_files
+from orchestration.lake.prepare import prepare_lake, write_files_table
+from orchestration.lake.session import FileProblem, IngestResult
+from orchestration.lake.settings import write_settings
 
 __all__ = [
     "FileProblem",

@@ -2,7 +2,7 @@
 
 # no `from __future__ import annotations`: Dagster looks at the annotation of `context` itself
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import dagster as dg
 
@@ -85,8 +85,15 @@ def _ingest_asset(source: Source) -> dg.AssetsDefinition:
     return ingest
 
 
-def lake_assets(workspace: Workspace) -> dg.AssetsDefinition:
-    """The canonical entities, keyed as dbt's sources are: each waits for all that deliver it."""
+def lake_assets(
+    workspace: Workspace, write_other_tables: Callable[[Workspace], None]
+) -> dg.AssetsDefinition:
+    """The canonical entities and the lake's other tables, keyed as dbt's sources are.
+
+    Args:
+        workspace: whose sources deliver the entities.
+        write_other_tables: writes the tables of later stages that dbt reads from the lake.
+    """
 
     def delivered(entity: str) -> list[dg.AssetKey]:
         return [ingest_key(source) for source in workspace.sources if source.entity == entity]
@@ -117,17 +124,15 @@ def lake_assets(workspace: Workspace) -> dg.AssetsDefinition:
 
     @dg.multi_asset(specs=specs, name="lake", retry_policy=RETRY)
     def lake() -> Iterator[dg.MaterializeResult]:
-        from orchestration.lake.ingest import (
-            prepare_lake,
-            unclaimed_files,
-            write_files_table,
-        )
+        from orchestration.lake.landing import unclaimed_files
+        from orchestration.lake.prepare import prepare_lake, write_files_table
 
         workspace = current_workspace()
         hold_workspace(workspace.runs)
         with timed("ingest"):
             prepare_lake(workspace, compact=False)
             write_files_table(workspace)
+            write_other_tables(workspace)
         for name in unclaimed_files(workspace):
             announce("ingest", f"landing/{name}: no source of workspace.yml names this file")
         rows = _rows_of_entities(workspace)
@@ -146,7 +151,7 @@ _prepared_for: set[str] = set()
 
 def _prepare_once(workspace: Workspace, run_id: str) -> None:
     """Prepare the lake at the first source of a run, not again at each."""
-    from orchestration.lake.ingest import prepare_lake
+    from orchestration.lake.prepare import prepare_lake
 
     if run_id not in _prepared_for:
         prepare_lake(workspace)

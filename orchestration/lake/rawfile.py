@@ -19,8 +19,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from orchestration.lake import projection, texts
+from orchestration.lake.columns import MARK
 from orchestration.lake.projection import Delivery, Known, Projection
-from orchestration.lake.reader import Rows
+from orchestration.lake.rows import Rows
+from orchestration.lake.times import times_query
 from orchestration.workspace.entities import ENTITIES
 from orchestration.workspace.model import Source, Workspace
 
@@ -63,7 +65,7 @@ def write_raw(
         chunks: the rows, in the order they are written.
         workspace: for the zone.
         source: the mapping.
-        has_marks: whether a cell may hold ``projection.MARK``.
+        has_marks: whether a cell may hold ``MARK``.
 
     Returns:
         The number of rows.
@@ -155,7 +157,7 @@ def _look(
                 plain.add(column.name)
             continue
         is_date = column.kind == "date"
-        query = projection.times_query(source, column.name, zone, is_date=is_date)
+        query = times_query(source, column.name, zone, is_date=is_date)
         found = texts.canonical_times(
             cells,
             is_iso=source.timestamps.get(column.name, ("iso",))[0] == "iso",
@@ -173,17 +175,16 @@ def _look(
             table = table.append_column(f"f_{column.name}", wrong)
     # bytes were looked at for marks as they lay in a delimited file; in Parquet they are compressed
     has_marks = has_marks and not _is_free_of_marks(table)
-    has_marks = has_marks or any(projection.MARK in text for text in source.constants.values())
+    has_marks = has_marks or any(MARK in text for text in source.constants.values())
     return table, Known(frozenset(times), frozenset(flags), has_marks, frozenset(plain))
 
 
 def _is_free_of_marks(table: pa.Table) -> bool:
-    """Whether all of the columns are numbers or times, or texts without ``projection.MARK``."""
+    """Whether all of the columns are numbers or times, or texts without ``MARK``."""
     return all(
         pa.types.is_primitive(column.type)
         or (
-            pa.types.is_string(column.type)
-            and not pc.any(pc.match_substring(column, projection.MARK)).as_py()
+            pa.types.is_string(column.type) and not pc.any(pc.match_substring(column, MARK)).as_py()
         )
         for column in table.columns
     )

@@ -176,11 +176,13 @@ def listening(posted: list[str]) -> Iterator[str]:
 
 def take_in(root: Path) -> Any:
     """Take what lies in landing into the lake, in this process; the workspace."""
-    from orchestration.lake.ingest import ingest_source, prepare_lake, write_files_table
+    from orchestration.lake import ingest_source, prepare_lake, write_files_table
+    from orchestration.publish.lake_tables import write_lake_tables
     from orchestration.workspace.model import load_workspace
 
     workspace = load_workspace(root)
     prepare_lake(workspace)
+    write_lake_tables(workspace)
     for source in workspace.sources:
         ingest_source(workspace, source)
     write_files_table(workspace)

@@ -16,8 +16,7 @@ import pytest
 from ingest_support import HEADER, RESPONSES, Lake
 
 from orchestration.core.errors import UserError
-from orchestration.lake import ingest as lake_module
-from orchestration.lake import reader, unclaimed_files
+from orchestration.lake import delimited, load_file, scan, unclaimed_files
 
 GOOD = HEADER + b"1,9,2025-01-02,fine\n"
 HTML = b"<!DOCTYPE html>\n<html><body>\n<h1>502 Bad Gateway</h1>\n</body></html>\n"
@@ -174,7 +173,7 @@ def test_a_wrong_delimiter_is_named(lake: Lake):
 def test_an_oversized_file_is_not_even_read(lake: Lake, form: dict, monkeypatch):
     lake.declare(format={**form, "max_file_mb": 1})
     path = lake.deliver(b"x" * ((1 << 20) + 1))
-    monkeypatch.setattr(reader, "scan", lambda *a, **k: pytest.fail("it was read"))
+    monkeypatch.setattr(scan, "scan_file", lambda *a, **k: pytest.fail("it was read"))
     result = lake.ingest()
     assert [problem.reason for problem in result.problems] == ["oversized_file"]
     assert not lake.archived(path.read_bytes())
@@ -217,10 +216,10 @@ def test_a_pipe_is_not_opened(lake: Lake):
 @pytest.mark.parametrize("change", ["grows", "is touched", "vanishes"])
 def test_a_file_being_written_is_taken_up_next_time(lake: Lake, change: str, monkeypatch):
     path = lake.deliver(GOOD)
-    scan = reader.scan
+    original = scan.scan_file
 
     def while_written(*args, **kwargs):
-        found = scan(*args, **kwargs)
+        found = original(*args, **kwargs)
         if change == "grows":
             path.write_bytes(GOOD + b"2,8,2025-01-03,more\n")
         elif change == "is touched":
@@ -229,7 +228,7 @@ def test_a_file_being_written_is_taken_up_next_time(lake: Lake, change: str, mon
             path.unlink()
         return found
 
-    monkeypatch.setattr(reader, "scan", while_written)
+    monkeypatch.setattr(scan, "scan_file", while_written)
     result = lake.ingest()
     assert [problem.reason for problem in result.problems] == ["still_being_written"]
     assert lake.raw() == lake.files() == []
@@ -403,8 +402,8 @@ def test_columns_of_one_source_are_found_by_the_exact_name_first(lake: Lake):
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
 def test_counting_a_file_larger_than_a_block(lake: Lake, kind: str, monkeypatch):
-    monkeypatch.setattr(reader, "_MIN_BLOCK", 1 << 12)
-    monkeypatch.setattr(reader, "CHUNK", 1000)
+    monkeypatch.setattr(delimited, "_MIN_BLOCK", 1 << 12)
+    monkeypatch.setattr(scan, "CHUNK", 1000)
     lake.declare(format={"type": kind, **({"max_field_kb": 1} if kind != "parquet" else {})})
     rows = [(str(i), str(i % 11), "2025-01-02", f'say "{i}"\nto, me') for i in range(3000)]
     if kind == "csv":
@@ -428,13 +427,13 @@ def test_counting_a_file_larger_than_a_block(lake: Lake, kind: str, monkeypatch)
 
 
 def test_progress_is_told(lake: Lake, monkeypatch):
-    monkeypatch.setattr(lake_module, "_SMALL", 0)  # small files are not worth a line each
+    monkeypatch.setattr(load_file, "_SMALL", 0)  # small files are not worth a line each
     lake.deliver(GOOD)
     told = []
     lake.ingest(told.append)
     assert told == ["telco/survey_responses: file 1 of 1"]
     clock = itertools.count(step=5)
-    monkeypatch.setattr(lake_module.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(load_file.time, "monotonic", lambda: next(clock))
     lake.deliver(GOOD + b"2,9,2025-01-03,slow\n", "b.csv")
     assert lake.ingest(told.append).files_new == 1
     assert told[-1] == "telco/survey_responses: b.csv: 2 rows read"
@@ -445,7 +444,7 @@ def test_a_full_disk_is_one_clear_line(lake: Lake, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device", "/x")
 
     lake.deliver(GOOD)
-    monkeypatch.setattr(lake_module, "commit", full)
+    monkeypatch.setattr(load_file, "commit", full)
     with pytest.raises(
         UserError, match=r"^telco/survey_responses: No space left on device \(/x\)$"
     ):

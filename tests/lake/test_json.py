@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from ingest_support import HEADER, Lake
 
-from orchestration.lake import projection
+from orchestration.lake import json_paths
 
 ANSWER = {
     "token": "t1",
@@ -74,7 +74,7 @@ def declare(lake: Lake, kind: str, **changes) -> Lake:
     ],
 )
 def test_paths(path: str, expected: str | None):
-    query = f"select {projection.json_text('doc', path)} from (select ?::varchar as doc)"
+    query = f"select {json_paths.json_text('doc', path)} from (select ?::varchar as doc)"
     assert duckdb.execute(query, [json.dumps(ANSWER)]).fetchall() == [(expected,)]
 
 

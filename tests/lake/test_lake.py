@@ -18,8 +18,15 @@ from ingest_support import HEADER, RESPONSES, Lake
 
 from orchestration.core import atomic_write
 from orchestration.core.errors import UserError
-from orchestration.lake import ingest as lake_module
-from orchestration.lake import prepare_lake, projection, reader, write_settings
+from orchestration.lake import (
+    ingest_source,
+    load_file,
+    prepare_lake,
+    projection,
+    scan,
+    session,
+    write_settings,
+)
 from orchestration.lake.manifest import Manifest
 from orchestration.workspace.entities import ENTITIES, SETTINGS_TABLES
 
@@ -46,8 +53,8 @@ def test_the_second_ingest_writes_nothing(lake: Lake, monkeypatch):
     first = lake.ingest()
     assert (first.files_new, first.rows_delivered, first.files_quarantined) == (2, 3, 1)
     before = lake.everything()
-    monkeypatch.setattr(reader, "hash_file", lambda path: pytest.fail("it was hashed"))
-    monkeypatch.setattr(reader, "scan", lambda *a, **k: pytest.fail("it was read"))
+    monkeypatch.setattr(scan, "hash_file", lambda path: pytest.fail("it was hashed"))
+    monkeypatch.setattr(scan, "scan_file", lambda *a, **k: pytest.fail("it was read"))
     monkeypatch.setattr(duckdb, "connect", lambda *a, **k: pytest.fail("a database was made"))
     second = lake.ingest()
     assert (second.files_found, second.files_new, second.files_unchanged) == (3, 0, 2)
@@ -61,7 +68,7 @@ def test_a_touched_file_is_hashed_and_no_more(lake: Lake, monkeypatch):
     lake.ingest()
     raw = lake.raw()
     os.utime(path)
-    monkeypatch.setattr(reader, "scan", lambda *a, **k: pytest.fail("it was read"))
+    monkeypatch.setattr(scan, "scan_file", lambda *a, **k: pytest.fail("it was read"))
     assert lake.ingest().files_unchanged == 1
     assert lake.raw() == raw
     lines = len(lake.events())
@@ -290,9 +297,9 @@ class Killed(BaseException):
     ("module", "name", "nth"),
     [
         (atomic_write.os, "fsync", 1),
-        (lake_module, "commit", 1),  # the archive's file
-        (lake_module, "commit", 2),  # the rejected rows
-        (lake_module, "commit", 3),  # the raw rows
+        (load_file, "commit", 1),  # the archive's file
+        (load_file, "commit", 2),  # the rejected rows
+        (load_file, "commit", 3),  # the raw rows
         (Manifest, "append_all", 1),  # F1: everything is there but the manifest's line
     ],
 )
@@ -316,7 +323,7 @@ def test_killed_anywhere_the_next_ingest_repairs(
 
     monkeypatch.setattr(module, name, killing)
     with pytest.raises(Killed):
-        lake_module.ingest_source(lake.workspace, lake.source)
+        ingest_source(lake.workspace, lake.source)
     monkeypatch.undo()
     result = lake.ingest()
     assert result.problems == []
@@ -406,7 +413,7 @@ def test_a_crash_between_new_and_old_parquet_leaves_one(lake: Lake, monkeypatch)
     lake.deliver(ONE)
     lake.ingest()
     lake.declare(timezone="Asia/Tokyo")
-    monkeypatch.setattr(lake_module, "_remove_files", lambda *args: (_ for _ in ()).throw(Killed()))
+    monkeypatch.setattr(load_file, "remove_files", lambda *args: (_ for _ in ()).throw(Killed()))
     with pytest.raises(Killed):
         lake.ingest()
     monkeypatch.undo()
@@ -505,7 +512,7 @@ def test_a_memory_limit_is_kept(lake: Lake, monkeypatch):
     lake.content["memory_limit"] = "500MB"
     lake.deliver(ONE)
     with monkeypatch.context() as patched:
-        patched.setattr(lake_module.duckdb, "connect", spy)
+        patched.setattr(session.duckdb, "connect", spy)
         assert lake.ingest().files_new == 1
     assert told == ["476.8 MiB"]
 
@@ -524,7 +531,7 @@ def test_any_root_is_fine(tmp_path: Path, root: str):
 
 def test_the_manifest_follows_the_files_order_not_the_threads(lake: Lake, monkeypatch):
     """The first file is ready last; the second is quarantined, the fourth has the first's bytes."""
-    monkeypatch.setattr(lake_module, "_SMALL", 0)
+    monkeypatch.setattr(load_file, "_SMALL", 0)
     files = {
         "1.csv": ONE,
         "2.csv": b"no,header\n1,2\n",
@@ -534,7 +541,7 @@ def test_the_manifest_follows_the_files_order_not_the_threads(lake: Lake, monkey
     }
     for name, content in files.items():
         lake.deliver(content, name)
-    others, original = threading.Event(), lake_module._load
+    others, original = threading.Event(), load_file._load
 
     def slow(run, read):
         if read.name == "1.csv":
@@ -545,7 +552,7 @@ def test_the_manifest_follows_the_files_order_not_the_threads(lake: Lake, monkey
             if read.name == "2.csv":
                 others.set()
 
-    monkeypatch.setattr(lake_module, "_load", slow)
+    monkeypatch.setattr(load_file, "_load", slow)
     result = lake.ingest()
     assert (result.files_new, result.files_unchanged, result.files_quarantined) == (3, 1, 1)
     assert [(event["event"], event["file_name"]) for event in lake.events()] == [
@@ -561,10 +568,10 @@ def test_the_manifest_follows_the_files_order_not_the_threads(lake: Lake, monkey
 
 
 def test_a_thread_that_fails_stops_the_run_and_leaves_nothing(lake: Lake, monkeypatch):
-    monkeypatch.setattr(lake_module, "_SMALL", 0)
+    monkeypatch.setattr(load_file, "_SMALL", 0)
     for number in range(5):
         lake.deliver(HEADER + f"{number},9,2025-01-02,x\n".encode(), f"{number}.csv")
-    original = lake_module._load
+    original = load_file._load
 
     def failing(run, read):
         if read.name == "1.csv":
@@ -572,7 +579,7 @@ def test_a_thread_that_fails_stops_the_run_and_leaves_nothing(lake: Lake, monkey
         return original(run, read)
 
     with monkeypatch.context() as patch:
-        patch.setattr(lake_module, "_load", failing)
+        patch.setattr(load_file, "_load", failing)
         with pytest.raises(UserError, match="No space left on device"):
             lake.ingest()
     assert [event["file_name"] for event in lake.events()] == ["0.csv"]

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from ingest_support import HEADER, RESPONSES, Lake
 
 from orchestration.core import atomic_write
-from orchestration.lake import ingest as lake_module
-from orchestration.lake import packs, prepare_lake
+from orchestration.lake import load_file, packs, prepare_lake
 from orchestration.lake.manifest import Manifest
 
 
@@ -47,7 +46,7 @@ def packed(lake: Lake, folder: str = "raw") -> list[str]:
 def few(monkeypatch) -> None:
     """Three files are many; what is new in a run lies alone."""
     monkeypatch.setattr(packs, "MANY", 3)
-    monkeypatch.setattr(lake_module, "MANY", 10**6)
+    monkeypatch.setattr(load_file, "MANY", 10**6)
 
 
 @pytest.fixture
@@ -60,7 +59,7 @@ def three(lake: Lake, few) -> Lake:
     return lake
 
 
-@pytest.mark.parametrize("small", [lake_module._SMALL, 0])
+@pytest.mark.parametrize("small", [load_file._SMALL, 0])
 def test_many_new_files_share_one_parquet_file(lake: Lake, tmp_path: Path, monkeypatch, small):
     for day in range(20):
         lake.deliver(content(day), f"{day:02}.csv")
@@ -72,8 +71,8 @@ def test_many_new_files_share_one_parquet_file(lake: Lake, tmp_path: Path, monke
     assert len(names(lake)) == len(packed(lake)) == len(packed(lake, "rejected")) == 1
     (tmp_path / "alone").mkdir()
     alone = Lake(tmp_path / "alone", lake.content)
-    monkeypatch.setattr(lake_module, "MANY", 10**6)
-    monkeypatch.setattr(lake_module, "_SMALL", small)  # 0: read as big files are
+    monkeypatch.setattr(load_file, "MANY", 10**6)
+    monkeypatch.setattr(load_file, "_SMALL", small)  # 0: read as big files are
     for path in sorted(lake.landing.iterdir()):
         alone.deliver(path.read_bytes(), path.name)
     other = alone.ingest()
@@ -299,7 +298,7 @@ def test_any_order_of_deliveries_and_packing_is_the_same_lake(
     plain, delivered = lake.declare().content, set()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(packs, "MANY", many)
-        patch.setattr(lake_module, "MANY", at_once)
+        patch.setattr(load_file, "MANY", at_once)
         for step in [*steps, "mapping", "run", "prepare"]:
             if isinstance(step, int):
                 lake.deliver(content(step), f"{step}.csv")

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ingest_support import HEADER, Lake
 
-from orchestration.lake import reader
+from orchestration.lake import delimited, scan
 
 WIDTH = 4
 
@@ -65,7 +65,7 @@ def test_a_rejected_row_says_where_it_comes_from(lake: Lake):
     (file,) = lake.files()
     assert list(row) == ["_source", "_entity", "_file_sha256", "_file_name", "_row_number",
                          "_mapping_version", "reason", "raw_text"]  # fmt: skip
-    assert row["_file_sha256"] == file["file_sha256"] == reader.hash_file(path)
+    assert row["_file_sha256"] == file["file_sha256"] == scan.hash_file(path)
     assert row["_mapping_version"] == file["mapping_version"]
     assert (row["_source"], row["_entity"], row["_file_name"]) == (
         "telco",
@@ -218,8 +218,8 @@ def test_every_delivered_row_is_accounted_for(rows, end, is_ended, block):
     if not is_ended and rows[-1][0] == "blank" and rows[-1][1] == []:
         places["blank"].pop()
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reader, "_MIN_BLOCK", block)
-        patch.setattr(reader, "CHUNK", 37)
+        patch.setattr(delimited, "_MIN_BLOCK", block)
+        patch.setattr(scan, "CHUNK", 37)
         lake = Lake(Path(folder)).declare(format={"allow_empty": True, "max_field_kb": 1})
         lake.deliver(text + (end if is_ended else ""))
         result = lake.ingest()
@@ -248,7 +248,7 @@ def test_every_delivered_row_is_accounted_for(rows, end, is_ended, block):
 def test_quotation_marks_are_judged_as_the_csv_module_reads_them(text, chunk):
     """A mark out of place is found just where the csv module is out of step, wherever it is cut."""
     data = text.encode()
-    quotes = reader._Quotes(",", '"')
+    quotes = scan.Quotes(",", '"')
     for start in range(0, len(data), chunk):
         quotes.feed(data[start : start + chunk])
     quotes.close()
@@ -259,13 +259,13 @@ def test_quotation_marks_are_judged_as_the_csv_module_reads_them(text, chunk):
         fault = True
     assert (quotes.fault_line is not None) == fault
     if fault:
-        assert 1 <= quotes.fault_line <= reader.lines_ended(data) + 1
+        assert 1 <= quotes.fault_line <= scan.lines_ended(data) + 1
 
 
 @settings(max_examples=100, deadline=None)
 @given(text=st.text(st.sampled_from("\n\rx"), max_size=20), chunk=st.integers(1, 5))
 def test_lines_are_counted_as_python_splits_them(text, chunk):
-    lines, data = reader._Lines(), text.encode()
+    lines, data = scan.Lines(), text.encode()
     for start in range(0, len(data), chunk):
         lines.feed(data[start : start + chunk])
     assert lines.total == len(data.splitlines())

@@ -11,12 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ingest_support import HEADER, RESPONSES, Lake
 
-from orchestration.lake import projection, rawfile, texts
+from orchestration.lake import rawfile, texts, times
+from orchestration.lake.columns import MARK
 
 
 def by_hand(column: list[str | None], source, zone: str, *, is_date: bool):
     """The mapping's SQL on each text."""
-    query = projection.times_query(source, "submitted_at", zone, is_date=is_date)
+    query = times.times_query(source, "submitted_at", zone, is_date=is_date)
     with duckdb.connect() as connection:
         connection.execute("set TimeZone = 'UTC'")
         connection.register("texts", pa.table({"cell": pa.array(column, pa.string())}))
@@ -25,7 +26,7 @@ def by_hand(column: list[str | None], source, zone: str, *, is_date: bool):
 
 def at_once(column: list[str | None], source, zone: str, *, is_date: bool, start: int = 0):
     """The same by columns, of a slice as batches may be; None where it leaves them to SQL."""
-    query = projection.times_query(source, "submitted_at", zone, is_date=is_date)
+    query = times.times_query(source, "submitted_at", zone, is_date=is_date)
     with duckdb.connect() as connection:
         connection.execute("set TimeZone = 'UTC'")
         found = texts.canonical_times(
@@ -148,7 +149,7 @@ def test_what_is_plain(column, is_plain):
 
 def test_the_hash_of_a_row_tells_marks_from_separators(tmp_path):
     """Cells that hold the separator itself: equal when joined, yet not the same rows."""
-    mark = projection.MARK
+    mark = MARK
     lake = Lake(tmp_path)
     lake.declare(columns={**RESPONSES["columns"], "touchpoint": "where"})
     header = "id,nps,date,text,where\n"

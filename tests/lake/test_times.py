@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ingest_support import MODIFIED, Lake
 
-from orchestration.lake import projection
+from orchestration.lake import times
 
 
 def read(text: str | None, *formats: str, zone: str = "UTC", is_date: bool = False):
@@ -20,7 +20,7 @@ def read(text: str | None, *formats: str, zone: str = "UTC", is_date: bool = Fal
 
 
 def read_all(texts, *formats, zone="UTC", is_date=False):
-    made = projection.timed("at", "cell", formats or ("iso",), zone, is_date=is_date)
+    made = times.timed("at", "cell", formats or ("iso",), zone, is_date=is_date)
     with duckdb.connect() as connection:
         connection.execute("set TimeZone = 'UTC'")
         step = "select unnest($texts::varchar[]) as cell"

@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 from publish_support import Answer, Facts, make_workspace, write_build
 
-from orchestration.lake import prepare_lake
 from orchestration.publish.content import HISTORIES, TableContent, content_hash
+from orchestration.publish.lake_tables import write_lake_tables
 from orchestration.publish.ledger import read_ledger, write_published_figures
 from orchestration.publish.publish import publish, reconcile_ledger
 
@@ -114,7 +114,7 @@ def test_the_next_run_knows_what_a_killed_one_published_first(workspace):
     """The line is owed before the models are built: what follows is a restatement."""
     build_and_publish(workspace, FACTS)
     (workspace.published / "ledger.jsonl").unlink()
-    prepare_lake(workspace)
+    write_lake_tables(workspace)
     assert len(read_ledger(workspace)) == 1
     assert pq.read_table(workspace.published_figures).num_rows == 10
 

@@ -65,8 +65,10 @@ def test_a_build_does_not_quote_what_dbt_says(workspace, dbt):
 def test_a_build_from_the_beginning_removes_what_a_killed_one_spilled(workspace, dbt):
     """Beside its file lies a folder of that name, which DuckDB makes for what memory cannot hold."""
     from orchestration.lake import prepare_lake
+    from orchestration.publish.lake_tables import write_lake_tables
 
     prepare_lake(workspace)
+    write_lake_tables(workspace)
     folder = workspace.warehouse_dir / "nps.duckdb.tmp"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "duckdb_temp_storage_S32K-0.tmp").write_bytes(b"rows")

@@ -1,0 +1,80 @@
+"""Find the columns that a mapping names in a delivered header."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from orchestration.workspace.model import Source
+
+_IDENTIFIER = re.compile(r"[A-Za-z0-9_ .()#/-]{1,60}")
+# Stands between cells that are hashed as one text.
+MARK = "\x1f"
+
+
+def count(number: int, noun: str) -> str:
+    """``1 column``, ``2 columns``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def shown_names(names: Iterable[str]) -> str:
+    """Names of columns for a message: only those that look like names, as a header may be data."""
+    names = list(names)
+    safe = [f"'{name}'" for name in names if _IDENTIFIER.fullmatch(name)][:10]
+    others = len(names) - len(safe)
+    if others:
+        safe.append(f"{others} {'others' if safe else 'not shown'}")
+    return ", ".join(safe)
+
+
+@dataclass(frozen=True)
+class Found:
+    """Where the wanted columns lie: ``at`` by declared name; what is missing or there twice."""
+
+    at: Mapping[str, int]
+    missing: list[str]
+    duplicate: list[str]
+
+
+def _folded(name: str) -> str:
+    return " ".join(name.split()).casefold()
+
+
+def find_columns(wanted: Iterable[str], names: tuple[str, ...]) -> Found:
+    """Find the wanted columns by name: exactly, else by case-folded name with spaces collapsed.
+
+    Blank names are no names. Two equal names are a duplicate, wanted or not; two names that only
+    differ in case or spaces are one if one is wanted and neither is it exactly.
+    """
+    duplicate = sorted({name for name in names if name.strip() and names.count(name) > 1})
+    exact = {name: place for place, name in enumerate(names) if name.strip()}
+    folded: dict[str, list[int]] = {}
+    for name, place in exact.items():
+        folded.setdefault(_folded(name), []).append(place)
+    at, missing = {}, []
+    for name in dict.fromkeys(wanted):
+        places = [exact[name]] if name in exact else folded.get(_folded(name), [])
+        if not places:
+            missing.append(name)
+        else:
+            at[name] = places[0]
+            if len(places) > 1:
+                duplicate.append(name)
+    return Found(at, missing, duplicate)
+
+
+def wanted_columns(source: Source) -> tuple[str, ...]:
+    """Every delivered column that the mapping names, once."""
+    declared = [*source.columns.values(), *source.attributes.values()]
+    names = [name for names in declared for name in names]
+    if snapshot_kind(source) == "column":
+        names.append(source.snapshot_at)
+    return tuple(dict.fromkeys(names))
+
+
+def snapshot_kind(source: Source) -> str:
+    """Where a snapshot's time comes from: ``file_modified``, ``file_name`` or ``column``."""
+    if source.snapshot_at == "file_modified":
+        return "file_modified"
+    return "file_name" if "%" in source.snapshot_at else "column"

@@ -1,0 +1,120 @@
+"""Load JSON documents: unnest, select the objects, reject what is none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from orchestration.lake import reader
+from orchestration.lake.json_paths import json_value
+from orchestration.lake.rejects import REJECTS_AT_ONCE, Rejects
+from orchestration.lake.rows import Rows
+from orchestration.lake.scan import FileFault, Scan
+from orchestration.lake.session import Run
+from orchestration.workspace.entities import ENTITIES
+
+
+def select_documents(run: Run, rows: Rows) -> str:
+    """Hand JSON documents to DuckDB; what the projection selects from."""
+    run.connection.register("delivered", rows.reader)
+    if run.source.format.type == "json":
+        _unnest(run, rows)
+        relation = "elements"
+    else:
+        relation = "delivered"
+    # DuckDB may evaluate both sides of an AND; a CASE keeps json_type from invalid texts.
+    is_object = "case when json_valid(doc) then json_type(doc) = 'OBJECT' else false end"
+    return f"(select doc, _row_number from {relation} where {is_object})"
+
+
+def _unnest(run: Run, rows: Rows) -> None:
+    """Make the table ``elements`` of a JSON document's array, in the document's order.
+
+    Raises:
+        FileFault: when the document is not valid, or holds no array where one is declared.
+    """
+    connection, records = run.connection, run.source.format.records
+    connection.execute("create or replace temp table document as select doc from delivered")
+    ((is_valid,),) = connection.execute("select json_valid(doc) from document").fetchall()
+    if not is_valid:
+        raise FileFault("invalid_json", "the document is not valid JSON; export it anew")
+    array = json_value("doc", records) if records else "json_extract(doc, '')"
+    ((kind,),) = connection.execute(f"select json_type({array}) from document").fetchall()
+    if kind != "ARRAY":
+        where = "at format.records" if records else "at its top; declare format.records"
+        raise FileFault("not_a_table", f"the document has no array {where}")
+    connection.execute(
+        "create or replace temp table elements as select unnest(list)::varchar as doc, "
+        "generate_subscripts(list, 1)::bigint as _row_number "
+        f"from (select json_extract({array}, '$[*]') as list from document)"
+    )
+    connection.execute("drop table document")
+    ((rows.delivered,),) = connection.execute("select count(*) from elements").fetchall()
+    rows.sample = connection.execute("select * from elements limit 1000").to_arrow_table()
+
+
+def reject_documents(run: Run, rows: Rows, found: Scan, rejects: Rejects, loaded: int) -> None:
+    """Give the rows that are no JSON objects to the rejects: a second reading, where there are any.
+
+    Raises:
+        FileFault: when no row is an object.
+    """
+    bad = rows.delivered - rows.rejected - loaded
+    if rows.delivered and not loaded:
+        what = "element is an object" if run.source.format.type == "json" else "line is valid JSON"
+        raise FileFault("invalid_json", f"no {what}; check format", rows.delivered)
+    if not bad:
+        return
+    relation = "elements"
+    if run.source.format.type == "jsonl":
+        again = reader.open_rows(
+            Path(), found, run.source.format, (), lambda number, reason, text: None
+        )
+        run.connection.register("delivered", again.reader)
+        relation = "delivered"
+    is_object = "case when json_valid(doc) then json_type(doc) = 'OBJECT' else false end"
+    batches = run.connection.execute(
+        f"select _row_number, doc from {relation} where not ({is_object})"
+    ).to_arrow_reader(REJECTS_AT_ONCE)
+    for batch in batches:
+        for number, text in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+            rejects.add(number, "invalid_json", text)
+    rows.rejected += bad
+
+
+def check_documents(run: Run, path: Path, loaded: int, warnings: list[str]) -> None:
+    """See that what the mapping names is in the documents; JSON has no header that would tell.
+
+    Raises:
+        FileFault: when no document has anything that is mapped, or none has the entity's key.
+    """
+    if not loaded:
+        return
+    entity = ENTITIES[run.source.entity]
+    names = [name for name in entity.column_names if name in run.source.columns]
+    absent = [name for name, number in _filled(path, names).items() if not number]
+    if len(absent) == len(names):
+        message = "no document has any member that the mapping names; it may be an error's body"
+        raise FileFault("not_a_table", message, loaded)
+    key = entity.column_names[0]
+    if key in absent:
+        message = f"no document has '{key}' where the mapping looks for it; mend the mapping"
+        raise FileFault("missing_column", message, loaded)
+    if absent:
+        warnings.append(f"never there in this file: {', '.join(absent)}")
+
+
+def _filled(path: Path, names: list[str]) -> dict[str, int]:
+    """For each text column of a Parquet file the number of rows that have it, by its statistics."""
+    metadata = pq.read_metadata(path)
+    groups = [metadata.row_group(place) for place in range(metadata.num_row_groups)]
+    places = {
+        groups[0].column(place).path_in_schema: place for place in range(metadata.num_columns)
+    }
+    return {
+        name: sum(
+            group.num_rows - group.column(places[name]).statistics.null_count for group in groups
+        )
+        for name in names
+    }

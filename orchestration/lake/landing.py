@@ -1,0 +1,95 @@
+"""The delivered files in landing: which are declared, which may be read, whether they changed."""
+
+from __future__ import annotations
+
+import os
+import stat as stat_module
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from orchestration.lake.manifest import Stat
+from orchestration.lake.names import HIDDEN, UNFINISHED, printable
+from orchestration.lake.scan import FileFault
+from orchestration.workspace.model import Source, Workspace
+
+
+def unclaimed_files(workspace: Workspace) -> list[str]:
+    """Files in landing that match no source's glob, as paths below landing."""
+    claimed = {
+        path
+        for source in workspace.sources
+        for path in (workspace.landing / source.name).glob(source.files)
+    }
+    return [
+        printable(path.relative_to(workspace.landing).as_posix())
+        for path in sorted(workspace.landing.rglob("*"))
+        if path.is_file() and path not in claimed and not _is_ignored(path, workspace.landing)
+    ]
+
+
+def _is_ignored(path: Path, base: Path) -> bool:
+    parts = path.relative_to(base).parts
+    return path.name.lower().endswith(UNFINISHED) or any(p.startswith(HIDDEN) for p in parts)
+
+
+def landing_files(workspace: Workspace, source: Source) -> list[Path]:
+    """The files in landing that match a source's glob, sorted; unfinished ones are skipped."""
+    base = workspace.landing / source.name
+    return sorted(
+        path
+        for path in base.glob(source.files)
+        if not _is_ignored(path, base) and (path.is_symlink() or not path.is_dir())
+    )
+
+
+def inspect_file(workspace: Workspace, source: Source, path: Path) -> tuple[Path, Stat]:
+    """The real path of a landing file, and its status.
+
+    Raises:
+        FileFault: when it is not to be opened.
+    """
+    try:
+        real = path.resolve(strict=True)
+        status = real.stat()
+    except (OSError, RuntimeError):  # a loop of links is the one or the other, by version
+        if path.is_symlink():
+            message = "a link that leads nowhere; put the file itself there"
+            raise FileFault("outside_landing", message) from None
+        raise FileFault("still_being_written", "the file vanished while it was looked at") from None
+    if not real.is_relative_to(workspace.landing.resolve()):
+        raise FileFault("outside_landing", "a link out of landing; put the file itself there")
+    if not stat_module.S_ISREG(status.st_mode):
+        raise FileFault("outside_landing", "not a regular file; put a file there")
+    limit = source.format.max_file_mb
+    if status.st_size > limit << 20:
+        size = f"{status.st_size >> 20:,} MiB, more than format.max_file_mb {limit:,}"
+        raise FileFault("oversized_file", f"the file has {size}; raise it, or split the file")
+    if not os.access(real, os.R_OK):
+        raise FileFault("still_being_written", "the file may not be read (yet); mend its mode")
+    return real, Stat.of(status)
+
+
+@contextmanager
+def report_vanished(path: Path) -> Iterator[None]:
+    """Report a file that disappears inside the block as one that is still being written."""
+    try:
+        yield
+    except FileNotFoundError:
+        if path.exists():
+            raise
+        raise FileFault("still_being_written", "the file vanished while it was read") from None
+
+
+def check_unchanged(path: Path, status: Stat) -> None:
+    """Check that a file is as it was when its status was taken.
+
+    Raises:
+        FileFault: when it changed or is gone.
+    """
+    with report_vanished(path):
+        same = Stat.of(path.stat()) == status
+    if not same:
+        raise FileFault(
+            "still_being_written", "the file changed while it was read; it is taken up next time"
+        )

@@ -1,0 +1,78 @@
+"""An opened file: its columns, its batches and its counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from orchestration.lake.scan import FileFault
+
+_SAMPLE = 1000
+
+
+@dataclass
+class Rows:
+    """An opened file: its columns, its batches, and the counts, final once they are consumed.
+
+    Attributes:
+        names: the delivered columns' names; empty for JSON.
+        cells: for each of them the SQL expression of its text; empty for JSON. Of a delimited
+            text, and of texts in Parquet, it is the batches' column itself, and empty cells are
+            NULL.
+        at: declared name -> index into ``names``; empty for JSON.
+        is_json: whether the relation has one column ``doc`` rather than ``c0``, ``c1``, …
+        sample: the first rows of the batches.
+        reader: the batches, every one with ``_row_number`` (BIGINT) as its last column.
+        delivered: rows that are not blank, rejected ones included.
+        blank: rows that are blank.
+        rejected: rows given to the callback.
+        fault: what the reading found; to be asked for when consuming the batches failed.
+    """
+
+    names: tuple[str, ...] = ()
+    cells: tuple[str, ...] = ()
+    at: Mapping[str, int] = field(default_factory=dict)
+    is_json: bool = False
+    sample: pa.RecordBatch | None = None
+    reader: pa.RecordBatchReader | None = None
+    delivered: int = 0
+    blank: int = 0
+    rejected: int = 0
+    fault: FileFault | None = None
+
+
+Reject = Callable[[int, str, str], None]
+"""Called with the row's number, the reason's code and the raw text."""
+
+
+def batch_reader(
+    batches: Iterator[pa.RecordBatch],
+    rows: Rows,
+    names: tuple[str, ...] | None = None,
+    schema: pa.Schema | None = None,
+) -> pa.RecordBatchReader:
+    """The batches as a reader for DuckDB.
+
+    A fault is kept in ``rows.fault``: what comes out of DuckDB is an exception of its own, whose
+    text is not for users. The first batch is read at once, so that most faults are raised here.
+    """
+    if schema is None:
+        columns = names or tuple(f"c{place}" for place in range(len(rows.names)))
+        fields = [pa.field(name, pa.string()) for name in columns]
+        schema = pa.schema([*fields, pa.field("_row_number", pa.int64())])
+    first = [batch.rename_columns(schema.names) for batch in [next(batches, None)] if batch]
+
+    rows.sample = first[0].slice(0, _SAMPLE) if first else None
+
+    def guarded() -> Iterator[pa.RecordBatch]:
+        yield from first
+        try:
+            for batch in batches:
+                yield batch.rename_columns(schema.names)
+        except FileFault as fault:
+            rows.fault = fault
+            raise
+
+    return pa.RecordBatchReader.from_batches(schema, guarded())

@@ -1,0 +1,79 @@
+"""The settings of workspace.yml as Parquet files, for dbt."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+
+from orchestration.core.atomic_write import parquet_bytes, write_if_changed
+from orchestration.lake.columns import snapshot_kind
+from orchestration.workspace.entities import ENTITIES
+from orchestration.workspace.model import Workspace
+
+_SETTINGS = {
+    "workspace": pa.schema(
+        [
+            ("as_of_on", pa.date32()),
+            ("as_of_at", pa.timestamp("us")),
+            ("timezone", pa.string()),
+            ("currency", pa.string()),
+            ("min_group_size", pa.int32()),
+            ("feature_months", pa.int32()),
+            ("quarantine_days", pa.int32()),
+            ("headline_metric", pa.string()),
+            ("headline_survey_type", pa.string()),
+            ("max_quarantine_rate", pa.float64()),
+        ]
+    ),
+    "churn_windows": pa.schema([("window_days", pa.int32())]),
+    "rolling_windows": pa.schema([("window_days", pa.int32())]),
+    "segments": pa.schema([("position", pa.int32()), ("segment", pa.string())]),
+    "mapped_columns": pa.schema(
+        [
+            ("source", pa.string()),
+            ("entity", pa.string()),
+            ("customer_source", pa.string()),
+            ("column_name", pa.string()),
+        ]
+    ),
+}
+
+
+def write_settings(workspace: Workspace) -> None:
+    """Write ``lake/settings/*.parquet``, each only if that changes it."""
+    mapped = [
+        (source.name, source.entity, source.customers_of, column)
+        for source in workspace.sources
+        for column in (*ENTITIES[source.entity].column_names, "_snapshot_at")
+        if column in source.columns
+        or column in source.constants
+        # a declared snapshot may lie after as_of; a file's own time says nothing of its rows
+        or (column == "_snapshot_at" and snapshot_kind(source) != "file_modified")
+    ]
+    rows: dict[str, list[tuple[Any, ...]]] = {
+        "workspace": [
+            (
+                workspace.as_of_on,
+                workspace.as_of_at.replace(tzinfo=None),
+                workspace.timezone,
+                workspace.currency,
+                workspace.min_group_size,
+                workspace.feature_months,
+                workspace.survey_rules.quarantine_days,
+                workspace.headline.metric,
+                workspace.headline.survey_type,
+                workspace.max_quarantine_rate,
+            )
+        ],
+        "churn_windows": [(days,) for days in workspace.churn_windows],
+        "rolling_windows": [(days,) for days in workspace.rolling_windows],
+        "segments": list(enumerate(workspace.segments, start=1)),
+        "mapped_columns": mapped,
+    }
+    for name, schema in _SETTINGS.items():
+        columns = {
+            column: [row[place] for row in rows[name]] for place, column in enumerate(schema.names)
+        }
+        content = parquet_bytes(pa.table(columns, schema=schema))
+        write_if_changed(workspace.settings_dir / f"{name}.parquet", content)

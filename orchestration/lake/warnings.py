@@ -1,0 +1,70 @@
+"""Warnings about a loaded file: columns left over, times read in the default zone."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from orchestration.lake.columns import count, shown_names
+from orchestration.lake.manifest import Key, now
+from orchestration.lake.projection import Delivery, Projection, build_projection
+from orchestration.lake.rows import Rows
+from orchestration.lake.session import ReadFile, Run
+
+
+def projection_of(run: Run, rows: Rows, delivery: Delivery, relation: str) -> Projection:
+    """The projection of an opened file over a relation of its rows."""
+    return build_projection(
+        run.workspace,
+        run.source,
+        delivery,
+        names=rows.names,
+        cells=rows.cells,
+        at=rows.at,
+        relation=relation,
+    )
+
+
+def file_warnings(run: Run, rows: Rows, naive: list[str] | None = None) -> list[str]:
+    """Warnings of one file: columns that are not mapped, times read in the default zone."""
+    warnings = []
+    extra = [name for place, name in enumerate(rows.names) if place not in set(rows.at.values())]
+    extra = [name for name in extra if name.strip()]
+    if extra:
+        warnings.append(
+            f"{count(len(extra), 'column')} not mapped, kept in _extra: {shown_names(extra)}"
+        )
+    naive = _naive(run, rows, rows.sample) if naive is None else naive
+    if naive:
+        warnings.append(
+            f"times without an offset ({', '.join(naive)}) are read in the workspace's "
+            f"zone {run.workspace.timezone}; declare timezone in the entry"
+        )
+    return warnings
+
+
+def warnings_by_file(run: Run, reads: list[ReadFile]) -> dict[Key, list[str]]:
+    """The warnings of many small files, looking for naive times in all of them at once first."""
+    samples = [read.rows.sample for read in reads if read.rows.sample is not None]
+    rows, naive = reads[0].rows, None
+    if not samples or not _naive(run, rows, pa.Table.from_batches(samples)):
+        naive = []
+    return {read.state.key: file_warnings(run, read.rows, naive) for read in reads}
+
+
+def _naive(run: Run, rows: Rows, sample: pa.RecordBatch | pa.Table | None) -> list[str]:
+    """The time columns in which a row names no zone, where none is declared for the source."""
+    if run.source.timezone is not None or sample is None:
+        return []
+    # no file's own facts matter here
+    delivery = Delivery("", "", now(), now(), "")
+    made = projection_of(run, rows, delivery, "sample_objects")
+    if not made.naive:
+        return []
+    run.connection.register("sample", sample)
+    relation = "(select * from sample)"
+    if rows.is_json:
+        relation = "(select * from sample where json_valid(doc))"
+    query = f"with sample_objects as {relation} {made.naive}"
+    (found,) = run.connection.execute(query).fetchall()
+    run.connection.unregister("sample")
+    return [column for column, is_so in zip(made.times, found, strict=True) if is_so]
