@@ -21,7 +21,8 @@ import duckdb
 
 from benchmarks import bench
 from orchestration.lake import ingest_source, prepare_lake, write_files_table
-from orchestration.workspace.model import Workspace, load_workspace
+from orchestration.workspace.load import load_workspace
+from orchestration.workspace.model import Workspace
 
 WORKSPACE = """
 version: 1

@@ -12,8 +12,12 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from orchestration.core.errors import UserError
+
+if TYPE_CHECKING:
+    from orchestration.workspace.model import Workspace
 
 TELEMETRY_OFF = {
     "DO_NOT_TRACK": "1",
@@ -76,7 +80,6 @@ def main(arguments: list[str] | None = None) -> int:
 def _refresh(*, full: bool) -> int:
     from orchestration.core.lock import hold_workspace
     from orchestration.core.progress import announce, listening
-    from orchestration.workspace.current import current_workspace
 
     started = time.monotonic()
 
@@ -86,11 +89,14 @@ def _refresh(*, full: bool) -> int:
         sys.stdout.flush()
 
     with listening(_only_new_lines(show)):
-        workspace = current_workspace()
+        workspace = _ready_workspace()
         from orchestration.publish.publish import check_writable
+        from orchestration.warehouse.dbt import prepare_manifest
 
         check_writable(workspace)
         hold_workspace(workspace.runs)
+        # importing the definitions parses nothing where this was done
+        prepare_manifest(workspace)
         announce("start", f"{workspace.root}, as of {workspace.as_of_on}")
         _dagster_home(workspace.runs)
 
@@ -110,6 +116,16 @@ def _refresh(*, full: bool) -> int:
             "that workspace.yml's files: patterns give"
         )
     return 0 if success else 1
+
+
+def _ready_workspace() -> Workspace:
+    """The current workspace; the sample's is generated where it is missing."""
+    from orchestration.workspace.current import current_workspace
+    from sample.generate import make_sample
+
+    workspace = current_workspace()
+    make_sample(workspace)
+    return workspace
 
 
 def _only_new_lines(show: Callable[[str, str], None]) -> Callable[[str, str], None]:
@@ -133,9 +149,10 @@ def _dagster_home(runs: Path) -> Path:
 
 
 def _dev(port: int) -> int:
-    from orchestration.workspace.current import current_workspace
+    from orchestration.warehouse.dbt import prepare_manifest
 
-    workspace = current_workspace()
+    workspace = _ready_workspace()
+    prepare_manifest(workspace)
     _dagster_home(workspace.runs)
     os.environ["NPS_WORKSPACE"] = str(workspace.root)
     # The web server has no login: it listens on loopback, and nowhere else.
@@ -146,9 +163,8 @@ def _dev(port: int) -> int:
 def _docs() -> int:
     from orchestration.core.lock import hold_workspace
     from orchestration.warehouse.dbt import invoke_dbt, target_dir
-    from orchestration.workspace.current import current_workspace
 
-    workspace = current_workspace()
+    workspace = _ready_workspace()
     hold_workspace(workspace.runs)
     if not workspace.warehouse_file.exists():
         raise UserError(f"{workspace.warehouse_file}: nothing is built yet; `make run` first")
@@ -165,9 +181,8 @@ def _lint_sql() -> int:
     from orchestration.lake.prepare import prepare_lake, write_files_table
     from orchestration.publish.lake_tables import write_lake_tables
     from orchestration.warehouse.dbt import invoke_dbt, release_dbt
-    from orchestration.workspace.current import current_workspace
 
-    workspace = current_workspace()
+    workspace = _ready_workspace()
     hold_workspace(workspace.runs)
     prepare_lake(workspace)
     write_files_table(workspace)

@@ -1,4 +1,7 @@
-"""The whole graph on one screen: landing -> lake -> models -> gate -> published."""
+"""The whole graph on one screen: landing -> lake -> models -> gate -> published.
+
+Importing this module reads the settings and the dbt project; it writes nothing and runs nothing.
+"""
 
 import dagster as dg
 
@@ -9,13 +12,14 @@ from orchestration.quality.gate import mart_checks, raw_checks
 from orchestration.schedules import daily, full_refresh, landing, refresh, with_freshness
 from orchestration.warehouse.assets import dbt_models
 from orchestration.workspace.current import current_workspace
+from sample.generate import make_sample
 
 workspace = current_workspace()
 
 defs = dg.Definitions(
     assets=with_freshness(
         [
-            *ingest_assets(workspace),
+            *ingest_assets(workspace, make_sample),
             lake_assets(workspace, write_lake_tables),
             dbt_models(workspace),
             *output_assets(workspace),

@@ -11,10 +11,14 @@ import argparse
 import gc
 import random
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sample import crm, money, surveys
 from sample.answers import plan_csat, plan_relational, plan_transactional
 from sample.people import make_customers
+
+if TYPE_CHECKING:
+    from orchestration.workspace.model import Workspace
 
 SEED = 2025
 WORKSPACE = Path(__file__).with_name("workspace.yml")
@@ -80,6 +84,14 @@ def generate(target: Path, seed: int = SEED) -> None:
         for name, content in files.items():
             (folder / name).write_bytes(content)
     (target / "workspace.yml").write_bytes(WORKSPACE.read_bytes())
+
+
+def make_sample(workspace: Workspace) -> None:
+    """Generate the sample where the workspace is the sample's own and was not generated yet."""
+    from orchestration.workspace.current import is_sample_missing
+
+    if is_sample_missing(workspace.root):
+        generate(workspace.root)
 
 
 def main() -> None:

@@ -23,7 +23,8 @@ import yaml
 from orchestration.lake import prepare_lake
 from orchestration.publish.lake_tables import write_lake_tables
 from orchestration.warehouse.dbt import release_dbt
-from orchestration.workspace.model import Workspace, load_workspace
+from orchestration.workspace.load import load_workspace
+from orchestration.workspace.model import Workspace
 
 PROJECT = "nps_warehouse"
 PROJECT_DIR = Path(__file__).parents[1]

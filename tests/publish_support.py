@@ -18,7 +18,8 @@ from pathlib import Path
 import duckdb
 from scipy.stats import false_discovery_control, norm
 
-from orchestration.workspace.model import Workspace, load_workspace
+from orchestration.workspace.load import load_workspace
+from orchestration.workspace.model import Workspace
 
 AS_OF = date(2025, 12, 31)
 

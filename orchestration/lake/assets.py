@@ -30,12 +30,19 @@ def ingest_key(source: Source) -> dg.AssetKey:
     return dg.AssetKey(["ingest", source.name, source.entity])
 
 
-def ingest_assets(workspace: Workspace) -> Sequence[dg.AssetsDefinition]:
-    """One asset for each entry of workspace.yml: its delivered files, taken into the lake."""
-    return [_ingest_asset(source) for source in workspace.sources]
+def ingest_assets(
+    workspace: Workspace, before_run: Callable[[Workspace], None]
+) -> Sequence[dg.AssetsDefinition]:
+    """One asset for each entry of workspace.yml: its delivered files, taken into the lake.
+
+    Args:
+        workspace: whose sources they are.
+        before_run: called once before the first source of a run is ingested.
+    """
+    return [_ingest_asset(source, before_run) for source in workspace.sources]
 
 
-def _ingest_asset(source: Source) -> dg.AssetsDefinition:
+def _ingest_asset(source: Source, before_run: Callable[[Workspace], None]) -> dg.AssetsDefinition:
     @dg.asset(
         key=ingest_key(source),
         group_name="ingest",
@@ -52,7 +59,7 @@ def _ingest_asset(source: Source) -> dg.AssetsDefinition:
         workspace = current_workspace()
         hold_workspace(workspace.runs)
         with timed("ingest"):
-            _prepare_once(workspace, context.run_id)
+            _prepare_once(workspace, context.run_id, before_run)
             result = ingest_source(workspace, source)
         record("ingest", result)
         announce(
@@ -149,11 +156,14 @@ def lake_assets(
 _prepared_for: set[str] = set()
 
 
-def _prepare_once(workspace: Workspace, run_id: str) -> None:
+def _prepare_once(
+    workspace: Workspace, run_id: str, before_run: Callable[[Workspace], None]
+) -> None:
     """Prepare the lake at the first source of a run, not again at each."""
     from orchestration.lake.prepare import prepare_lake
 
     if run_id not in _prepared_for:
+        before_run(workspace)
         prepare_lake(workspace)
         _prepared_for.add(run_id)
 

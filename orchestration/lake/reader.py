@@ -221,7 +221,7 @@ def _no_markup(path: Path, found: Scan) -> str:
 def _open_parquet(path: Path, form: Format, wanted: tuple[str, ...]) -> Rows:
     try:
         file = pq.ParquetFile(path)
-        names, count = tuple(file.schema_arrow.names), file.metadata.num_rows
+        names, total = tuple(file.schema_arrow.names), file.metadata.num_rows
     except (pa.ArrowException, OSError, ValueError) as error:
         message = f"the file cannot be read as Parquet ({type(error).__name__}); export it anew"
         raise FileFault("unreadable_parquet", message) from None
@@ -231,11 +231,11 @@ def _open_parquet(path: Path, form: Format, wanted: tuple[str, ...]) -> Rows:
             "missing_column",
             f"{count(len(columns.missing), 'column')} that the mapping names not in the "
             f"file: {shown_names(columns.missing)}; mend the mapping or the export",
-            count,
+            total,
         )
     if columns.duplicate:
         shown = shown_names(columns.duplicate)
-        raise FileFault("duplicate_header", f"a column appears twice: {shown}; rename one", count)
+        raise FileFault("duplicate_header", f"a column appears twice: {shown}; rename one", total)
     cells = tuple(_text_of(place, column.type) for place, column in enumerate(file.schema_arrow))
     rows = Rows(names=names, cells=cells, at=columns.at)
     schema = pa.schema(
@@ -255,7 +255,7 @@ def _open_parquet(path: Path, form: Format, wanted: tuple[str, ...]) -> Rows:
                 yield pa.record_batch([*filled, pa.array(numbers)], schema=schema)
         except (pa.ArrowException, OSError) as error:
             message = f"the file is damaged ({type(error).__name__}); export it anew"
-            raise FileFault("unreadable_parquet", message, count) from None
+            raise FileFault("unreadable_parquet", message, total) from None
 
     rows.reader = batch_reader(batches(), rows, schema=schema)
     return rows

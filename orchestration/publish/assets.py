@@ -16,13 +16,14 @@ from orchestration.warehouse.dbt import (
     touched_rows,
 )
 from orchestration.warehouse.inputs import VERSIONS_OF, inputs_hash
+from orchestration.warehouse.manifest import read_manifest
 from orchestration.workspace.current import current_workspace
 from orchestration.workspace.model import Workspace
 
 
 def output_assets(workspace: Workspace) -> list[dg.AssetsDefinition]:
     """The published files, built from every table that may leave, and the report made of them."""
-    tables = published_tables(prepare_manifest(workspace))
+    tables = published_tables(read_manifest(workspace))
 
     @dg.asset(
         key=["published", "generation"],

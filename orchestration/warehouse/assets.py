@@ -10,6 +10,7 @@ from orchestration.core.lock import hold_workspace
 from orchestration.core.progress import announce, recorded, timed
 from orchestration.warehouse.build import build_models, unchanged_build
 from orchestration.warehouse.dbt import FAILED, prepare_manifest, release_dbt
+from orchestration.warehouse.manifest import read_manifest
 from orchestration.workspace.current import current_workspace
 from orchestration.workspace.model import Workspace
 
@@ -20,7 +21,7 @@ def dbt_models(workspace: Workspace) -> dg.AssetsDefinition:
     """The assets of every seed and model, with dbt's tests as their checks."""
     from dagster_dbt import dbt_assets
 
-    manifest = prepare_manifest(workspace)
+    manifest = read_manifest(workspace)
 
     # no retry of the step: a model that fails fails again, and an interrupt must not start it anew
     @dbt_assets(manifest=manifest, name="dbt_models")
@@ -33,6 +34,7 @@ def dbt_models(workspace: Workspace) -> dg.AssetsDefinition:
         full_refresh = context.run.tags.get(FULL_REFRESH_TAG) == "true"
         release_dbt()
         with timed("transform"):
+            prepare_manifest(workspace)  # the definitions may know another one
             events = None if full_refresh else unchanged_build(workspace)
             if events is None:
                 events = build_models(workspace, full_refresh=full_refresh)

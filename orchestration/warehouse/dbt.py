@@ -40,7 +40,7 @@ def prepare_manifest(workspace: Workspace) -> Path:
         UserError: the project does not parse; dbt's own words, which name file and line.
     """
     manifest = target_dir(workspace) / "manifest.json"
-    if not manifest.exists() or manifest.stat().st_mtime < _newest_source():
+    if not is_fresh(manifest):
         announce("transform", "reading the models")
         invoke_dbt(workspace, "parse")
     return manifest
@@ -194,8 +194,10 @@ def _broken_rules(workspace: Workspace, result: Any) -> str:
     return "; ".join(f"{broken}: {rows:,} rows" for broken, rows in found)
 
 
-def _newest_source() -> float:
-    return max(path.stat().st_mtime for path in project_files())
+def is_fresh(manifest: Path) -> bool:
+    """Whether a manifest exists and no file of the dbt project is newer."""
+    newest = max(path.stat().st_mtime for path in project_files())
+    return manifest.exists() and manifest.stat().st_mtime >= newest
 
 
 def _one_line(error: object) -> str:

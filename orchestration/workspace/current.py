@@ -7,19 +7,21 @@ from functools import lru_cache
 from pathlib import Path
 
 from orchestration.core.errors import UserError
-from orchestration.workspace.model import FILE_NAME, Workspace, load_workspace
+from orchestration.workspace.load import load_workspace
+from orchestration.workspace.model import FILE_NAME, Workspace
 
 VARIABLE = "NPS_WORKSPACE"
 PROJECT_DIR = Path(__file__).resolve().parents[2]
 SAMPLE_WORKSPACE = PROJECT_DIR / "workspace"
+SAMPLE_SETTINGS = PROJECT_DIR / "sample" / FILE_NAME
 
 
 def current_workspace() -> Workspace:
     """The workspace that the environment variable NPS_WORKSPACE names; without it, the sample's.
 
-    The sample's is made where it is missing; a folder of the user's never is. It is read once for
-    each state of its ``workspace.yml``: a process that lives for days, such as Dagster's, sees an
-    edit at its next run.
+    Nothing is written: before the sample's workspace is generated, its settings are read from
+    ``sample/workspace.yml``. The file is parsed once for each size and modification time, so that
+    a process that lives for days, such as Dagster's, sees an edit at its next run.
 
     Raises:
         UserError: ``workspace.yml`` is missing or has mistakes, or the path cannot be used.
@@ -31,18 +33,22 @@ def current_workspace() -> Workspace:
             f"{root}: the path of a workspace may not hold * ? or [; rename the folder, or point "
             f"{VARIABLE} to another"
         )
-    if root == SAMPLE_WORKSPACE and not (root / FILE_NAME).exists():
-        from sample.generate import generate
-
-        generate(root)
+    file = root / FILE_NAME
+    if is_sample_missing(root):
+        file = SAMPLE_SETTINGS
     try:
-        state = (root / FILE_NAME).stat()
+        state = file.stat()
     except OSError:
-        return load_workspace(root)  # says what is wrong with it
-    return _load(root, state.st_mtime_ns, state.st_size)
+        return load_workspace(root)  # raises the error that says what is wrong with it
+    return _load(root, file, state.st_mtime_ns, state.st_size)
+
+
+def is_sample_missing(root: Path) -> bool:
+    """Whether the folder is the sample's own workspace and was not generated yet."""
+    return root == SAMPLE_WORKSPACE and not (root / FILE_NAME).exists()
 
 
 @lru_cache(maxsize=8)
-def _load(root: Path, mtime_ns: int, size: int) -> Workspace:
-    """The workspace of a folder, by the state of its ``workspace.yml``."""
-    return load_workspace(root)
+def _load(root: Path, file: Path, mtime_ns: int, size: int) -> Workspace:
+    """The workspace of a folder, cached by the state of its settings file."""
+    return load_workspace(root, file)

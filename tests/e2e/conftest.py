@@ -310,7 +310,7 @@ def sample_graph(jobs: Jobs) -> Graph:
     generate(root)
     dumped = e2e.run(root, str(HERE / "graph_of.py"))
     assert dumped.code == 0, dumped.err
-    (root / "runs/dagster").mkdir()
-    home = str(root / "runs/dagster")
-    validation = e2e.run(root, "-m", "dagster", "definitions", "validate", DAGSTER_HOME=home)
+    home = jobs.folder / "graph_home"
+    home.mkdir()
+    validation = e2e.run(root, "-m", "dagster", "definitions", "validate", DAGSTER_HOME=str(home))
     return Graph(root, json.loads(dumped.out.partition("GRAPH")[2]), validation)

@@ -178,7 +178,7 @@ def take_in(root: Path) -> Any:
     """Take what lies in landing into the lake, in this process; the workspace."""
     from orchestration.lake import ingest_source, prepare_lake, write_files_table
     from orchestration.publish.lake_tables import write_lake_tables
-    from orchestration.workspace.model import load_workspace
+    from orchestration.workspace.load import load_workspace
 
     workspace = load_workspace(root)
     prepare_lake(workspace)

@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 import yaml
 
 from orchestration.lake import IngestResult, ingest_source, prepare_lake, write_files_table
-from orchestration.workspace.model import Source, Workspace, load_workspace
+from orchestration.workspace.load import load_workspace
+from orchestration.workspace.model import Source, Workspace
 
 RESPONSES = {
     "name": "telco",

@@ -44,7 +44,7 @@ from orchestration.publish.publish import (
     published_generation,
     reconcile_ledger,
 )
-from orchestration.workspace.model import load_workspace
+from orchestration.workspace.load import load_workspace
 from tests import publish_support as support
 from tests.publish_support import Answer, Facts, make_workspace, write_build
 
@@ -501,7 +501,7 @@ KILL = """
 import importlib, json, os, signal, sys
 from pathlib import Path
 from orchestration.publish.publish import publish
-from orchestration.workspace.model import load_workspace
+from orchestration.workspace.load import load_workspace
 
 root, nth, when = Path(sys.argv[1]), int(sys.argv[3]), sys.argv[4]
 module_name, name = sys.argv[2].split(".")
@@ -840,7 +840,7 @@ def test_f10_a_write_that_the_system_refuses(published):
     from pathlib import Path
     from orchestration.core.errors import UserError
     from orchestration.publish.publish import publish
-    from orchestration.workspace.model import load_workspace
+    from orchestration.workspace.load import load_workspace
     resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
     try:
         publish(load_workspace(Path(sys.argv[1])), inputs_hash="x", versions={})

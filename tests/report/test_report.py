@@ -23,7 +23,7 @@ from orchestration.report import charts, drawing, formatting
 from orchestration.report.figures import Curve, Outcome, Score
 from orchestration.report.page import trend_png, write_report
 from orchestration.report.queries import monthly_scores
-from orchestration.workspace.model import load_workspace
+from orchestration.workspace.load import load_workspace
 from tests.publish_support import (
     WORKSPACE_YML,
     Answer,

@@ -13,7 +13,8 @@ import yaml
 
 from orchestration.core.errors import UserError
 from orchestration.workspace.entities import ENTITIES
-from orchestration.workspace.model import load_workspace, time_format_mistake
+from orchestration.workspace.load import load_workspace
+from orchestration.workspace.rules import time_format_mistake
 
 SURVEY = {
     "name": "telco",

@@ -1,0 +1,351 @@
+"""Read and validate ``workspace.yml``; all mistakes are reported at once, one line each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from orchestration.core.errors import UserError
+from orchestration.workspace.entities import ENTITIES
+from orchestration.workspace.model import (
+    FILE_NAME,
+    Format,
+    Headline,
+    Settings,
+    Source,
+    SurveyRules,
+    Workspace,
+)
+from orchestration.workspace.rules import (
+    NAME_RULE,
+    SAFE_NAME,
+    did_you_mean,
+    shown,
+    time_format_mistake,
+)
+
+PRESETS = Path(__file__).parents[1] / "lake" / "presets"
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    """The value if it is a mapping, else an empty one: its own mistake is reported elsewhere."""
+    return value if isinstance(value, dict) else {}
+
+
+def _format_mistakes(raw: Mapping[str, Any]) -> list[str]:
+    lines = []
+    kind = raw.get("type", "csv")
+    rows, header = raw.get("header_rows", 1), raw.get("header", 1)
+    if type(rows) is int and type(header) is int and header > rows >= 1:
+        lines.append(f"format.header {header} is greater than header_rows {rows}")
+    quote = raw.get("quote", '"')
+    if raw.get("delimiter") is not None and raw.get("delimiter") == quote:
+        lines.append("format.delimiter and format.quote are the same character")
+    meaningless = {
+        "jsonl": ("delimiter", "quote", "header_rows", "header", "records"),
+        "json": ("delimiter", "quote", "header_rows", "header"),
+        "parquet": ("delimiter", "quote", "header_rows", "header", "records", "encoding"),
+        "csv": ("records",),
+        "tsv": ("records",),
+    }
+    lines += [
+        f"format.{key} has no meaning for type {kind}; remove it"
+        for key in (meaningless.get(kind, ()) if isinstance(kind, str) else ())
+        if key in raw
+    ]
+    return lines
+
+
+def _columns_mistakes(raw: Mapping[str, Any], surveys: Mapping[str, set[str]]) -> list[str]:
+    """Mistakes of one entry's columns, constants, attributes and timestamps.
+
+    Args:
+        raw: the entry as written.
+        surveys: the columns that the `surveys` entry of each source name provides.
+    """
+    name, entity = raw.get("entity"), None
+    if isinstance(name, str):
+        entity = ENTITIES.get(name)
+    if entity is None:
+        if "entity" not in raw or not isinstance(name, str):
+            return []
+        return [f"unknown entity {shown(name)}{did_you_mean(name, ENTITIES) or _list(ENTITIES)}"]
+    lines = []
+    columns, constants = _mapping(raw.get("columns")), _mapping(raw.get("constants"))
+    known = entity.column_names
+    for key, names in (("columns", columns), ("constants", constants)):
+        lines += [
+            f"unknown column '{column}' of {entity.name} in {key}"
+            + (did_you_mean(column, known) or "; put what is not canonical under attributes")
+            for column in names
+            if column not in known
+        ]
+    lines += [
+        f"'{column}' is named by both columns and constants; remove one"
+        for column in columns
+        if column in constants
+    ]
+    given = {*columns, *constants}
+    lines += [
+        f"required column '{column}' is missing; add it to columns"
+        for column in entity.required
+        if column not in given and isinstance(raw.get("columns"), dict)
+    ]
+    if entity.name == "survey_responses":
+        of_survey = surveys.get(str(raw.get("name")), set()) if "survey_id" in given else set()
+        lines += [
+            f"'{column}' of the answers is unknown; add it to columns or constants, or declare a "
+            f"surveys entry of the same name that maps it, and map survey_id here"
+            for column in ("metric", "survey_type", "scale")
+            if column not in given | of_survey
+        ]
+    attributes = _mapping(raw.get("attributes"))
+    if attributes and not entity.has_attributes:
+        takers = ", ".join(e.name for e in ENTITIES.values() if e.has_attributes)
+        lines.append(f"{entity.name} takes no attributes (only {takers}); remove them")
+    lines += [
+        f"attribute {shown(key)} is not a safe name; {NAME_RULE}"
+        for key in attributes
+        if not SAFE_NAME.fullmatch(key)
+    ]
+    snapshot = raw.get("snapshot_at", "file_modified")
+    timed = [column for column in entity.times if column in given]
+    if isinstance(snapshot, str) and snapshot != "file_modified" and "%" not in snapshot:
+        timed.append("snapshot_at")
+    lines += [
+        f"timestamps.{column} formats no mapped timestamp"
+        + (did_you_mean(column, timed) or _list(timed))
+        for column in _mapping(raw.get("timestamps"))
+        if column not in timed
+    ]
+    return lines
+
+
+def _list(names: Iterable[str]) -> str:
+    return "; there are: " + (", ".join(names) or "none")
+
+
+def _source_mistakes(raw: Mapping[str, Any], surveys: Mapping[str, set[str]]) -> list[str]:
+    lines = []
+    if raw.get("preset") is not None:
+        presets = sorted(path.stem for path in PRESETS.glob("*.yml"))
+        lines.append(f"there is no preset {shown(raw['preset'])}{_list(presets)}; remove the key")
+    lines += _format_mistakes(_mapping(raw.get("format")))
+    lines += _columns_mistakes(raw, surveys)
+    snapshot = raw.get("snapshot_at")
+    if isinstance(snapshot, str) and "%" in snapshot and (bad := time_format_mistake(snapshot)):
+        lines.append(f"snapshot_at {shown(snapshot)} {bad}")
+    return lines
+
+
+def _label(index: int, raw: object) -> str:
+    entry = _mapping(raw)
+    named = "/".join(str(entry.get(key, "?")) for key in ("name", "entity"))
+    return f"sources[{index}] ({named})"
+
+
+def _cross_mistakes(raw: Mapping[str, Any]) -> list[str]:
+    """Mistakes that pydantic cannot see: those between keys and between entries.
+
+    They are looked for in what was written, not in the parsed model, so that they are all reported
+    together with the mistakes that keep the model from being made.
+    """
+    sources = raw.get("sources")
+    entries = [_mapping(entry) for entry in sources] if isinstance(sources, list) else []
+    surveys: dict[str, set[str]] = {}
+    for entry in entries:
+        if entry.get("entity") == "surveys":
+            given = {*_mapping(entry.get("columns")), *_mapping(entry.get("constants"))}
+            surveys.setdefault(str(entry.get("name")), set()).update(given)
+    lines = []
+    if isinstance(sources, list) and not sources:
+        lines.append("sources: the list is empty; declare at least one source")
+    seen: dict[tuple[str, str], int] = {}
+    crm: dict[str, int] = {}
+    for index, entry in enumerate(entries):
+        label = _label(index, entry)
+        if entry.get("entity") == "customers" and "name" in entry:
+            owner = str(entry.get("customer_source") or entry["name"])
+            if owner in crm and (str(entry["name"]), "customers") not in seen:
+                lines.append(
+                    f"{label}: sources[{crm[owner]}] already delivers the customers of '{owner}'; "
+                    "give this entry a customer_source of its own, or deliver them through one"
+                )
+            crm.setdefault(owner, index)
+        lines += [f"{label}: {line}" for line in _source_mistakes(entry, surveys)]
+        key = (str(entry.get("name")), str(entry.get("entity")))
+        if "name" in entry and "entity" in entry and key in seen:
+            lines.append(f"{label}: the same name and entity as sources[{seen[key]}]; rename one")
+        seen.setdefault(key, index)
+    attributes = sorted({key for entry in entries for key in _mapping(entry.get("attributes"))})
+    segments = raw.get("segments")
+    lines += [
+        f"segments: '{segment}' is an attribute of no source"
+        + (
+            did_you_mean(segment, attributes)
+            or "; add it to the attributes of a customers entry, or remove it"
+        )
+        for segment in (segments if isinstance(segments, list) else ())
+        if isinstance(segment, str) and segment not in attributes
+    ]
+    return lines
+
+
+_KEYS: dict[tuple[str, ...], type[BaseModel]] = {
+    (): Settings,
+    ("sources",): Source,
+    ("format",): Format,
+    ("survey_rules",): SurveyRules,
+    ("headline",): Headline,
+}
+_EXPECTED = {
+    "string_type": "is not text; write it in quotes",
+    "int_type": "must be a whole number",
+    "float_type": "must be a number",
+    "bool_type": "must be true or false",
+    "dict_type": "must be a mapping of keys to values",
+    "model_type": "must be a mapping of keys to values",
+    "model_attributes_type": "must be a mapping of keys to values",
+    "tuple_type": "must be a list",
+    "string_too_short": "is empty; write a value or remove the key",
+}
+
+
+def _mistake(error: Mapping[str, Any], path: tuple[str, ...], place: str) -> str:
+    """One error of pydantic's as a sentence; ``path`` lies inside the entry that is named."""
+    kind, value, context = error["type"], error["input"], error.get("ctx", {})
+    where = ".".join(path)
+    if kind == "extra_forbidden":
+        *parents, key = path
+        model = _KEYS.get(tuple(parents) or (("sources",) if place else ()))
+        inside = f" in {'.'.join(parents)}" if parents else ""
+        hint = did_you_mean(key, model.model_fields) if model else ""
+        return f"unknown key '{key}'{inside}{hint or '; remove it'}"
+    if kind == "missing":
+        *parents, key = path
+        inside = f" in {'.'.join(parents)}" if parents else ""
+        return f"the key '{key}'{inside} is missing; add it"
+    if kind == "value_error":
+        return f"{where}: {context['error']}"
+    if kind == "literal_error":
+        choices = [str(choice) for choice in re.findall(r"\w+", context["expected"])]
+        known = [choice for choice in choices if choice != "or"]
+        return f"{where}: {shown(value)} is not one of {', '.join(known)}" + (
+            did_you_mean(value, known)
+        )
+    if kind in ("greater_than_equal", "less_than_equal"):
+        bound = context.get("ge", context.get("le"))
+        side = "at least" if kind == "greater_than_equal" else "at most"
+        return f"{where}: {shown(value)} must be {side} {bound:g}"
+    return f"{where}: {shown(value)} {_EXPECTED.get(kind) or 'is not valid: ' + error['msg']}"
+
+
+def _pydantic_mistakes(error: ValidationError, raw: Mapping[str, Any]) -> list[str]:
+    lines = []
+    for each in error.errors(include_url=False):
+        path = tuple(str(part) for part in each["loc"])
+        place = ""
+        if path[0] == "sources" and len(path) > 1:
+            index = int(path[1])
+            place = _label(index, raw["sources"][index]) + ": "
+            path = path[2:]
+        if path == ("preset",):  # said better with the list of presets
+            continue
+        if not path:
+            lines.append(f"{place}must be a mapping of keys to values")
+            continue
+        head, *more = _mistake(each, path, place).split("\n")
+        lines.append(place + head)
+        lines += [f"{place}{path[0]}: {line}" for line in more]
+    return lines
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML whose keys are texts and unique; PyYAML alone keeps the last of two equal keys."""
+
+
+def _construct_mapping(loader: _Loader, node: yaml.MappingNode) -> dict[str, Any]:
+    seen = set()
+    for key_node, _ in node.value:
+        if key_node.tag == "tag:yaml.org,2002:merge":
+            continue
+        key = loader.construct_object(key_node)
+        problem = None
+        if not isinstance(key, str):
+            problem = "a key is not text; write it in quotes"
+        elif key in seen:
+            problem = f"the key {shown(key)} appears twice; remove one"
+        if problem:
+            raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
+        seen.add(key)
+    loader.flatten_mapping(node)
+    return loader.construct_mapping(node, deep=True)
+
+
+def _construct_timestamp(loader: _Loader, node: yaml.ScalarNode) -> Any:
+    try:
+        return loader.construct_yaml_timestamp(node)
+    except ValueError as error:
+        problem = f"{shown(node.value)} is no date of the calendar"
+        raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from error
+
+
+_Loader.add_constructor("tag:yaml.org,2002:map", _construct_mapping)
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", _construct_timestamp)
+
+
+def _read(path: Path) -> Any:
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        raise UserError(
+            f"{FILE_NAME}: not found in {path.parent}; name the workspace's folder in NPS_WORKSPACE"
+        ) from None
+    except UnicodeDecodeError:
+        raise UserError(f"{FILE_NAME}: is not UTF-8; save it as UTF-8") from None
+    except OSError as error:
+        raise UserError(
+            f"{FILE_NAME}: cannot be read ({error.strerror}) in {path.parent}"
+        ) from None
+    try:
+        return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = f"line {mark.line + 1}: " if mark else ""
+        raise UserError(f"{FILE_NAME}: {line}{error.problem or 'not valid YAML'}") from None
+    except yaml.YAMLError:
+        raise UserError(f"{FILE_NAME}: holds a character that YAML does not allow") from None
+
+
+def load_workspace(root: Path, file: Path | None = None) -> Workspace:
+    """Read and validate the settings of a workspace.
+
+    Args:
+        root: the workspace's folder.
+        file: the settings; None: ``root/workspace.yml``.
+
+    Returns:
+        The workspace; its ``root`` is absolute.
+
+    Raises:
+        UserError: with one line for each mistake.
+    """
+    root = Path(root).absolute()
+    raw = _read(file or root / FILE_NAME)
+    if not isinstance(raw, dict):
+        raise UserError(f"{FILE_NAME}: must be a mapping of keys to values, beginning 'version: 1'")
+    lines, settings = [], None
+    try:
+        settings = Settings.model_validate(raw)
+    except ValidationError as error:
+        lines = _pydantic_mistakes(error, raw)
+    lines += _cross_mistakes(raw)
+    if lines or settings is None:
+        raise UserError("\n".join(f"{FILE_NAME}: {line}" for line in dict.fromkeys(lines)))
+    values = {name: getattr(settings, name) for name in Settings.model_fields}
+    return Workspace(**values, root=root)
