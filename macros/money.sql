@@ -1,16 +1,17 @@
 {#- What customers had paid, and what they paid monthly, at some moments: the CTE `money_before`, one
-    row a moment with the given columns, revenue_before and mrr_before. Reads the CTE money (the
-    columns of int_customer_money_moved) and the moments' customer_key and happened_at. One running
-    sum over both is cheaper than joining each moment with every invoice. Money of the very moment is
-    included. NULL: too large for an exact sum. -#}
-{% macro money_before(moments, columns) -%}
+    row a moment with the given columns and, of the given amounts (revenue, mrr_change), the sum up to
+    and including that moment, as <amount>_before; NULL: too large for an exact sum. Reads the CTE
+    money, with the columns of int_customer_money_moved, and customer_key and happened_at of the
+    moments. One running sum over both is cheaper than a join of each moment with every invoice. -#}
+{% macro money_before(moments, columns, amounts) -%}
 line_of_time as (
     select
         customer_key,
         happened_at,
-        1 as is_moment,
-        cast(0 as double) as revenue,
-        cast(0 as double) as mrr_change
+        1 as is_moment
+        {%- for amount in amounts %},
+        cast(0 as double) as {{ amount }}
+        {%- endfor %}
         {%- for column in columns %},
         {{ column }}
         {%- endfor %}
@@ -21,9 +22,10 @@ line_of_time as (
     select
         customer_key,
         moved_at as happened_at,
-        0 as is_moment,
-        revenue,
-        mrr_change
+        0 as is_moment
+        {%- for amount in amounts %},
+        {{ amount }}
+        {%- endfor %}
         {%- for column in columns %},
         null as {{ column }}
         {%- endfor %}
@@ -35,9 +37,10 @@ running as (
         is_moment
         {%- for column in columns %},
         {{ column }}
-        {%- endfor %},
-        {{ exact_sum('revenue', 'over so_far') }} as revenue_before,
-        {{ exact_sum('mrr_change', 'over so_far') }} as mrr_before
+        {%- endfor %}
+        {%- for amount in amounts %},
+        {{ exact_sum(amount, 'over so_far') }} as {{ amount }}_before
+        {%- endfor %}
     from line_of_time
     window so_far as (
         partition by customer_key

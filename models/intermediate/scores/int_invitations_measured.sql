@@ -47,7 +47,7 @@ asked as (
     cross join workspace
 ),
 
-{{ money_before('asked', group + ['is_compared', 'has_mrr_information']) }},
+{{ money_before('asked', group + ['is_compared', 'has_mrr_information'], ['mrr_change']) }},
 
 lifetimes as (
     select
@@ -69,7 +69,7 @@ measured as (
         cast(null as int) as window_days,
         has_mrr_information as is_delivered,
         -- what is too large for an exact sum stays too large: its mean is unknown
-        case when is_compared and has_mrr_information then coalesce(round(mrr_before, 6), 1e18) end as measured_value,
+        case when is_compared and has_mrr_information then coalesce(round(mrr_change_before, 6), 1e18) end as measured_value,
         1 as invitations
     from money_before
 

@@ -36,7 +36,7 @@ sources as (
         sum(unknown_{{ event }}) = 0 as reports_{{ event }}
         {%- endfor %}
     from days
-    group by source
+    group by 1
 ),
 
 spans as (
@@ -46,7 +46,7 @@ spans as (
         min(sent_on) as first_on,
         max(sent_on) as last_on
     from days
-    group by metric, survey_type
+    group by 1, 2
 ),
 
 counted as (

@@ -4,7 +4,7 @@ with workspace as (
     select * from {{ source('raw', 'workspace') }}
 ),
 
--- as of a day that was moved back, what is later was never said
+-- where as_of was moved back, later figures were not published yet
 published as (
     select published.*
     from {{ source('raw', 'published_figures') }} as published
@@ -15,7 +15,7 @@ periods as (
     select * from {{ ref('fct_nps_by_period') }}
 ),
 
--- what is on record, and the headline's figures that this generation will be the first to publish
+-- the figures on record, and those of the headline that this generation publishes first
 recorded as (
     select
         {{ key | join(', ') }},

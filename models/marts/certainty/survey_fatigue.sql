@@ -6,7 +6,7 @@ with customers as (
     from {{ ref('dim_customers') }}
 ),
 
--- where no invitations are delivered, nobody knows who was asked
+-- a source that delivers no invitations does not say who was asked
 asking as (
     select distinct customer_source
     from {{ source('raw', 'mapped_columns') }}
@@ -18,7 +18,7 @@ invitations as (
         asked_key,
         sent_on,
         opted_out_on,
-        -- a bounced one asked nobody, unless it was opened after all
+        -- a bounced invitation asked nobody, unless it was opened after all
         not coalesce(is_bounced, false) or coalesce(is_opened, false) as is_asked
     from {{ ref('int_invitations_identified') }}
     where asked_key is not null
@@ -40,7 +40,7 @@ asked as (
             when invitations.is_asked and invitations.sent_on > {{ days_after('workspace.as_of_on', -365) }} then 1
             else 0
         end) as asks_365d,
-        -- a wish dated later than as_of is not known yet
+        -- a wish dated after as_of is not known yet
         min(case when invitations.opted_out_on <= workspace.as_of_on then invitations.opted_out_on end) as opted_out_on
     from invitations
     cross join workspace

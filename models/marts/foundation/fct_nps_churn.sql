@@ -34,7 +34,7 @@ answers as (
     from responses
 ),
 
-{{ money_before('answers', ['response_key']) }},
+{{ money_before('answers', ['response_key'], ['revenue', 'mrr_change']) }},
 
 final as (
     select
@@ -55,7 +55,7 @@ final as (
             when lifecycles.has_churn_information
                 then lifecycles.churned_at is null or lifecycles.churned_at > responses.responded_at
         end as was_active_at_answer,
-        case when lifecycles.has_mrr_information then round(money_before.mrr_before, 6) end as mrr_at_answer,
+        case when lifecycles.has_mrr_information then round(money_before.mrr_change_before, 6) end as mrr_at_answer,
         case when lifecycles.has_revenue_information then round(money_before.revenue_before, 6) end as revenue_before
     from responses
     left join lifecycles on responses.customer_key = lifecycles.customer_key
