@@ -133,7 +133,7 @@ def fill(connection: duckdb.DuckDBPyConnection, rows: list[dict]) -> None:
 
 
 def curves(connection: duckdb.DuckDBPyConnection, rows: list[dict] | None = None) -> pd.DataFrame:
-    """The curves of some records, or of those that are there."""
+    """The curves of the given records, or of those in the database."""
     if rows is not None:
         fill(connection, rows)
     rebuild(connection, INTERMEDIATE)
@@ -271,7 +271,7 @@ def test_half_of_the_waltons_are_gone_after_56_days(database):
 
 
 def test_nobody_looks_ahead(database):
-    """A later answer, and what becomes of it, moves nobody's first record."""
+    """A later answer and its outcome change nobody's first record."""
     first = [record("s", "promoter", 90, None, key=f"a{n}", customer_key=f"c{n}") for n in range(4)]
     later = [record("s", "detractor", 9, 3, key=f"b{n}", customer_key=f"c{n}") for n in range(4)]
     before = curves(database, first).query("basis == 'customers'").reset_index(drop=True)
@@ -280,7 +280,7 @@ def test_nobody_looks_ahead(database):
 
 
 def test_a_curve_is_the_same_whatever_else_is_there(database):
-    """To the last bit: a running sum of doubles hangs on how its rows are shared out."""
+    """To the last bit: a running sum of doubles would depend on the table's other rows."""
     sets = [random_records(number) for number in range(40)]
     together = curves(database, [row for rows in sets for row in rows])
     for rows in sets[::8]:

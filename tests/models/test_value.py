@@ -85,7 +85,7 @@ def business(database) -> Business:
 
 @pytest.fixture
 def changed(database, business) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The business for a test to change; the change is taken back."""
+    """The business for a test to change; the change is rolled back."""
     database.execute("begin")
     yield database
     database.execute("rollback")
@@ -172,7 +172,7 @@ CENTS = "intermediate.int_customer_values_summed set mrr = 123456789.01 + 1e6 * 
 
 @pytest.mark.parametrize("model", ["nps_revenue_at_risk", "nps_outcomes_by_class"])
 def test_money_is_the_same_in_any_order(changed, model: str):
-    """Beyond 1e8 the sixth digit of a sum of doubles hangs on the order of its rows."""
+    """Beyond 1e8 the sixth digit of a sum of doubles depends on the order of its rows."""
     changed.execute(f"update nps.{CENTS}, realised_ltv = mrr")
     changed.execute("insert into nps.raw.churn_windows values (30)")
     found = []
@@ -220,7 +220,7 @@ def test_lift_agrees_with_pandas(database, business):
 
 @pytest.mark.filterwarnings("ignore:Precision loss")
 def test_comparisons_with_passives_agree_with_scipy(database, business):
-    """Welch's t by scipy is the z; a t of endless degrees of freedom is normal."""
+    """z is scipy's Welch t; with infinite degrees of freedom t is normal."""
     expected, found = business.lift(), lift(database)
     compared = 0
     families = defaultdict(list)
@@ -278,7 +278,7 @@ def test_lift_follows_settings(changed, setting: str):
 
 
 def test_what_was_delivered_no_longer_is_not_zero(changed):
-    """A source that stops delivering: the days after its last event are not counted as quiet."""
+    """Days after a source's last event are not counted as days without events."""
     before = lift(changed)
     changed.execute(
         "delete from nps.intermediate.int_support_tickets_versioned where opened_at >= ?",
@@ -291,7 +291,7 @@ def test_what_was_delivered_no_longer_is_not_zero(changed):
 
 @pytest.mark.parametrize("factor, known", [(1e10, True), (1e17, False)])
 def test_what_is_too_large_for_a_sum_is_not_zero(changed, factor: float, known: bool):
-    """Squares overflow first: the mean is still known then. Of a sum too large nothing is."""
+    """Squares overflow first, when the mean is still known; then the sum, when nothing is."""
     before = lift(changed)
     changed.execute(
         f"update nps.intermediate.int_product_usage_versioned set quantity = quantity * {factor}"

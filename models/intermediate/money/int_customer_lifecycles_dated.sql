@@ -9,7 +9,7 @@ with customers as (
     where true {{ and_touched('customer_key', 'int_customers_touched') }}
 ),
 
--- a subscription that waits in quarantine may well be running: it must not look like leaving
+-- a quarantined subscription may be running: its customer does not count as churned
 subscriptions as (
     select
         delivered.customer_key,
@@ -31,7 +31,7 @@ mapped_columns as (
     select * from {{ source('raw', 'mapped_columns') }}
 ),
 
--- a customer whose every subscription has ended has left with the last of them
+-- a customer churns with the end of the last subscription, if all have ended
 ended as (
     select
         customer_key,
@@ -41,7 +41,7 @@ ended as (
     having count(*) = count(ended_at)
 ),
 
--- silence is no proof of staying: only a source that tells of leaving has kept customers
+-- that no churn is delivered means that nobody churned only where a source reports churn
 sources as (
     select
         customer_source,

@@ -16,7 +16,7 @@ workspace as (
 summed as (
     select
         money.customer_key,
-        -- what is too large for an exact sum stays large: sums over customers refuse it
+        -- an amount too large for an exact sum stays as it is: the sums over customers become NULL
         coalesce({{ exact_sum('money.revenue') }}, sum(money.revenue)) as realised_ltv,
         coalesce({{ exact_sum('money.mrr_change') }}, sum(money.mrr_change)) as mrr
     from money
