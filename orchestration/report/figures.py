@@ -70,6 +70,17 @@ class Split:
 
 
 @dataclass(frozen=True)
+class Driver:
+    """The segment behind a change of the headline: its own scores, and the points they made."""
+
+    dimension: str
+    segment: str
+    compared_nps: float
+    nps: float
+    points: float
+
+
+@dataclass(frozen=True)
 class Risk:
     """A figure of nps_revenue_at_risk for the whole business; amounts are None where unknown.
 
@@ -183,6 +194,7 @@ class PageFigures:
     generation: dict[str, Any]
     headline: Cell | None = None
     change: Comparison | None = None
+    driver: Driver | None = None
     splits: list[Split] = field(default_factory=list)
     months: list[Score] = field(default_factory=list)
     segments: dict[str, list[Score]] = field(default_factory=dict)

@@ -20,6 +20,7 @@ from orchestration.report.figures import (
     Cell,
     Comparison,
     Curve,
+    Driver,
     OtherMetric,
     Outcome,
     PageFigures,
@@ -62,6 +63,7 @@ def read_page_figures(marts: Marts, workspace: Workspace) -> PageFigures:
         generation=generation_row(marts),
         headline=found(None, headline_cell, workspace),
         change=change,
+        driver=found(None, change_driver, workspace, change),
         splits=found([], change_splits, workspace, change),
         months=found([], monthly_scores, workspace),
         segments=found({}, segment_scores, workspace),
@@ -145,6 +147,31 @@ def change_splits(marts: Marts, workspace: Workspace, change: Comparison | None)
         "having round(abs(sum(mix_effect)), 1) > 0 order by abs(sum(mix_effect)) desc, dimension"
     ).fetchall()
     return [Split(*row) for row in rows]
+
+
+def change_driver(marts: Marts, workspace: Workspace, change: Comparison | None) -> Driver | None:
+    """The segment whose score made most of a real change of the headline, beyond its share.
+
+    A segment's score is expected to make its share of the change: what it makes beyond that
+    tells the segment that moved from the one that is merely large.
+    """
+    if change is None or change.change is None or not change.is_significant:
+        return None
+    row = marts.execute(
+        "with segments as (select dimension, segment, compared_nps, nps, rate_effect, "
+        "(rate_effect - (responses / $responses + compared_responses / $compared) / 2 * $change) "
+        "* sign($change) as beyond from marts.nps_change_significance "
+        f"where {_latest(workspace, change.time_grain)} and dimension <> 'all' "
+        f"and segment <> {literal(UNKNOWN)} and nps is not null and compared_nps is not null) "
+        "select dimension, segment, compared_nps, nps, rate_effect from segments "
+        "where round(beyond, 1) > 0 order by beyond desc, dimension, segment limit 1",
+        {
+            "responses": float(change.responses),
+            "compared": float(change.compared_responses),
+            "change": change.change,
+        },
+    ).fetchone()
+    return Driver(*row) if row else None
 
 
 def _latest(workspace: Workspace, grain: str) -> str:

@@ -34,6 +34,7 @@ from orchestration.report.formatting import (
     verdict,
 )
 from orchestration.report.queries import (
+    change_driver,
     change_splits,
     contrasts,
     headline_cell,
@@ -284,6 +285,14 @@ def _change_lines(marts: duckdb.DuckDBPyConnection, workspace: Workspace) -> lis
             "Change", "no two complete quarters or months with answers to compare yet"
         )
     lines = _paragraph("Change", change_words(change))
+    driver = change_driver(marts, workspace, change)
+    if driver:
+        segment = f"{display_text(driver.dimension, 24)} = {display_text(driver.segment, 32)}"
+        lines += _paragraph(
+            "",
+            f"of it, {segment} made {driver.points:+.1f}: its score went from "
+            f"{driver.compared_nps:.1f} to {driver.nps:.1f}",
+        )
     splits = change_splits(marts, workspace, change)
     if splits:
         parts = "; ".join(

@@ -17,6 +17,7 @@ from orchestration.report import summary as module
 from orchestration.report.formatting import age_words, display_text, p_words, quarter_name
 from orchestration.report.page import write_report
 from orchestration.report.queries import (
+    change_driver,
     change_splits,
     contrasts,
     headline_cell,
@@ -143,6 +144,35 @@ def test_a_suppressed_quarter_is_not_compared(workspace):
     assert (change.change, change.p_adjusted, change.is_significant) == (None, None, None)
     text = build_summary(workspace, RunFacts())
     assert "2025 Q3 and 2025 Q4 can't be compared: too few answers in one of them" in text
+
+
+def test_the_segment_behind_a_real_change_is_named(workspace):
+    """Plan basic, 30 of 100 answers, falls by 200 points; email is larger, and is not the cause."""
+    plans = [("basic", 9, 0)] * 30 + [("pro", 9, 9)] * 70
+    answers = [
+        Answer(date(2025, month, 3), score, plan=plan, channel="web" if n % 10 == 0 else "email")
+        for n, (plan, before, now) in enumerate(plans)
+        for month, score in ((8, before), (11, now))
+    ]
+    published(workspace, Facts(answers))
+    with open_marts(workspace) as marts:
+        driver = change_driver(marts, workspace, headline_change(marts, workspace))
+    found = (driver.compared_nps, driver.nps, driver.points)
+    assert (driver.dimension, driver.segment) == ("plan", "basic")
+    assert found == pytest.approx((100.0, -100.0, 0.3 * -200))
+    said = plain(build_summary(workspace, RunFacts()))
+    assert "-60.0 points from 2025 Q3 (100.0, 100 customers) to 2025 Q4 (40.0" in said
+    assert "of it, plan = basic made -60.0: its score went from 100.0 to -100.0" in said
+    page = write_report(workspace).read_text(encoding="utf-8")
+    assert "Plan <b>basic</b> made −60.0 of it: its score went from 100.0 to −100.0." in page
+
+
+def test_no_segment_is_named_for_a_change_that_could_be_chance(sample):
+    workspace, _, _ = sample
+    with open_marts(workspace) as marts:
+        change = headline_change(marts, workspace)
+        assert change.is_significant is False
+        assert change_driver(marts, workspace, change) is None
 
 
 def test_each_segment_is_compared_with_the_rest_of_its_dimension(sample):
