@@ -18,8 +18,8 @@ from sample.people import REGIONS, Customer
 
 CLASSES = ("promoter", "passive", "detractor")
 SCORES = {"promoter": (9, 10), "passive": (7, 8), "detractor": (0, 1, 2, 3, 4, 5, 6)}
-OBSERVED_QUARTERS = range(truths.QUARTERS_BEFORE)
-CENSORED_QUARTERS = range(truths.QUARTERS_BEFORE, len(QUARTERS))
+OBSERVED_QUARTERS = range(truths.QUARTERS_OBSERVED)
+CENSORED_QUARTERS = range(truths.QUARTERS_OBSERVED, len(QUARTERS))
 
 Course = Literal["stays", "leaves", "leaves later", "has left", "nobody"]
 
@@ -105,7 +105,7 @@ def _slots(rng: random.Random) -> list[Answer]:
     for nps_class in CLASSES:
         places = []
         for quarter in range(len(QUARTERS)):
-            is_before = quarter in OBSERVED_QUARTERS
+            is_before = quarter < truths.QUARTERS_BEFORE
             plans = truths.QUARTER_BY_PLAN_BEFORE if is_before else truths.QUARTER_BY_PLAN_AFTER
             for plan, score in plans.items():
                 places += [(quarter, plan)] * _counts(score)[nps_class]
@@ -403,7 +403,7 @@ def _silent_leavers(
     rng.shuffle(free)
     silences = [0] * len(QUARTERS)
     for number, plan in enumerate(plans):
-        quarter = number % (truths.QUARTERS_BEFORE - 1)
+        quarter = number % (truths.QUARTERS_OBSERVED - 1)
         first = QUARTER_STARTS[quarter] + rng.randrange(60, 80)
         second = QUARTER_STARTS[quarter + 1] + rng.randrange(7, 25)
         customer = next(
@@ -419,7 +419,7 @@ def _silent_leavers(
 
 def _silences(rng: random.Random, relational: Relational, customers: list[Customer]) -> None:
     """Unanswered invitations, equally many in every quarter, most of them of the silent."""
-    wanted = truths.CHURN_180["no_response"].observed // truths.QUARTERS_BEFORE
+    wanted = truths.CHURN_180["no_response"].observed // truths.QUARTERS_OBSERVED
     leavers = _silent_leavers(rng, relational, customers)
     invited = [c for c in customers if c.pause is None]
     for quarter in range(len(QUARTERS)):

@@ -62,11 +62,11 @@ RELATIONAL_BY_REGION = {
     UNKNOWN: Score(100, 60, 40, 30.0),  # 96 without a CRM customer, 104 whose CRM names no region
 }
 
-# --- 2. the price rise: plan starter, from 2025-07-01 -------------------------------------------
+# --- 2. the price rise: plan starter, from 2025-10-01, the last quarter -------------------------
 # In every quarter the same counts, so that months are free and quarters, halves, years are exact.
 
-PRICE_RISE_ON = "2025-07-01"
-QUARTERS_BEFORE, QUARTERS_AFTER = 6, 2
+PRICE_RISE_ON = "2025-10-01"
+QUARTERS_BEFORE, QUARTERS_AFTER = 7, 1
 QUARTER_BY_PLAN_BEFORE = {
     "starter": Score(100, 60, 40, 30.0),  # 200 answers a quarter
     "growth": Score(166, 64, 58, 37.5),  # 288: 108 / 288
@@ -75,38 +75,42 @@ QUARTER_BY_PLAN_BEFORE = {
 }
 QUARTER_BY_PLAN_AFTER = {
     **QUARTER_BY_PLAN_BEFORE,
-    "starter": Score(60, 40, 100, -20.0),  # the fall: 50 points
+    "starter": Score(20, 20, 160, -70.0),  # the fall: 100 points
 }
 QUARTER_BEFORE = Score(444, 172, 134, 310 / 7.5)  # 750 answers: 41.33
-QUARTER_AFTER = Score(404, 152, 194, 28.0)  # 750 answers: 210 / 7.5
+QUARTER_AFTER = Score(364, 132, 254, 110 / 7.5)  # 750 answers: 14.67
 RELATIONAL_BY_PLAN = {
-    "starter": Score(720, 440, 440, 17.5),  # 6 x (100, 60, 40) + 2 x (60, 40, 100); 280 / 16
+    "starter": Score(720, 440, 440, 17.5),  # 7 x (100, 60, 40) + (20, 20, 160); 280 / 16
     "growth": Score(1328, 512, 464, 37.5),  # 8 x (166, 64, 58)
     "enterprise": Score(1376, 360, 264, 55.6),  # 8 x (172, 45, 33)
     UNKNOWN: Score(48, 24, 24, 25.0),  # 8 x (6, 3, 3)
 }
 RELATIONAL_BY_YEAR = {
     2024: Score(1776, 688, 536, 124 / 3),  # 4 quarters before: 1240 / 30 = 41.33
-    2025: Score(1696, 648, 656, 104 / 3),  # 2 before, 2 after: 1040 / 30 = 34.67
+    2025: Score(1696, 648, 656, 104 / 3),  # 3 before, 1 after: 1040 / 30 = 34.67
 }
+# The last quarter against the one before: plans keep their shares, so that all of the change is
+# rate and none is mix, and all of it is of starter: 200 / 750 of -100 points.
+FALL = QUARTER_AFTER.nps - QUARTER_BEFORE.nps  # -26.67
 # Answers at 2025-01-01 00:30 in Brussels, still 2024 in UTC: they belong to 2025.
 RELATIONAL_AFTER_MIDNIGHT = 12
 
 # --- 3. churn within 180 days, over relational answers ------------------------------------------
 # An answer is at risk if its customer is in the CRM and had not left. Observed: its 180 days are
-# over at as_of, which holds for every quarter before the price rise and for none after it.
+# over at as_of, which holds for the first six quarters and for neither of the last two.
 #   promoters   6 x 444 = 2664 - 36 (6 x 6 without a CRM customer) - 28 after churn = 2600
 #   passives    6 x 172 = 1032 - 18                                - 14             = 1000
 #   detractors  6 x 134 =  804 - 18                                - 36             =  750
 
 CHURN_WINDOW = 180
+QUARTERS_OBSERVED = 6
 CHURN_180 = {
     "promoter": Churn(2600, 104, 0.04),
     "passive": Churn(1000, 100, 0.10),
     "detractor": Churn(750, 225, 0.30),
     "no_response": Churn(4800, 720, 0.15),  # 6 quarters x 800 unanswered invitations
 }
-# Their window is not over: (404 x 2 - 12 - 8), (152 x 2 - 6 - 6), (194 x 2 - 6 - 8).
+# Their window is not over: (444 + 364 - 12 - 8), (172 + 132 - 6 - 6), (134 + 254 - 6 - 8).
 CENSORED_180 = {"promoter": 788, "passive": 292, "detractor": 374}  # 1,454 answers
 CENSORED_180_NO_RESPONSE = 1604  # 2 x 800, and the 4 that were "answered" before they were sent
 # Of the censored, those whose customer is already seen to leave: for curves, not for rates.

@@ -70,12 +70,13 @@ def test_relational_by_plan(tables, plan):
     assert found == scored(truths.RELATIONAL_BY_PLAN[plan])
 
 
+QUARTERS_OF_PLANS = truths.QUARTER_BY_PLAN_BEFORE, truths.QUARTER_BY_PLAN_AFTER
 QUARTERS = [date(year, month, 1) for year in (2024, 2025) for month in (1, 4, 7, 10)]
 
 
 @pytest.mark.parametrize("number", range(8))
 def test_every_quarter_and_the_price_rise(tables, number):
-    """From the third quarter of 2025 on plan starter falls by 50 points, and nothing else does."""
+    """In the last quarter plan starter falls by 100 points, and nothing else does."""
     is_before = number < truths.QUARTERS_BEFORE
     when = f"time_grain = 'quarter' and period_start = date '{QUARTERS[number]}' and {RELATIONAL}"
     total = truths.QUARTER_BEFORE if is_before else truths.QUARTER_AFTER
@@ -420,6 +421,17 @@ def test_the_summary_gives_the_checks_the_score_and_the_places(sample_run, root,
             from marts.fct_nps_responses where {RELATIONAL} group by voice_key
         )
         """,
+    )
+    before, after = truths.QUARTER_BEFORE, truths.QUARTER_AFTER
+    starter = [quarter["starter"] for quarter in QUARTERS_OF_PLANS]
+    change = run.shown("Change")
+    assert change.startswith(
+        f"{truths.FALL:+.1f} points from 2025 Q3 ({before.nps:.1f}, 750 customers) "
+        f"to 2025 Q4 ({after.nps:.1f}, 750 customers); p < 0.001: real"
+    )
+    assert (
+        f"plan = starter made {truths.FALL:+.1f}: its score went from {starter[0].nps:.1f} "
+        f"to {starter[1].nps:.1f}" in change
     )
     line = f"region = east: {own:.1f} against {rest:.1f}, {own - rest:+.1f} points"
     assert line in run.shown("Segments")

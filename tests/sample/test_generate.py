@@ -175,6 +175,10 @@ def test_only_starter_falls_after_the_price_rise(relational, plan):
     assert counted(here) == truths.RELATIONAL_BY_PLAN[plan]
     quarters = here.groupby(["year", "quarter"])
     assert len(quarters) == truths.QUARTERS_BEFORE + truths.QUARTERS_AFTER
+    share = truths.QUARTER_BY_PLAN_AFTER["starter"].responses / truths.QUARTER_AFTER.responses
+    assert share * (
+        truths.QUARTER_BY_PLAN_AFTER["starter"].nps - truths.QUARTER_BY_PLAN_BEFORE["starter"].nps
+    ) == pytest.approx(truths.FALL)
     for number, (_, quarter) in enumerate(quarters):
         is_before = number < truths.QUARTERS_BEFORE
         expected = truths.QUARTER_BY_PLAN_BEFORE if is_before else truths.QUARTER_BY_PLAN_AFTER
