@@ -13,9 +13,10 @@ import random
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sample import crm, money, surveys
-from sample.answers import plan_csat, plan_relational, plan_transactional
+from sample import crm, helpdesk, money, surveys
+from sample.answers import plan_csat, plan_transactional
 from sample.people import make_customers
+from sample.relational import plan_relational
 
 if TYPE_CHECKING:
     from orchestration.workspace.model import Workspace
@@ -55,8 +56,8 @@ def _deliveries(seed: int) -> dict[str, dict[str, bytes]]:
         },
         "intercept": surveys.intercept_responses(rng, transactional, customers),
         "helpdesk": {
-            **surveys.helpdesk_csat(rng, csat, customers),
-            "tickets.csv": surveys.helpdesk_tickets(rng, customers, answers),
+            **helpdesk.helpdesk_csat(rng, csat, customers),
+            "tickets.csv": helpdesk.helpdesk_tickets(rng, customers, answers),
         },
     }
 

@@ -1,4 +1,4 @@
-"""The survey tools' deliveries: pulse (JSON lines), intercept (CSV), helpdesk (TSV).
+"""The survey tools' deliveries: pulse (JSON lines) and intercept (CSV).
 
 Every accepted answer is delivered, some of them late, corrected or twice; what is not accepted is
 added to them as ``truths.BAD_ROWS`` says, row by row.
@@ -19,7 +19,6 @@ from sample.clock import (
     QUARTER_STARTS,
     QUARTERS,
     epoch,
-    iso_offset,
     iso_utc,
     slashed,
     stamp_of,
@@ -35,7 +34,7 @@ _SKIPPED_HOUR = "31/03/2024 02:30"
 _NO_SUCH_DAY = "31/02/2025 10:00"
 
 
-class _Strays:
+class Strays:
     """Answers that are not among the accepted: rows to delete, to contest or to refuse."""
 
     def __init__(self, rng: random.Random, customers: list[Customer], prefix: str) -> None:
@@ -65,7 +64,7 @@ class _Strays:
         )
 
 
-def _bad_score(kind: str) -> str | None:
+def bad_score(kind: str) -> str | None:
     """The score's text that a kind of bad row has; None: the kind is of something else."""
     if not kind.startswith("score "):
         return None
@@ -73,7 +72,7 @@ def _bad_score(kind: str) -> str | None:
     return "" if text == "empty" else text
 
 
-def _later(rng: random.Random, answer: Answer) -> Answer:
+def later(rng: random.Random, answer: Answer) -> Answer:
     """The answer with a newer version, some hours later on the same day."""
     return replace(answer, updated=answer.stamp + rng.randrange(600, 3 * 3600))
 
@@ -122,11 +121,11 @@ def _pulse(answer: Answer, **changed: object) -> str:
 
 
 def _pulse_bad(
-    rng: random.Random, strays: _Strays, kind: str, quarter: int, invitations: list[Invitation]
+    rng: random.Random, strays: Strays, kind: str, quarter: int, invitations: list[Invitation]
 ) -> list[str]:
     """The line (two for a conflict) of one bad row."""
     answer = strays.make(quarter)
-    score = _bad_score(kind)
+    score = bad_score(kind)
     if score is not None:
         made = [_pulse(replace(answer, score=score))]
     elif kind == "invalid json":
@@ -134,7 +133,7 @@ def _pulse_bad(
     elif kind == "conflict":
         made = [_pulse(answer), _pulse(replace(answer, score="2"))]
     elif kind == "before sent":
-        made = [_pulse(replace(answer, invitation_id=_asked_later(answer, invitations)))]
+        made = [_pulse(replace(answer, invitation_id=_askedlater(answer, invitations)))]
     else:
         made = [
             {
@@ -150,7 +149,7 @@ def _pulse_bad(
     return made
 
 
-def _asked_later(answer: Answer, invitations: list[Invitation]) -> str:
+def _askedlater(answer: Answer, invitations: list[Invitation]) -> str:
     """An invitation sent days after the answer that names it."""
     invitation = Invitation(
         f"inv-{len(invitations) + 1:05d}",
@@ -164,7 +163,7 @@ def _asked_later(answer: Answer, invitations: list[Invitation]) -> str:
 
 
 def _pulse_quarter(
-    rng: random.Random, answers: list[Answer], quarter: int, strays: _Strays
+    rng: random.Random, answers: list[Answer], quarter: int, strays: Strays
 ) -> tuple[list[str], list[str]]:
     """One quarter's answers: the lines of its own file, and those that come with the next."""
     per_quarter = dict(truths.PULSE_PER_QUARTER)
@@ -187,7 +186,7 @@ def _pulse_quarter(
     ):
         for answer in take(kind):
             old_lines.append(_pulse(another_version(rng, answer)))
-            new_lines.append(_pulse(_later(rng, answer)))
+            new_lines.append(_pulse(later(rng, answer)))
     for kind, old_lines, new_lines in (
         ("deleted next", here, following),
         ("deleted before", following, here),
@@ -195,7 +194,7 @@ def _pulse_quarter(
         for _ in range(per_quarter[kind]):
             answer = strays.make(quarter)
             old_lines.append(_pulse(replace(answer, updated=answer.stamp)))
-            new_lines.append(_pulse(_later(rng, replace(answer, is_deleted=True))))
+            new_lines.append(_pulse(later(rng, replace(answer, is_deleted=True))))
     twice = [_pulse(answer) for answer in take("duplicate")]
     here += twice + twice + [_pulse(answer) for answer in pending]
     return here, following
@@ -209,7 +208,7 @@ def pulse_responses(
 ) -> Files:
     """The relational answers; adds the invitations that bad rows refer to."""
     _normalise_some(rng, answers, "pulse")
-    strays = _Strays(rng, customers, "px")
+    strays = Strays(rng, customers, "px")
     by_quarter: dict[int, list[Answer]] = defaultdict(list)
     for answer in answers:
         by_quarter[answer.quarter].append(answer)
@@ -334,10 +333,10 @@ def _intercept(answer: Answer, **changed: str) -> dict[str, str]:
 
 
 def _intercept_bad(
-    kind: str, quarter: int, strays: _Strays, header: tuple[str, ...]
+    kind: str, quarter: int, strays: Strays, header: tuple[str, ...]
 ) -> list[dict[str, str] | str]:
     answer = strays.make(quarter)
-    score = _bad_score(kind)
+    score = bad_score(kind)
     if score is not None:
         return [_intercept(replace(answer, score=score))]
     if kind == "conflict":
@@ -359,7 +358,7 @@ def _intercept_bad(
 
 
 def _intercept_quarter(
-    rng: random.Random, answers: list[Answer], quarter: int, strays: _Strays
+    rng: random.Random, answers: list[Answer], quarter: int, strays: Strays
 ) -> tuple[list[dict[str, str] | str], list[dict[str, str] | str]]:
     per_quarter = truths.INTERCEPT_PER_QUARTER
     pending = list(answers)
@@ -371,11 +370,11 @@ def _intercept_quarter(
         answer = pending.pop()
         here += [
             _intercept(replace(another_version(rng, answer), updated=0)),
-            _intercept(_later(rng, answer)),
+            _intercept(later(rng, answer)),
         ]
     for _ in range(per_quarter["deleted here"]):
         answer = strays.make(quarter)
-        here += [_intercept(answer), _intercept(_later(rng, replace(answer, is_deleted=True)))]
+        here += [_intercept(answer), _intercept(later(rng, replace(answer, is_deleted=True)))]
     for _ in range(per_quarter["duplicate"]):
         here += [_intercept(pending.pop())] * 2
     return here + [_intercept(answer) for answer in pending], following
@@ -386,7 +385,7 @@ def intercept_responses(
 ) -> Files:
     """The transactional answers, and an error page where a table should be."""
     _normalise_some(rng, answers, "intercept")
-    strays = _Strays(rng, customers, "tz")
+    strays = Strays(rng, customers, "tz")
     by_quarter: dict[int, list[Answer]] = defaultdict(list)
     for answer in answers:
         by_quarter[answer.quarter].append(answer)
@@ -420,82 +419,3 @@ def intercept_responses(
         b"<body><h1>504 Gateway Time-out</h1><p>Please try again later.</p></body></html>"
     )
     return files
-
-
-# --- helpdesk: TSV, yearly ----------------------------------------------------------------------
-
-
-def helpdesk_csat(rng: random.Random, answers: list[Answer], customers: list[Customer]) -> Files:
-    """Satisfaction on 1-5; the tool's upgrade of 2025 changed how it writes times."""
-    strays = _Strays(rng, customers, "cz")
-    header = ("id", "rating", "given", "customer", "mail", "lang", "remark")
-    files = {}
-    for year, write in (("2024", iso_offset), ("2025", slashed)):
-
-        def row(answer: Answer, rating: str = "", write=write) -> tuple[str, ...]:
-            return (
-                *(answer.response_id, rating or answer.score, write(answer.stamp)),
-                *(answer.person_id, answer.email, answer.language, answer.comment),
-            )
-
-        first = 0 if year == "2024" else 4
-        rows: list[Row] = [row(a) for a in answers if a.quarter // 4 == first // 4]
-        rows += rows[: truths.CSAT_DUPLICATES]
-        name = f"csat_{year}.tsv"
-        for kind, count in truths.BAD_ROWS["helpdesk", "survey_responses", name].items():
-            for number in range(count):
-                stray = strays.make(first + number)
-                score = _bad_score(kind)
-                if score is None:  # missing id
-                    rows.append(row(replace(stray, response_id="", score="4")))
-                else:
-                    rows.append(row(replace(stray, score=score)))
-        rng.shuffle(rows)
-        files[name] = table(header, rows, delimiter="\t", encoding="cp1252")
-    return files
-
-
-def helpdesk_tickets(
-    rng: random.Random, customers: list[Customer], relational: list[Answer]
-) -> bytes:
-    """6,000 tickets; a third of them of people who gave a bad answer soon after."""
-    unhappy = [a for a in relational if a.nps_class == "detractor" and a.customer]
-    rows: list[Row] = []
-    while len(rows) < 6000:
-        if len(rows) % 3 == 0:
-            answer = rng.choice(unhappy)
-            customer, day = answer.customer, answer.day - rng.randrange(1, 40)
-        else:
-            customer = rng.choice(customers)
-            day = rng.randrange(QUARTER_STARTS[0], QUARTER_ENDS[_LAST] - 1)
-        if customer is None or day < QUARTER_STARTS[0] or not customer.is_with_us(day):
-            continue
-        opened = daytime(rng, day)
-        closed = opened + rng.randrange(1800, 12 * DAY)
-        is_closed = closed // DAY < QUARTER_ENDS[_LAST] - 1
-        rows.append(
-            (
-                f"T{len(rows) + 1:05d}",
-                customer.customer_id,
-                iso_offset(opened),
-                iso_offset(closed) if is_closed else "",
-                rng.choice(("low", "normal", "normal", "high")),
-                rng.choice(("billing", "bug", "delivery", "question")),
-                rng.choice(("", "", "good", "bad")) if is_closed else "",
-            )
-        )
-    at = "2025-05-05T10:00:00+02:00"
-    bad: dict[str, Row] = {
-        "missing id": ("", "C00100", at, "", "low", "bug", ""),
-        "missing customer": ("T9999", "", at, "", "low", "bug", ""),
-    }
-    kinds = truths.BAD_ROWS["helpdesk", "support_tickets", "tickets.csv"]
-    for kind, count in kinds.items():
-        for number in range(count):
-            stray = list(bad[kind])
-            stray[0] = f"{stray[0]}{number}" if stray[0] else ""
-            stray[5] = ("bug", "question")[number]
-            scatter(rng, rows, [stray])
-    return table(
-        ("ticket", "customer", "opened", "closed", "priority", "category", "satisfaction"), rows
-    )

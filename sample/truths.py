@@ -1,11 +1,8 @@
 """What is true of the sample, whatever computes it.
 
 These are the generator's inputs, not its results: every figure is a quota that the generator fills
-exactly, for any seed; chance decides only who fills it. Nothing here is read from the warehouse,
-and ``tests/sample`` proves each truth from the delivered files with pandas alone.
-
-NPS = 100 (promoters - detractors) / answers; classes 0-6, 7-8, 9-10. The workspace: as_of
-2025-12-31, business zone Europe/Brussels, currency EUR, segments region and plan.
+exactly, for any seed; chance decides only who fills it. ``tests/sample`` proves each truth from the
+delivered files with pandas alone.
 """
 
 from __future__ import annotations

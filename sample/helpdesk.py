@@ -1,0 +1,98 @@
+"""The helpdesk's deliveries: satisfaction scores (TSV, yearly) and tickets."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+from sample import truths
+from sample.answers import Answer, daytime
+from sample.clock import (
+    DAY,
+    QUARTER_ENDS,
+    QUARTER_STARTS,
+    QUARTERS,
+    iso_offset,
+    slashed,
+)
+from sample.people import Customer
+from sample.surveys import Files, Strays, bad_score
+from sample.tables import Row, scatter, table
+
+_LAST = len(QUARTERS) - 1
+
+
+def helpdesk_csat(rng: random.Random, answers: list[Answer], customers: list[Customer]) -> Files:
+    """Satisfaction on 1-5; the tool's upgrade of 2025 changed how it writes times."""
+    strays = Strays(rng, customers, "cz")
+    header = ("id", "rating", "given", "customer", "mail", "lang", "remark")
+    files = {}
+    for year, write in (("2024", iso_offset), ("2025", slashed)):
+
+        def row(answer: Answer, rating: str = "", write=write) -> tuple[str, ...]:
+            return (
+                *(answer.response_id, rating or answer.score, write(answer.stamp)),
+                *(answer.person_id, answer.email, answer.language, answer.comment),
+            )
+
+        first = 0 if year == "2024" else 4
+        rows: list[Row] = [row(a) for a in answers if a.quarter // 4 == first // 4]
+        rows += rows[: truths.CSAT_DUPLICATES]
+        name = f"csat_{year}.tsv"
+        for kind, count in truths.BAD_ROWS["helpdesk", "survey_responses", name].items():
+            for number in range(count):
+                stray = strays.make(first + number)
+                score = bad_score(kind)
+                if score is None:  # missing id
+                    rows.append(row(replace(stray, response_id="", score="4")))
+                else:
+                    rows.append(row(replace(stray, score=score)))
+        rng.shuffle(rows)
+        files[name] = table(header, rows, delimiter="\t", encoding="cp1252")
+    return files
+
+
+def helpdesk_tickets(
+    rng: random.Random, customers: list[Customer], relational: list[Answer]
+) -> bytes:
+    """6,000 tickets; a third of them of people who gave a bad answer soon after."""
+    unhappy = [a for a in relational if a.nps_class == "detractor" and a.customer]
+    rows: list[Row] = []
+    while len(rows) < 6000:
+        if len(rows) % 3 == 0:
+            answer = rng.choice(unhappy)
+            customer, day = answer.customer, answer.day - rng.randrange(1, 40)
+        else:
+            customer = rng.choice(customers)
+            day = rng.randrange(QUARTER_STARTS[0], QUARTER_ENDS[_LAST] - 1)
+        if customer is None or day < QUARTER_STARTS[0] or not customer.is_with_us(day):
+            continue
+        opened = daytime(rng, day)
+        closed = opened + rng.randrange(1800, 12 * DAY)
+        is_closed = closed // DAY < QUARTER_ENDS[_LAST] - 1
+        rows.append(
+            (
+                f"T{len(rows) + 1:05d}",
+                customer.customer_id,
+                iso_offset(opened),
+                iso_offset(closed) if is_closed else "",
+                rng.choice(("low", "normal", "normal", "high")),
+                rng.choice(("billing", "bug", "delivery", "question")),
+                rng.choice(("", "", "good", "bad")) if is_closed else "",
+            )
+        )
+    at = "2025-05-05T10:00:00+02:00"
+    bad: dict[str, Row] = {
+        "missing id": ("", "C00100", at, "", "low", "bug", ""),
+        "missing customer": ("T9999", "", at, "", "low", "bug", ""),
+    }
+    kinds = truths.BAD_ROWS["helpdesk", "support_tickets", "tickets.csv"]
+    for kind, count in kinds.items():
+        for number in range(count):
+            stray = list(bad[kind])
+            stray[0] = f"{stray[0]}{number}" if stray[0] else ""
+            stray[5] = ("bug", "question")[number]
+            scatter(rng, rows, [stray])
+    return table(
+        ("ticket", "customer", "opened", "closed", "priority", "category", "satisfaction"), rows
+    )
