@@ -1,4 +1,4 @@
-"""What must hold where data comes in and where it leaves: the suites, and how they are run.
+"""The rules for data that comes in and for tables that leave: the suites, and how they run.
 
 ``suites/`` holds the checks as plain data, ``validate`` runs them with Great Expectations.
 Importing this package costs nothing: Great Expectations is imported only by ``validate``.
@@ -29,14 +29,18 @@ class Check:
             scope ``rows``, ``{batch}`` is what is looked at and ``{rest}`` what is not: nothing,
             where everything is new.
         type: Great Expectations' name of the expectation, in snake case.
-        severity: ``critical`` keeps the tables from being published, ``warning`` is only told.
+        severity: ``critical`` keeps the tables from being published, ``warning`` is only reported.
         scope: ``rows`` where nothing but a row itself can make it break the rule: a table of which
             few rows are new is looked at where it is new. ``table`` where other rows, other tables
             or the day can, as in sums: the whole table is looked at each time.
-        measure: optional query of one row of named numbers over ``{batch}``, told beside the
-            outcome. Never of cell values: only numbers are taken over.
-        shared: queries of what several checks of the table read, by name; ``{name}`` in the query.
-            It is made once for them all.
+        measure: optional query of one row of named numbers over ``{batch}``, reported beside the
+            outcome. Never of cell values: only numbers are kept.
+        explain: optional query that runs only if the check fails and says where: names of the
+            project's or the workspace's own (sources, entities, reasons, columns), and last the
+            number of what the column is called, such as ``rows``. ``{failing}`` is the rows that
+            break the rule, ``{batch}`` the whole table.
+        shared: queries that several checks of the table read, by name; ``{name}`` in the query.
+            Each is evaluated once for all of them.
     """
 
     name: str
@@ -46,20 +50,23 @@ class Check:
     severity: Severity = "critical"
     scope: Scope = "table"
     measure: str | None = None
+    explain: str | None = None
     shared: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What came of one check.
+    """The outcome of one check.
 
     Attributes:
         table: the table's name, without its schema.
         check: the check.
-        success: whether it holds. A check that could not be evaluated does not hold.
+        success: whether it passed. A check that could not be evaluated failed.
         observed: numbers only: ``unexpected_rows`` where rows are counted, and the measure's.
         seconds: how long it took.
         error: why it could not be evaluated, in one line without any cell's value; else None.
+        where: of a failed check what its ``explain`` found, most first: each a line of names and
+            a number, such as ``crm/customers: wrong_width: 3 rows``.
     """
 
     table: str
@@ -68,6 +75,7 @@ class CheckResult:
     observed: Outcome = field(default_factory=dict)
     seconds: float = 0.0
     error: str | None = None
+    where: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -93,6 +101,8 @@ def no_rows(
     severity: Severity = "critical",
     scope: Scope = "table",
     measure: str | None = None,
+    explain: str | None = None,
+    by: str | None = None,
     shared: Mapping[str, str] | None = None,
 ) -> Check:
     """The usual check: a query of the rows that break a rule must return none.
@@ -100,16 +110,24 @@ def no_rows(
     Args:
         name: the check's name.
         query: DuckDB's SQL with ``{batch}`` for the table, see ``Check``. Other braces need no
-            doubling; it must not end in a remark.
-        why: what holds, in one sentence.
+            doubling; it must not end in a comment.
+        why: the rule, in one sentence.
         severity: whether a failure blocks publishing.
-        scope: whether new rows are enough to look at, see ``Check``.
+        scope: whether it is enough to look at new rows, see ``Check``.
         measure: optional query of one row of named numbers, see ``Check``.
+        explain: optional query that says where the rule is broken, see ``Check``.
+        by: instead of ``explain``: columns of the query by which its rows are counted.
         shared: queries that other checks of the table read, too, see ``Check``.
     """
-    kwargs = {"unexpected_rows_query": query}
     return Check(
-        name, why, kwargs, severity=severity, scope=scope, measure=measure, shared=shared or {}
+        name,
+        why,
+        {"unexpected_rows_query": query},
+        severity=severity,
+        scope=scope,
+        measure=measure,
+        explain=f"select {by}, count(*) as rows from {{failing}} group by all" if by else explain,
+        shared=shared or {},
     )
 
 

@@ -21,9 +21,10 @@ from typing import Any
 
 from expectations import NO_ROWS, Check, CheckResult, query_on
 from orchestration.core.duckdb_session import safe_reason
-from orchestration.core.sql import literal
 
 Suites = Mapping[str, Sequence[Check]]
+
+MOST_EXPLAINED = 10
 
 
 def validate(
@@ -32,7 +33,7 @@ def validate(
     schema: str,
     *,
     setup: Sequence[str] = (),
-    touched: Mapping[str, str] | None = None,
+    changed: Mapping[str, str] | None = None,
     results: Path | None = None,
 ) -> list[CheckResult]:
     """Evaluate suites against the tables of one schema.
@@ -43,9 +44,9 @@ def validate(
         suites: the checks of each table, by the table's name.
         schema: the schema that holds the tables.
         setup: statements run first, in the same connection.
-        touched: of tables whose rows are new only in part the condition, over their columns, that
-            holds for the new ones: checks of scope ``rows`` look at no others. None, or a table
-            that it does not name: every row is new.
+        changed: of tables that changed in part the condition, over their columns, of the changed
+            rows: checks of scope ``rows`` look at no others. None, or a table that it does not
+            name: every row is new.
         results: a JSON file to write the results to; its folder is made. None writes nothing.
 
     Returns:
@@ -62,32 +63,11 @@ def validate(
         found = [
             result
             for table, checks in suites.items()
-            for result in _table(source, table, checks, (touched or {}).get(table))
+            for result in _table(source, table, checks, (changed or {}).get(table))
         ]
     if results is not None:
         _write(results, schema, found)
     return found
-
-
-def lake_views(lake: Path) -> list[str]:
-    """The statements that make schema ``raw`` of views over a lake, as the warehouse has them.
-
-    Args:
-        lake: the workspace's folder ``lake``.
-
-    Returns:
-        DDL for ``validate(None, …, setup=…)``.
-    """
-    from orchestration.workspace.entities import ENTITIES, SETTINGS_TABLES
-
-    globs = {name: f"raw/{name}/*.parquet" for name in ENTITIES}
-    globs |= {"files": "manifest/files.parquet", "rejected_rows": "rejected/**/*.parquet"}
-    globs |= {"published_figures": "ledger/published_figures.parquet"}
-    globs |= {name: f"settings/{name}.parquet" for name in SETTINGS_TABLES}
-    return ["create schema raw"] + [
-        f"create view raw.{name} as select * from read_parquet({literal(lake / glob)})"
-        for name, glob in globs.items()
-    ]
 
 
 # --- Great Expectations -----------------------------------------------------------------------
@@ -166,7 +146,7 @@ def _table(
     part, error = None, None
     if condition is not None and any(check.scope == "rows" for check in checks):
         try:
-            part = _touched(source, table, condition)
+            part = _changed(source, table, condition)
         except Exception as raised:
             error = safe_reason(str(_of_duckdb(raised)), type(raised).__name__)
     name = whole.data_asset.qualified_name
@@ -183,6 +163,11 @@ def _table(
             result = _evaluate(part, table, check, rest, shared)
         if check.measure:
             result = replace(result, observed={**result.observed, **_measure(whole, check.measure)})
+        if check.explain and not result.success and not result.error:
+            is_partial = condition is not None and check.scope == "rows"
+            rows = f"(select * from {name} where {condition})" if is_partial else name
+            failing = query_on(check, rows, rest if is_partial else None, shared)
+            result = replace(result, where=_explain(whole, check.explain, failing))
         yield replace(result, seconds=round(time.perf_counter() - start, 4))
 
 
@@ -192,14 +177,14 @@ def _batch(asset: Any) -> Any:
     return asset.get_batch(asset.build_batch_request())
 
 
-def _touched(source: Any, table: str, condition: str) -> Any:
-    """A batch of a table's new rows: a table of them, as several checks look at the same.
+def _changed(source: Any, table: str, condition: str) -> Any:
+    """A batch of a table's changed rows, kept as a temporary table for the checks that share it.
 
-    It lies in DuckDB's schema of temporary tables, which a database opened for reading has, too.
+    A database that is opened for reading has temporary tables, too.
     """
     _keep(source, table, f'select * from {source.schema_}."{table}" where {condition}')
     query = f'SELECT * FROM temp.main."{table}"'
-    return _batch(source.add_query_asset(name=f"touched {table}", query=query))
+    return _batch(source.add_query_asset(name=f"changed {table}", query=query))
 
 
 def _keep(source: Any, name: str, query: str) -> None:
@@ -285,6 +270,39 @@ def _measure(batch: Any, query: str) -> dict[str, int | float]:
     }
 
 
+def _explain(batch: Any, query: str, failing: str) -> tuple[str, ...]:
+    """The lines of a failed check's explanation, the largest number first.
+
+    Whatever goes wrong here is said in the line: an explanation never changes an outcome.
+
+    Args:
+        batch: the whole table.
+        query: the check's ``explain``.
+        failing: the query of the rows that break the rule.
+    """
+    try:
+        query = query.replace("{failing}", f"({failing})")
+        query = query.replace("{batch}", batch.data_asset.qualified_name)
+        with batch.datasource.get_engine().connect() as connection:
+            found = connection.exec_driver_sql(query)
+            unit = list(found.keys())[-1]
+            rows = sorted(found.fetchall(), key=lambda row: (-row[-1], *map(str, row)))
+    except Exception as error:
+        reason = safe_reason(str(_of_duckdb(error)), type(error).__name__)
+        return (f"the explanation {reason}",)
+    lines = [_where(row, unit) for row in rows[:MOST_EXPLAINED]]
+    if len(rows) > MOST_EXPLAINED:
+        lines.append(f"and {len(rows) - MOST_EXPLAINED:,} more")
+    return tuple(lines)
+
+
+def _where(row: Sequence[Any], unit: str) -> str:
+    """One line of an explanation: its names, and how many of the unit."""
+    *names, number = row
+    shown = ": ".join("(unknown)" if name is None else str(name) for name in names)
+    return f"{shown}: {number:,} {unit.removesuffix('s') if number == 1 else unit}"
+
+
 def _exception_message(info: Mapping[str, Any]) -> str | None:
     """The message of what Great Expectations caught: of the expectation, or of one metric of it."""
     infos = [info] if "raised_exception" in info else list(info.values())
@@ -323,6 +341,7 @@ def _write(path: Path, schema: str, results: Sequence[CheckResult]) -> None:
                 "observed": dict(result.observed),
                 "seconds": result.seconds,
                 "error": result.error,
+                "where": list(result.where),
                 "why": result.check.why,
             }
             for result in results

@@ -8,7 +8,7 @@ import dagster as dg
 from orchestration.lake.assets import ingest_assets, lake_assets
 from orchestration.publish.assets import output_assets
 from orchestration.publish.lake_tables import write_lake_tables
-from orchestration.quality.gate import mart_checks, raw_checks
+from orchestration.quality.assets import mart_checks, raw_checks
 from orchestration.schedules import daily, full_refresh, landing, refresh, with_freshness
 from orchestration.warehouse.assets import dbt_models
 from orchestration.workspace.current import current_workspace

@@ -1,4 +1,4 @@
-"""What the suites of the marts have in common: keys, e-mail addresses, scores with their counts."""
+"""What the suites of the marts share: keys, e-mail addresses, scores, corrected p-values."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from expectations import Check, Scope, Severity, no_rows
 
 # Figures are compared up to what the order of floating-point additions may change.
 TOLERANCE = 1e-6
+# What looks like an e-mail anywhere in a text.
+EMAIL = r"[^@\s]@[^@\s]+[.][A-Za-z]"
 
 
 def keys(
@@ -54,7 +56,7 @@ def no_emails(*free_of_text: str, severity: Severity = "critical") -> Check:
     """No cell looks like an e-mail; columns that cannot hold one are left out for speed.
 
     A condition on ``columns(*)`` holds for a row if it holds for every column: so the clean rows
-    are counted, and the others are what is left.
+    are counted, and the rest break the rule.
     """
     exclude = f"exclude ({', '.join(free_of_text)})" if free_of_text else ""
     cell = f"columns(* {exclude})::varchar"
@@ -67,7 +69,7 @@ def no_emails(*free_of_text: str, severity: Severity = "critical") -> Check:
                 select count(*) from {{batch}}
                 where case
                     when contains({cell}, '@')
-                        then not regexp_matches({cell}, '[^@\\s]@[^@\\s]+[.][A-Za-z]')
+                        then not regexp_matches({cell}, '{EMAIL}')
                     else true
                 end
             )
@@ -75,6 +77,12 @@ def no_emails(*free_of_text: str, severity: Severity = "critical") -> Check:
         """,
         severity=severity,
         scope="rows",
+        explain=f"""
+        select column_name, count(*) as rows
+        from (select {cell} from {{batch}}) unpivot (cell for column_name in (columns(*)))
+        where regexp_matches(cell, '{EMAIL}')
+        group by column_name
+        """,
         why="Published tables hold no personal data: no text in them looks like an e-mail.",
     )
 
@@ -102,3 +110,58 @@ SCORES_WITH_COUNTS = no_rows(
     "within -100..100 and within its interval, and is NULL exactly where there is no answer or "
     "the cell is smaller than min_group_size.",
 )
+
+
+def p_value_is_wrong(root: str) -> str:
+    """A condition of rows whose p_value is not the normal distribution's for a |z|.
+
+    Birnbaum 1942 and Sampford 1953 bound the tail to a few percent, whatever computed it.
+    """
+    density = f"exp(-({root}) * ({root}) / 2) / sqrt(2 * pi())"
+    low = f"4 * {density} / (({root}) + sqrt(({root}) * ({root}) + 4))"
+    high = f"8 * {density} / (3 * ({root}) + sqrt(({root}) * ({root}) + 8))"
+    return f"""
+        t.p_value < {low} - {TOLERANCE} or t.p_value > {high} + {TOLERANCE}
+        or t.p_value < 0 or t.p_value > 1 + {TOLERANCE}"""
+
+
+def corrected(family: str) -> Check:
+    """p_adjusted recomputed by the definition of Benjamini and Hochberg, one family at a time."""
+    return no_rows(
+        "corrected",
+        f"""
+        with ranked as (
+            select
+                a.p_value,
+                {", ".join(f"a.{column}" for column in family.split(", "))},
+                count(*) as tests,
+                count(*) filter (b.p_value <= a.p_value) as place
+            from (select distinct p_value, {family} from {{batch}}) as a
+            inner join {{batch}} as b using ({family})
+            where a.p_value is not null and b.p_value is not null
+            group by a.p_value, {family}
+        )
+
+        select 1
+        from {{batch}} as t
+        cross join (
+            select value as level from seeds.assumptions where name = 'significance_level'
+        )
+        left join (
+            select
+                {family},
+                p_value,
+                tests,
+                min(p_value * tests / place) over (
+                    partition by {family} order by p_value desc
+                ) as p_adjusted
+            from ranked
+        ) as e using ({family}, p_value)
+        where (t.p_value is null) <> (t.p_adjusted is null)
+            or abs(t.p_adjusted - least(e.p_adjusted, 1)) > {TOLERANCE}
+            or (e.tests is not null and t.comparisons is distinct from e.tests)
+            or t.is_significant is distinct from (t.p_adjusted <= level)
+        """,
+        why="Every p-value is corrected for those of its family (Benjamini and Hochberg), and a "
+        "difference is called significant by the level of the seed assumptions.",
+    )

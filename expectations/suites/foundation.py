@@ -9,33 +9,12 @@ from __future__ import annotations
 
 from expectations import Check, no_rows
 from expectations.suites.common import SCORES_WITH_COUNTS, TOLERANCE, keys, no_emails
-from expectations.suites.raw import UNSETTLED
 
 _COUNTS = ("responses", "promoters", "passives", "detractors")
 
 
 _sums = ", ".join(f"sum({count}) as {count}" for count in _COUNTS)
 _differ = " or ".join(f"a.{count} is distinct from b.{count}" for count in _COUNTS)
-
-_FILE = "t.source = {0}.source and t.entity = {0}.entity and t.file_sha256 = {0}.file_sha256"
-
-_RATES = f"""
-    select
-        t.source,
-        t.entity,
-        sum(t.rows_quarantined - coalesce(e.expected, 0))
-            / nullif(sum(t.rows_delivered - coalesce(e.expected, 0)), 0) as rate
-    from {{batch}} as t
-    inner join raw.files as f on {_FILE.format("f")}
-    left join (
-        select source, entity, file_sha256, count(*) as expected
-        from restricted.quarantined_rows
-        -- an unanswered question, a test, a row of next month: kept out as they should be
-        where reason in (select reason from seeds.reject_reasons where not is_mistake)
-        group by all
-    ) as e on {_FILE.format("e")}
-    where f.status = 'loaded' or ({UNSETTLED})
-    group by t.source, t.entity"""
 
 _PERIOD_KEY = "time_grain, period_start, basis, metric, survey_type"
 _PERIOD_RULE = """
@@ -122,7 +101,7 @@ FOUNDATION: dict[str, tuple[Check, ...]] = {
         no_rows(
             "classes",
             """
-            select 1
+            select t.source
             from {batch} as t
             left join seeds.metric_scales as s
                 on t.metric = s.metric and t.scale = s.scale and t.score = s.score
@@ -131,6 +110,7 @@ FOUNDATION: dict[str, tuple[Check, ...]] = {
                 or t.contribution is distinct from s.contribution
             """,
             scope="rows",
+            by="source",
             why="Every score lies on its scale, and its class and contribution are those of the "
             "seed metric_scales.",
         ),
@@ -150,7 +130,7 @@ FOUNDATION: dict[str, tuple[Check, ...]] = {
                 from (select distinct responded_on from {batch}) as d cross join raw.workspace as w
             )
 
-            select 1
+            select t.source
             from {batch} as t left join days using (responded_on)
             where t.responded_at is null or days.responded_on is null
                 or t.responded_at >= days.as_of_at
@@ -162,6 +142,7 @@ FOUNDATION: dict[str, tuple[Check, ...]] = {
                 end
             """,
             scope="rows",
+            by="source",
             why="No answer is later than as_of, and its day is the business zone's.",
         ),
         no_rows(
@@ -194,6 +175,7 @@ FOUNDATION: dict[str, tuple[Check, ...]] = {
             select (select as_of_on from raw.workspace) - max(responded_on) as days_since_last
             from {batch}
             """,
+            explain="select source, count(*) as feeds from {failing} group by all",
             severity="warning",
             why="No source has been silent for longer than ever before: its feed may have stopped.",
         ),
@@ -442,67 +424,6 @@ FOUNDATION: dict[str, tuple[Check, ...]] = {
             """,
             scope="rows",
             why="Nothing is later than as_of_on: the last answer is the last one before it.",
-        ),
-    ),
-    "ingest_reconciliation": (
-        keys(
-            "balance",
-            "source, entity, file_sha256",
-            tables=f"full join raw.files as f on {_FILE.format('f')}",
-            also="""
-                t.rows_delivered is distinct from f.rows_delivered
-                or t.file_status is distinct from f.status
-                or t.rows_delivered is distinct from t.rows_accepted + t.rows_quarantined
-                    + t.rows_duplicate + t.rows_superseded + t.rows_deleted
-                or least(t.rows_accepted, t.rows_quarantined, t.rows_duplicate, t.rows_superseded,
-                    t.rows_deleted) < 0""",
-            scope="table",
-            why="Every delivered file is listed, and of its rows none was dropped in silence: "
-            "delivered = accepted + quarantined + duplicate + superseded + deleted.",
-        ),
-        no_rows(
-            "quarantine_rate",
-            f"select source from ({_RATES}) "
-            "where rate > (select max_quarantine_rate from raw.workspace)",
-            measure=f"select max(rate) as worst_rate from ({_RATES})",
-            why="Of every source's rows the share that was quarantined lies below "
-            "max_quarantine_rate; rows of the future and test answers are no mistakes.",
-        ),
-        no_emails("file_sha256", severity="warning"),
-    ),
-}
-
-RESTRICTED: dict[str, tuple[Check, ...]] = {
-    "quarantined_rows": (
-        no_rows(
-            "accounted",
-            f"""
-            select 1
-            from (
-                select
-                    source, entity, file_sha256,
-                    count(*) as kept,
-                    count(distinct row_number) as places
-                from {{batch}}
-                group by all
-            ) as t
-            full join (
-                select source, entity, file_sha256, rows_quarantined
-                from marts.ingest_reconciliation
-                where file_status = 'loaded' and rows_quarantined > 0
-            ) as r on {_FILE.format("r")}
-            where t.kept is distinct from r.rows_quarantined or t.places is distinct from t.kept
-            """,
-            why="Every quarantined row is kept once, with its place in the file it came from.",
-        ),
-        no_rows(
-            "reasons",
-            """
-            select 1 from {batch}
-            where reason is null or reason not in (select reason from seeds.reject_reasons)
-            """,
-            scope="rows",
-            why="Every quarantined row says why, in words that the seed reject_reasons explains.",
         ),
     ),
 }

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from expectations import Check
 from expectations.suites.asking import ASKING
-from expectations.suites.foundation import FOUNDATION, RESTRICTED
+from expectations.suites.foundation import FOUNDATION
 from expectations.suites.growth import GROWTH
 from expectations.suites.history import HISTORY
+from expectations.suites.reconciliation import RECONCILIATION, RESTRICTED
+from expectations.suites.retention import RETENTION
 from expectations.suites.scores import SCORES
 from expectations.suites.value import VALUE
 
@@ -14,9 +16,11 @@ __all__ = ["MARTS", "RESTRICTED"]
 
 MARTS: dict[str, tuple[Check, ...]] = {
     **FOUNDATION,
+    **RECONCILIATION,
     **SCORES,
     **ASKING,
     **HISTORY,
+    **RETENTION,
     **VALUE,
     **GROWTH,
 }

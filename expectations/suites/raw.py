@@ -1,14 +1,29 @@
 """The raw boundary: what arrived, before any model reads it.
 
 Two checks of each entity and five of the manifest. Bounds are the workspace's own
-(``raw.workspace``). Whether a cell can be read as what it should be is staging's to judge, row by
-row; here it is whether the delivery as a whole can be trusted.
+(``raw.workspace``). Staging decides row by row whether a cell can be read; these checks decide
+whether the delivery as a whole can be trusted.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Protocol
+
 from expectations import Check, no_rows
-from orchestration.workspace.entities import ENTITIES, Entity
+
+
+class Entity(Protocol):
+    """What the checks need to know of a canonical entity."""
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """The names of its columns."""
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """The names of the columns that every mapping must provide."""
+
 
 # A file that could not be read is settled once the same name was delivered again and loaded.
 UNSETTLED = """
@@ -30,7 +45,7 @@ FILES: tuple[Check, ...] = (
     no_rows(
         "accounted",
         """
-        select source from {batch}
+        select source, entity from {batch}
         where source is null or entity is null or file_sha256 is null or file_name is null
             or ingested_at is null or mapping_version is null
             or status is null or status not in ('loaded', 'quarantined')
@@ -39,8 +54,10 @@ FILES: tuple[Check, ...] = (
             or least(rows_loaded, rows_rejected, rows_blank) < 0
             or (status = 'quarantined' and rows_loaded > 0)
         union all
-        select source from {batch} group by source, entity, file_sha256 having count(*) > 1
+        select source, entity from {batch}
+        group by source, entity, file_sha256 having count(*) > 1
         """,
+        explain="select source, entity, count(*) as files from {failing} group by all",
         why="Every delivered file is listed once, and its rows are either loaded or rejected.",
     ),
     no_rows(
@@ -48,19 +65,33 @@ FILES: tuple[Check, ...] = (
         f"select source from ({_RATES}) "
         "where rate > (select max_quarantine_rate from raw.workspace)",
         measure=f"select max(rate) as worst_rate from ({_RATES})",
+        explain=f"""
+        select
+            f.source || '/' || f.entity as source,
+            coalesce(f.reason, 'rows of loaded files that could not be read') as reason,
+            sum(f.rows_rejected) as rows
+        from {{batch}} as f
+        inner join (
+            select source, entity from ({_RATES})
+            where rate > (select max_quarantine_rate from raw.workspace)
+        ) as over using (source, entity)
+        where f.rows_rejected > 0 and (f.status = 'loaded' or ({UNSETTLED}))
+        group by all
+        """,
         why="Of every source's rows the share that could not even be read as rows lies below "
         "max_quarantine_rate: above it the delivery is broken, and figures would miss people.",
     ),
     no_rows(
         "quarantined_files",
-        f"select file_sha256 from {{batch}} as f where {UNSETTLED}",
+        f"select source, entity, reason from {{batch}} as f where {UNSETTLED}",
+        explain="select source, entity, reason, count(*) as files from {failing} group by all",
         severity="warning",
-        why="No file waits for being mended and delivered again.",
+        why="No quarantined file waits to be fixed and delivered again.",
     ),
     no_rows(
         "drift",
         """
-        select source
+        select source, entity
         from (
             select
                 source,
@@ -68,7 +99,7 @@ FILES: tuple[Check, ...] = (
                 ingested_at,
                 file_name,
                 list_filter(
-                    from_json(warnings, '["VARCHAR"]'), lambda told: told like '%not mapped%'
+                    from_json(warnings, '["VARCHAR"]'), lambda warning: warning like '%not mapped%'
                 ) as unmapped
             from {batch}
             where status = 'loaded'
@@ -76,32 +107,37 @@ FILES: tuple[Check, ...] = (
         group by source, entity
         having len(list_filter(
             last(unmapped order by ingested_at, file_name),
-            lambda told: not list_contains(first(unmapped order by ingested_at, file_name), told)
+            lambda warning: not list_contains(
+                first(unmapped order by ingested_at, file_name), warning
+            )
         )) > 0
         """,
+        explain="select source, entity, count(*) as feeds from {failing} group by all",
         severity="warning",
-        why="The newest file of every source has no columns that its first one had not: what is "
-        "new may belong into the mapping.",
+        why="The newest file of every source has no columns that its first one did not have: a "
+        "new column may belong in the mapping.",
     ),
     no_rows(
         "delivered",
         """
-        select source from (select distinct source, entity from raw.mapped_columns) as declared
+        select source, entity
+        from (select distinct source, entity from raw.mapped_columns) as declared
         anti join (select source, entity from {batch} where status = 'loaded') as loaded
             using (source, entity)
         """,
+        explain="select source, entity, count(*) as feeds from {failing} group by all",
         severity="warning",
         why="Every declared source has delivered something that could be read.",
     ),
 )
 
 
-def _provenance(entity: Entity) -> Check:
+def _provenance(name: str) -> Check:
     return no_rows(
         "provenance",
-        # a file without rows shows in the total, which Parquet's own counts tell
+        # a file without rows shows in the total, which Parquet's own counts give
         f"""
-        select 1
+        select landed.source
         from (
             select
                 _source as source,
@@ -117,26 +153,27 @@ def _provenance(entity: Entity) -> Check:
         ) as landed
         left join (
             select source, file_sha256, rows_loaded from raw.files
-            where entity = '{entity.name}' and status = 'loaded' and rows_loaded > 0
+            where entity = '{name}' and status = 'loaded' and rows_loaded > 0
         ) as listed using (source, file_sha256)
         where landed.landed is distinct from listed.rows_loaded
             or places < landed.landed or untraceable > 0
         union all
-        select 1
-        from (select count(*) as landed from raw.{entity.name}) as landed
+        select 'all files'
+        from (select count(*) as landed from raw.{name}) as landed
         cross join (
             select coalesce(sum(rows_loaded), 0) as loaded from raw.files
-            where entity = '{entity.name}' and status = 'loaded'
+            where entity = '{name}' and status = 'loaded'
         ) as listed
         where landed <> loaded
         """,
         scope="rows",
+        explain="select source, count(*) as files from {failing} group by all",
         why="Every row names its source, file and place, no place twice; and each file has in the "
         "lake the rows that the manifest says, no fewer and not loaded twice.",
     )
 
 
-def _filled(entity: Entity) -> Check:
+def _filled(name: str, entity: Entity) -> Check:
     # a flag that no row carries is no mistake
     named = [column for column in entity.column_names if not column.startswith("is_")]
     columns = ", ".join(named)
@@ -162,17 +199,17 @@ def _filled(entity: Entity) -> Check:
 
         old as (
             select source from raw.files
-            where entity = '{entity.name}' and status = 'loaded' and rows_loaded > 0
+            where entity = '{name}' and status = 'loaded' and rows_loaded > 0
                 and file_sha256 not in (select file_sha256 from landed)
         )
 
-        select 1
+        select source, column_name
         from (
             select source, sum(delivered) as delivered, {sums}
             from landed where is_alive group by source
         ) unpivot (filled for column_name in ({columns}))
         join raw.mapped_columns as mapped using (source, column_name)
-        where mapped.entity = '{entity.name}'
+        where mapped.entity = '{name}'
             and (
                 (filled = 0 and source not in (from old))
                 or (
@@ -183,12 +220,15 @@ def _filled(entity: Entity) -> Check:
             )
         """,
         scope="rows",
+        explain="select source, column_name, count(*) as columns from {failing} group by all",
         severity="warning",
         why="No mapped column is empty in every row, and required cells are present: an empty one "
         "usually means that the export or the mapping has changed.",
     )
 
 
-RAW: dict[str, tuple[Check, ...]] = {"files": FILES} | {
-    name: (_provenance(entity), _filled(entity)) for name, entity in ENTITIES.items()
-}
+def raw_suites(entities: Mapping[str, Entity]) -> dict[str, tuple[Check, ...]]:
+    """The suites of schema ``raw``: of the manifest, and of each entity by its name."""
+    return {"files": FILES} | {
+        name: (_provenance(name), _filled(name, entity)) for name, entity in entities.items()
+    }

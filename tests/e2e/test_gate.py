@@ -1,4 +1,4 @@
-"""Whatever happens before the end of a run, what was published stays; a re-run mends the rest.
+"""Whatever happens before the end of a run, what was published stays; a re-run repairs the rest.
 
 The workspaces are copies of the crooked one, which has been published once with data.
 """
@@ -37,7 +37,7 @@ def test_a_failed_check_leaves_the_generation_before(blocked_run, crooked_run):
     told = blocked_run.run.shown("Published")
     assert told.startswith("NOT PUBLISHED")
     assert generation_of(crooked_run.root) in told
-    assert re.search(r"is \d+ (second|minute)s? old", told)
+    assert re.search(r"and \d+ (second|minute)s? old", told)
     assert f"as of {crooked.AS_OF}" in told
 
 
@@ -63,7 +63,19 @@ def test_the_webhook_hears_which_step_failed_and_nothing_personal(blocked_run):
     for body in blocked_run.posted:
         assert set(json.loads(body)) == {"text"}
         assert "@" not in body
-    assert any("mart_checks" in body and "refresh" in body for body in blocked_run.posted)
+    (text,) = (json.loads(body)["text"] for body in blocked_run.posted if "mart_checks" in body)
+    assert "step mart_checks of refresh failed" in text
+    assert re.search(r"dim_customers\.no_emails failed .* region: [\d,]+ rows?\.", text)
+
+
+def test_a_failed_check_explains_itself_on_the_screen(blocked_run):
+    lines = re.findall(r"^ *[\d.]+ s  blocked +(.*)$", blocked_run.run.out, re.MULTILINE)
+    assert any(
+        line.startswith("dim_customers.no_emails failed (unexpected rows ") for line in lines
+    )
+    assert any(re.fullmatch(r"region: [\d,]+ rows?", line) for line in lines)
+    # what passed is counted as passed
+    assert re.search(r"\d{3,} passed", blocked_run.run.shown("Checks"))
 
 
 def test_the_raw_boundary_stops_a_run_before_a_model_is_built(crooked_run):
@@ -73,6 +85,19 @@ def test_the_raw_boundary_stops_a_run_before_a_model_is_built(crooked_run):
     assert not re.search(r"transform +\d+/\d+ ", run.out)
     (generation,) = crooked_run.narrow_generations
     assert generation in run.shown("Published")
+
+
+# --- a run is interrupted -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stage", ["ingest", "models", "checks"])
+def test_a_signal_stops_a_run_within_seconds_and_nothing_is_published(interrupted_run, stage):
+    run, seconds, published = interrupted_run.stopped[stage]
+    assert run.code == 130, run.out + run.err
+    assert seconds < 10
+    assert run.err.splitlines()[-1] == "stopped; the published generation is unchanged"
+    assert "Traceback" not in run.out + run.err
+    assert published == interrupted_run.published_before
 
 
 # --- a run is killed ----------------------------------------------------------------------------

@@ -15,9 +15,11 @@ from dbt_support import compiled, empty_database
 from suites_support import failing_after
 from value_support import Business, settle
 
-from expectations.suites.value import VALUE
+from expectations.suites.retention import RETENTION
+from expectations.suites.value import VALUE as WORTH
 from expectations.validate import validate
 
+VALUE = RETENTION | WORTH
 ALL = [(table, check) for table, checks in VALUE.items() for check in checks]
 CURVES, TESTS, RISK, LIFT = VALUE
 ANN = "ann@mail.example"

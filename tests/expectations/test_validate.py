@@ -13,8 +13,9 @@ import duckdb
 import pytest
 
 from expectations import Check, no_rows
-from expectations.validate import lake_views, validate
+from expectations.validate import validate
 from orchestration.core.duckdb_session import safe_reason, spill_settings
+from orchestration.quality.boundaries import lake_views
 from orchestration.warehouse.dbt import release_dbt
 from orchestration.workspace.entities import SETTINGS_TABLES
 
@@ -40,6 +41,51 @@ def _one(database: Path, check: Check, **arguments):
 
 def _rows(query: str, **arguments) -> Check:
     return no_rows("it", query, why="Because.", **arguments)
+
+
+def test_a_failed_check_says_where(database):
+    check = _rows("select *, id % 2 as odd from {batch}", by="odd")
+    assert _one(database, check).where == ("1: 2 rows", "0: 1 row")
+    passed = _rows("select * from {batch} where false", by="id")
+    assert _one(database, passed).where == ()
+
+
+def test_an_explanation_of_many_places_ends(database):
+    query = "select range as place from range(13), {batch} where id = 1"
+    where = _one(database, _rows(query, by="place")).where
+    assert len(where) == 11
+    assert where[-1] == "and 3 more"
+
+
+@pytest.mark.parametrize(
+    "explain, said",
+    [
+        ("select n from {failing} order by n desc, all", "Parser Error"),
+        ("select nobody, count(*) as rows from {failing} group by all", "Binder Error"),
+        (f"select cast('{SECRET}' as integer), 1 as rows", "Conversion Error"),
+        ("select 'a' as place, 'many' as rows", "TypeError"),
+    ],
+)
+def test_an_explanation_that_fails_changes_nothing(database, explain, said):
+    """The outcome and its number stay, and the other checks of the table are evaluated."""
+    bad = _rows("select * from {batch}", explain=explain)
+    good = no_rows("other", "select * from {batch} where false", why="Because.")
+    first, second = validate(database, {"people": [bad, good]}, "marts")
+    assert (first.success, dict(first.observed), first.error) == (
+        False,
+        {"unexpected_rows": 3},
+        None,
+    )
+    (line,) = first.where
+    assert line.startswith("the explanation could not be evaluated (")
+    assert said in line
+    assert SECRET not in line
+    assert second.success
+
+
+def test_of_new_rows_the_explanation_names_these_alone(database):
+    check = _rows("select * from {batch}", scope="rows", by="id")
+    assert _one(database, check, changed={"people": "id > 2"}).where == ("3: 1 row",)
 
 
 @pytest.mark.parametrize("bound, count", [(0, 3), (2, 1), (3, 0)])
@@ -161,8 +207,8 @@ def _scoped(query: str, scope: str = "rows") -> Check:
 def test_new_rows_alone_are_looked_at(database, query, scope, condition, count):
     with duckdb.connect(str(database)) as connection:
         connection.execute("create table marts.touched as select 3 as i")
-    touched = {"people": condition} if condition else {"others": "false"}
-    result = _one(database, _scoped(query, scope), touched=touched)
+    changed = {"people": condition} if condition else {"others": "false"}
+    result = _one(database, _scoped(query, scope), changed=changed)
     assert result.error is None
     # the measure is of all rows
     assert result.observed == {"unexpected_rows": count, "everybody": 3}
@@ -175,7 +221,7 @@ def test_a_condition_that_cannot_be_evaluated_fails_what_it_is_of(database):
         ("x in (select i from intermediate.touched)", "(Catalog Error: Table"),
         ("email::int = 1", "(Conversion Error)"),
     ):
-        results = validate(database, {"people": checks}, "marts", touched={"people": condition})
+        results = validate(database, {"people": checks}, "marts", changed={"people": condition})
         assert [result.success for result in results] == [False, False, True]
         assert all(reason in result.error for result in results[:2])
         assert SECRET not in repr(results)
@@ -232,6 +278,7 @@ def test_results_are_written(database, tmp_path):
         "success": False,
         "observed": {"unexpected_rows": 2},
         "error": None,
+        "where": [],
         "why": "Because.",
     }
     assert os.listdir(path.parent) == ["it.json"]
@@ -291,7 +338,7 @@ def test_a_file_that_is_held_open(database):
         (
             "Out of Memory Error: failed to offload data block of size 256.0 KiB (1.0 MiB/1.0 MiB "
             "used). This limit was set by the 'max_temp_directory_size' setting.",
-            "(no room on the disk for what memory cannot hold; free some)",
+            "(the disk is full; free some space and run again)",
         ),
         ('x\nBinder Error: no "a"\nLINE 1: select', '(Binder Error: no "a")'),
         (f"it is {SECRET}", "(unknown error)"),

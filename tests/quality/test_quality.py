@@ -16,13 +16,17 @@ import duckdb
 import pytest
 
 from expectations import CheckResult, no_rows
-from expectations.suites.foundation import FOUNDATION, RESTRICTED
-from expectations.suites.marts import MARTS
-from expectations.suites.raw import RAW
+from expectations.suites.foundation import FOUNDATION as FACTS
+from expectations.suites.reconciliation import RECONCILIATION
 from orchestration.core.errors import UserError
-from orchestration.quality import gate as quality
+from orchestration.core.progress import listening
+from orchestration.quality import assets as quality
+from orchestration.quality import gate, outcomes
+from orchestration.quality.boundaries import MARTS, RAW, RESTRICTED
 from orchestration.workspace.current import current_workspace
 from orchestration.workspace.entities import SETTINGS_TABLES
+
+FOUNDATION = FACTS | RECONCILIATION
 
 _SPEC = importlib.util.spec_from_file_location(
     "small_warehouse", Path(__file__).parents[1] / "expectations" / "conftest.py"
@@ -133,6 +137,7 @@ def _run(selection=None, tags=None):
         for each in result.get_asset_check_evaluations()
     }
     return SimpleNamespace(
+        run_id=result.run_id,
         ran=ran,
         success=result.success,
         failed={name for name, each in outcome.items() if not each.passed},
@@ -205,7 +210,7 @@ def test_a_check_that_cannot_be_evaluated_stops_publishing(root):
 def evaluated(monkeypatch) -> list[str]:
     """The schemas whose checks were evaluated, in order."""
     found: list[str] = []
-    raw, warehouse = quality.check_raw, quality.check_warehouse
+    raw, warehouse = gate.check_raw, gate.check_warehouse
 
     def check_raw(*arguments):
         found.append("raw")
@@ -215,8 +220,8 @@ def evaluated(monkeypatch) -> list[str]:
         found.append(schema)
         return warehouse(workspace, schema, *arguments)
 
-    monkeypatch.setattr(quality, "check_raw", check_raw)
-    monkeypatch.setattr(quality, "check_warehouse", check_warehouse)
+    monkeypatch.setattr(gate, "check_raw", check_raw)
+    monkeypatch.setattr(gate, "check_warehouse", check_warehouse)
     return found
 
 
@@ -284,7 +289,7 @@ def test_what_failed_is_checked_again(root, evaluated):
 
 def test_a_changed_check_is_evaluated(root, evaluated, monkeypatch):
     _run()
-    monkeypatch.setattr(quality, "_code_of_checks", lambda: "other code")
+    monkeypatch.setattr(gate, "code_of_checks", lambda: "other code")
     _run()
     assert evaluated == ["raw", "marts", "restricted"] * 2
 
@@ -294,7 +299,7 @@ def test_a_warehouse_that_is_not_there(root):
     run = _run()
     assert not run.success
     assert run.ran[-1] == "dbt"
-    assert "refresh the workspace first" in run.errors[0].cause.message
+    assert "run the workspace first" in run.errors[0].cause.message
 
 
 def test_a_warehouse_that_is_open_elsewhere(root):
@@ -306,8 +311,10 @@ def test_a_warehouse_that_is_open_elsewhere(root):
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as other:
         assert other.stdout.readline() == "open\n"
-        with pytest.raises(UserError, match="close the program that has it open"):
-            quality.check_warehouse(current_workspace(), "marts", FOUNDATION)
+        with pytest.raises(
+            UserError, match=rf"nps.duckdb is open in another program \(pid {other.pid}\); close it"
+        ):
+            gate.check_warehouse(current_workspace(), "marts", FOUNDATION)
         other.communicate("\n")
 
 
@@ -342,20 +349,100 @@ def test_every_check_is_an_asset_check():
 def test_what_dagster_is_told(severity, expected):
     check = no_rows("it", "select 1 from {batch}", why="Because.", severity=severity)
     result = CheckResult("people", check, False, {"unexpected_rows": 3}, 0.5, "could not")
-    told = quality.as_asset_check_result("marts", result)
-    assert (told.asset_key.path, told.check_name) == (["marts", "people"], "it")
-    assert (told.passed, told.severity) == (False, expected)
-    assert {name: value.value for name, value in told.metadata.items()} == {
+    reported = quality.as_asset_check_result("marts", result)
+    assert (reported.asset_key.path, reported.check_name) == (["marts", "people"], "it")
+    assert (reported.passed, reported.severity) == (False, expected)
+    assert {name: value.value for name, value in reported.metadata.items()} == {
         "why": "Because.",
         "seconds": 0.5,
         "unexpected_rows": 3,
         "error": "could not",
+        "explanation": "people.it could not. The rule: Because.",
     }
+
+
+# --- a failure explains itself ------------------------------------------------------------------
+
+
+@pytest.fixture
+def screen():
+    """The lines that a person sees, as (stage, text)."""
+    lines: list[tuple[str, str]] = []
+    with listening(lambda stage, text: lines.append((stage, text))):
+        yield lines
+
+
+QUARANTINED = "update restricted.quarantined_rows set reason = 'wrong_width' where row_number = 4"
+
+
+def test_a_blocked_quarantine_rate_says_how_many_of_which_source_and_why(root, screen):
+    """3 mistakes of 9 rows where a quarter is allowed."""
+    _alter(root, QUARANTINED)
+    run = _run()
+    assert run.failed == {"marts/ingest_reconciliation quarantine_rate"}
+    # what passed is reported as passed, whatever an explanation has to do
+    expected = sum(len(c) for s in (RAW, FOUNDATION, RESTRICTED) for c in s.values())
+    assert len(run.outcome) == expected - len(RAW["leads"])
+    blocked = [text for stage, text in screen if stage == "blocked"]
+    assert blocked[0].startswith(
+        "ingest_reconciliation.quarantine_rate failed (unexpected rows 1, worst rate 0.3333). "
+        "The rule: Of every source's rows"
+    )
+    assert all(line.startswith("ask/survey_responses: ") for line in blocked[1:])
+    with duckdb.connect(str(root / "warehouse/nps.duckdb"), read_only=True) as build:
+        expected_lines = build.execute(
+            "select 'ask/survey_responses: ' || reason, count(*) from restricted.quarantined_rows "
+            "where reason <> 'future' group by 1"
+        ).fetchall()
+    assert {line.rpartition(": ")[::2] for line in blocked[1:]} == {
+        (name, f"{count} row{'s' * (count > 1)}") for name, count in expected_lines
+    }
+    metadata = run.outcome["marts/ingest_reconciliation quarantine_rate"].metadata
+    assert metadata["explanation"].value == blocked[0]
+    assert metadata["where"].value == "\n".join(f"- {line}" for line in blocked[1:])
+    # Dagster's reason of the step is the check, not an error of ours
+    assert {error.cls_name for error in run.errors} == {"DagsterAssetCheckFailedError"}
+
+
+def test_a_failed_check_reaches_the_webhook_with_names_and_counts(root):
+    _alter(root, QUARANTINED)
+    run = _run()
+    (text,) = outcomes.blocking_failures(current_workspace(), run.run_id)
+    assert text.startswith("ingest_reconciliation.quarantine_rate failed (unexpected rows 1,")
+    assert "ask/survey_responses: wrong_width: " in text
+    assert "@" not in text
+
+
+def test_a_failed_check_of_the_lake_says_which_source(root, screen):
+    _rewrite(root, "files", "select * replace (9 as rows_blank, 1 as rows_rejected) from {}")
+    assert "raw/files accounted" in _run().failed
+    blocked = [text for stage, text in screen if stage == "blocked"]
+    assert any(line.startswith("files.accounted failed (unexpected rows ") for line in blocked)
+    assert "crm: customers: 1 file" in blocked
+
+
+def test_a_warning_is_a_sentence(root, screen):
+    _rewrite(root, "mapped_columns", "select * replace ('leads' as entity) from {}")
+    _run()
+    warnings = [text for stage, text in screen if stage == "warning"]
+    assert warnings[0] == (
+        "files.delivered failed (unexpected rows 2). The rule: Every declared source has "
+        "delivered something that could be read."
+    )
+    assert set(warnings[1:]) == {"crm: leads: 1 feed", "ask: leads: 1 feed"}
+
+
+def test_results_that_cannot_be_read_are_no_failures(root):
+    """The webhook's text is made beside the run: it must not add an error of its own."""
+    folder = root / "runs" / "gx"
+    folder.mkdir(parents=True)
+    (folder / "r-raw.json").write_text("{")
+    assert outcomes.blocking_failures(current_workspace(), "r") == []
 
 
 def test_importing_it_imports_nothing_heavy():
     script = (
-        "import sys, orchestration.quality.gate\n"
+        "import sys, orchestration.quality.assets\n"
         "heavy = {'great_expectations', 'dbt', 'dagster_dbt', 'pandas', 'altair', 'scipy'}\n"
         "sys.exit(', '.join(sorted(heavy & set(sys.modules))) or None)"
     )
@@ -484,7 +571,7 @@ def test_sums_are_told_of_all_rows_of_a_build(incremental):
 def test_other_checks_than_before_look_at_everything(incremental, monkeypatch):
     assert _run().success
     _alter(incremental, WRONG.format("<>"))
-    monkeypatch.setattr(quality, "_code_of_checks", lambda: "other code")
+    monkeypatch.setattr(gate, "code_of_checks", lambda: "other code")
     assert _run().failed == {"marts/fct_nps_responses classes"}
 
 
@@ -497,5 +584,5 @@ def test_checks_keep_within_the_workspaces_memory(root):
     limit = {"dim_customers": [no_rows("limit", query, why="It is the workspace's.")]}
     entry = {"customers": limit["dim_customers"]}
     workspace = current_workspace()
-    found = quality.check_warehouse(workspace, "marts", limit) + quality.check_raw(workspace, entry)
+    found = gate.check_warehouse(workspace, "marts", limit) + gate.check_raw(workspace, entry)
     assert [result.success for result in found] == [True, True]

@@ -1,0 +1,114 @@
+"""The marts boundary of the account of rows: what was delivered, and what became of it."""
+
+from __future__ import annotations
+
+from expectations import Check, no_rows
+from expectations.suites.common import keys, no_emails
+from expectations.suites.raw import UNSETTLED
+
+_FILE = "t.source = {0}.source and t.entity = {0}.entity and t.file_sha256 = {0}.file_sha256"
+
+_RATES = f"""
+    select
+        t.source,
+        t.entity,
+        sum(t.rows_quarantined - coalesce(e.expected, 0))
+            / nullif(sum(t.rows_delivered - coalesce(e.expected, 0)), 0) as rate
+    from {{batch}} as t
+    inner join raw.files as f on {_FILE.format("f")}
+    left join (
+        select source, entity, file_sha256, count(*) as expected
+        from restricted.quarantined_rows
+        -- an unanswered question, a test, a row of next month: kept out as they should be
+        where reason in (select reason from seeds.reject_reasons where not is_mistake)
+        group by all
+    ) as e on {_FILE.format("e")}
+    where f.status = 'loaded' or ({UNSETTLED})
+    group by t.source, t.entity"""
+
+# Files that were refused as a whole, and the rows of the others, of the sources that are over it.
+_MISTAKES = f"""
+    with over as (
+        select source, entity from ({_RATES})
+        where rate > (select max_quarantine_rate from raw.workspace)
+    )
+
+    select over.source || '/' || over.entity as source, refused.reason, sum(refused.rows) as rows
+    from over
+    inner join (
+        select q.source, q.entity, q.reason, count(*) as rows
+        from restricted.quarantined_rows as q
+        inner join seeds.reject_reasons as r on q.reason = r.reason and r.is_mistake
+        group by all
+        union all
+        select f.source, f.entity, f.reason, f.rows_delivered
+        from raw.files as f where {UNSETTLED}
+    ) as refused using (source, entity)
+    group by all"""
+
+RECONCILIATION: dict[str, tuple[Check, ...]] = {
+    "ingest_reconciliation": (
+        keys(
+            "balance",
+            "source, entity, file_sha256",
+            tables=f"full join raw.files as f on {_FILE.format('f')}",
+            also="""
+                t.rows_delivered is distinct from f.rows_delivered
+                or t.file_status is distinct from f.status
+                or t.rows_delivered is distinct from t.rows_accepted + t.rows_quarantined
+                    + t.rows_duplicate + t.rows_superseded + t.rows_deleted
+                or least(t.rows_accepted, t.rows_quarantined, t.rows_duplicate, t.rows_superseded,
+                    t.rows_deleted) < 0""",
+            scope="table",
+            why="Every delivered file is listed, and of its rows none was dropped silently: "
+            "delivered = accepted + quarantined + duplicate + superseded + deleted.",
+        ),
+        no_rows(
+            "quarantine_rate",
+            f"select source from ({_RATES}) "
+            "where rate > (select max_quarantine_rate from raw.workspace)",
+            measure=f"select max(rate) as worst_rate from ({_RATES})",
+            explain=_MISTAKES,
+            why="Of every source's rows the share that was quarantined lies below "
+            "max_quarantine_rate; rows of the future and test answers are no mistakes.",
+        ),
+        no_emails("file_sha256", severity="warning"),
+    ),
+}
+
+RESTRICTED: dict[str, tuple[Check, ...]] = {
+    "quarantined_rows": (
+        no_rows(
+            "accounted",
+            f"""
+            select coalesce(t.source, r.source) as source, coalesce(t.entity, r.entity) as entity
+            from (
+                select
+                    source, entity, file_sha256,
+                    count(*) as kept,
+                    count(distinct row_number) as places
+                from {{batch}}
+                group by all
+            ) as t
+            full join (
+                select source, entity, file_sha256, rows_quarantined
+                from marts.ingest_reconciliation
+                where file_status = 'loaded' and rows_quarantined > 0
+            ) as r on {_FILE.format("r")}
+            where t.kept is distinct from r.rows_quarantined or t.places is distinct from t.kept
+            """,
+            by="source, entity",
+            why="Every quarantined row is kept once, with its place in the file it came from.",
+        ),
+        no_rows(
+            "reasons",
+            """
+            select source, entity from {batch}
+            where reason is null or reason not in (select reason from seeds.reject_reasons)
+            """,
+            scope="rows",
+            by="source, entity",
+            why="Every quarantined row says why, in words that the seed reject_reasons explains.",
+        ),
+    ),
+}
