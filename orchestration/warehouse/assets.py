@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 from orchestration.core.lock import hold_workspace
-from orchestration.core.progress import announce, recorded, timed
+from orchestration.core.progress import announce, timed
 from orchestration.warehouse.build import build_models, unchanged_build
 from orchestration.warehouse.dbt import FAILED, prepare_manifest, release_dbt
 from orchestration.warehouse.manifest import read_manifest
@@ -47,11 +47,13 @@ def dbt_models(workspace: Workspace) -> dg.AssetsDefinition:
             for result in message.to_default_asset_events(manifest=manifest, context=context):
                 if _is_asked_for(result, context):
                     yield _with_rows(result, event, rows)
-        nodes = [event["data"]["node_info"] for event in events]
-        failed = [node for node in nodes if node["node_status"] in FAILED]
+        failed = [
+            f"{event['data']['node_info']['node_name']}: {event['data'].get('reason', 'failed')}"
+            for event in events
+            if event["data"]["node_info"]["node_status"] in FAILED
+        ]
         if failed:
-            reasons = "; ".join(recorded("dbt_failures")[-len(failed) :])
-            raise dg.Failure(f"dbt: {reasons}")
+            raise dg.Failure(f"dbt: {'; '.join(failed)}")
 
     return models
 

@@ -21,6 +21,33 @@ from orchestration.workspace.model import Workspace
 _RESULTS = frozenset({"LogSeedResult", "LogModelResult", "LogSnapshotResult", "LogTestResult"})
 
 
+class _Events:
+    """dbt's events of finished nodes as plain dictionaries, in their order."""
+
+    def __init__(self) -> None:
+        self.finished: list[dict[str, Any]] = []
+
+    def collect(self, message: Any) -> None:
+        """Keep and announce an event of dbt's, if it is that of a finished node."""
+        from dbt_common.events.functions import msg_to_dict
+
+        if message.info.name in _RESULTS:
+            event = msg_to_dict(message)
+            self.finished.append(event)
+            data = event["data"]
+            total = data.get("total") or data.get("num_models")  # of models, and of tests
+            node = data["node_info"]
+            announce(
+                "transform", f"{data['index']}/{total} {node['node_name']}: {node['node_status']}"
+            )
+
+    def explain(self, name: str, reason: str) -> None:
+        """Add the reason of its failure to a node's event."""
+        for event in self.finished:
+            if event["data"]["node_info"]["node_name"] == name:
+                event["data"]["reason"] = reason
+
+
 def build_models(workspace: Workspace, *, full_refresh: bool = False) -> list[dict[str, Any]]:
     """Build and test every model.
 
@@ -32,10 +59,9 @@ def build_models(workspace: Workspace, *, full_refresh: bool = False) -> list[di
         full_refresh: build from the lake alone in any case.
 
     Returns:
-        dbt's structured events of finished nodes, in their order, as plain dictionaries.
+        dbt's structured events of finished nodes, in their order, as plain dictionaries; the data
+        of a failed node has its `reason`.
     """
-    from dbt_common.events.functions import msg_to_dict
-
     record = read_record(workspace)
     record_file(workspace).unlink(missing_ok=True)
     unmark_gated(workspace)
@@ -47,39 +73,32 @@ def build_models(workspace: Workspace, *, full_refresh: bool = False) -> list[di
         batches.begin_anew(workspace)
         for leftover in workspace.warehouse_dir.glob("nps.duckdb*"):
             remove(leftover)  # a folder, too: what a killed build had spilled
-    events: list[dict[str, Any]] = []
-
-    def collect(message: Any) -> None:
-        if message.info.name in _RESULTS:
-            event = msg_to_dict(message)
-            events.append(event)
-            data = event["data"]
-            total = data.get("total") or data.get("num_models")  # of models, and of tests
-            status = data["node_info"]["node_status"]
-            announce(
-                "transform", f"{data['index']}/{total} {data['node_info']['node_name']}: {status}"
-            )
-
-    # Unit tests judge the code, not the data: the test suite runs them, not every refresh.
+    events = _Events()
+    # Unit tests test the code, not the data: the test suite runs them, not every run.
     options = (
         "--exclude-resource-type",
         "unit_test",
         *(("--full-refresh",) if why else ()),
     )
     # run_results.json would keep the messages that quote cells
-    if invoke_dbt(workspace, "build", "--no-write-json", *options, on_event=collect):
+    if invoke_dbt(
+        workspace,
+        *("build", "--no-write-json", *options),
+        on_event=events.collect,
+        on_failure=events.explain,
+    ):
         if inputs != inputs_hash(workspace):  # a model was edited meanwhile
-            return events
+            return events.finished
         batches.note_built(workspace)
         built = {
             "inputs": inputs,
             "lasting": lasting,
             "from": None if why else record["inputs"],
             "file": state_of_build(workspace),
-            "events": events,
+            "events": events.finished,
         }
         record_file(workspace).write_text(json.dumps(built), encoding="utf-8")
-    return events
+    return events.finished
 
 
 def unchanged_build(workspace: Workspace) -> list[dict[str, Any]] | None:

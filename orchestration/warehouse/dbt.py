@@ -14,9 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from orchestration.core.duckdb_session import safe_reason, spill_settings
+from orchestration.core.duckdb_session import known_cause, safe_reason, spill_settings
 from orchestration.core.errors import UserError
-from orchestration.core.progress import announce, record
+from orchestration.core.progress import announce
 from orchestration.warehouse.inputs import project_files
 from orchestration.workspace.current import PROJECT_DIR
 from orchestration.workspace.model import Workspace
@@ -47,7 +47,10 @@ def prepare_manifest(workspace: Workspace) -> Path:
 
 
 def invoke_dbt(
-    workspace: Workspace, *arguments: str, on_event: Callable[[Any], None] | None = None
+    workspace: Workspace,
+    *arguments: str,
+    on_event: Callable[[Any], None] | None = None,
+    on_failure: Callable[[str, str], None] | None = None,
 ) -> bool:
     """Run dbt in this process on a workspace.
 
@@ -55,6 +58,7 @@ def invoke_dbt(
         workspace: whose lake is read and whose warehouse file is built.
         arguments: the command and its options, such as `"build", "--full-refresh"`.
         on_event: called with each of dbt's structured events.
+        on_failure: called at the end with each failed node's name and the reason.
 
     Returns:
         Whether every node succeeded.
@@ -95,13 +99,23 @@ def invoke_dbt(
         raise UserError(f"dbt {arguments[0]}: {' '.join(words.split())}")
     for node in getattr(result.result, "results", None) or ():
         if node.status in FAILED:
-            name = node.node.name
-            reason = _broken_rules(workspace, node) or _one_line(node.message or "")
-            if any(interrupt in (node.message or "") for interrupt in INTERRUPTS):
-                raise KeyboardInterrupt
-            announce("failed", f"{name}: {reason}")
-            record("dbt_failures", f"{name}: {reason}")
+            reason = _failure_reason(workspace, node)
+            announce("failed", f"{node.node.name}: {reason}")
+            if on_failure is not None:
+                on_failure(node.node.name, reason)
     return bool(result.success)
+
+
+def _failure_reason(workspace: Workspace, result: Any) -> str:
+    """Why a node failed, in one line without any cell.
+
+    Raises:
+        KeyboardInterrupt: it was interrupted.
+    """
+    message = result.message or ""
+    if any(interrupt in message for interrupt in INTERRUPTS):
+        raise KeyboardInterrupt
+    return _broken_rules(workspace, result) or _one_line(message)
 
 
 def release_dbt() -> None:
@@ -201,4 +215,4 @@ def is_fresh(manifest: Path) -> bool:
 
 
 def _one_line(error: object) -> str:
-    return safe_reason(str(error), type(error).__name__)
+    return known_cause(str(error)) or safe_reason(str(error), type(error).__name__)
