@@ -29,8 +29,8 @@ $(STAMP): requirements.lock
 
 setup: $(STAMP) ## the virtual environment, from the lock
 
-run: setup ## refresh the workspace (NPS_WORKSPACE, or the sample's) and publish it
-	@$(BIN)/python -m orchestration.cli refresh
+run: setup ## run the workspace (NPS_WORKSPACE, or the sample's) and publish it
+	@$(BIN)/python -m orchestration.cli run
 
 full-refresh: setup ## the same, every model rebuilt from the lake
 	@$(BIN)/python -m orchestration.cli full-refresh

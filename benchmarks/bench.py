@@ -30,7 +30,7 @@ from benchmarks.foundation import PROJECT, copy_project, keep_foundation
 from benchmarks.generate import add_day, generate
 
 RESULTS = Path(__file__).with_name("results") / "latest.json"
-REFRESH = ("-m", "orchestration.cli", "refresh")
+REFRESH = ("-m", "orchestration.cli", "run")
 IMPORTS = "import great_expectations, dagster_dbt, dbt.cli.main"
 MOST = 5
 FOLDERS = ("landing", "lake", "warehouse", "published")

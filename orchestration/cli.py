@@ -1,4 +1,4 @@
-"""The command line: `python -m orchestration refresh` and its siblings, which make calls."""
+"""The command line: `nps run` and its other commands."""
 
 from __future__ import annotations
 
@@ -15,6 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration.core.errors import UserError
+from orchestration.core.signals import is_stopping, leave, stop_on_signals
+from orchestration.unchanged import (
+    delivered_fingerprint,
+    forget_finished_run,
+    record_finished_run,
+    state_before_run,
+    unchanged_report,
+)
+from orchestration.warehouse.held import check_build_files
 
 if TYPE_CHECKING:
     from orchestration.workspace.model import Workspace
@@ -48,10 +57,11 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
         0: done; 1: the run failed or a check blocked publishing; 2: a mistake of the user's.
     """
-    parser = argparse.ArgumentParser(prog="python -m orchestration", description=__doc__)
+    parser = argparse.ArgumentParser(prog="nps", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("refresh", help="take in what is new, build, judge and publish")
-    commands.add_parser("full-refresh", help="the same, with the warehouse built anew")
+    run = commands.add_parser("run", help="ingest new files, build, check and publish")
+    run.add_argument("--force", action="store_true", help="run even if nothing changed")
+    commands.add_parser("full-refresh", help="the same, with the warehouse rebuilt from the lake")
     dev = commands.add_parser("dev", help="Dagster's UI on loopback")
     dev.add_argument("--port", type=int, default=3000)
     commands.add_parser("docs", help="dbt's documentation of every model")
@@ -61,8 +71,8 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.update(TELEMETRY_OFF)
     try:
         return {
-            "refresh": lambda: _refresh(full=False),
-            "full-refresh": lambda: _refresh(full=True),
+            "run": lambda: _run(full=False, force=options.force),
+            "full-refresh": lambda: _run(full=True, force=True),
             "dev": lambda: _dev(options.port),
             "docs": _docs,
             "lint-sql": _lint_sql,
@@ -70,31 +80,46 @@ def main(arguments: list[str] | None = None) -> int:
     except UserError as error:
         print(error, file=sys.stderr)
         return 2
+    except Exception as error:
+        if is_stopping():
+            leave()
+        from orchestration.core.reasons import cause_of
+
+        cause = cause_of(error)
+        if cause is None:
+            raise
+        print(cause, file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
-        print("stopped; what was published before is untouched", file=sys.stderr, flush=True)
-        sys.stdout.flush()
-        # dbt's threads may still be inside DuckDB: an orderly end of Python would abort in them
-        os._exit(130)
+        leave()
 
 
-def _refresh(*, full: bool) -> int:
+def _run(*, full: bool, force: bool) -> int:
     from orchestration.core.lock import hold_workspace
     from orchestration.core.progress import announce, listening
+    from orchestration.workspace.current import current_workspace
 
     started = time.monotonic()
+    stop_on_signals()
 
     def show(stage: str, text: str) -> None:
-        # one write a line: dbt's threads speak at once
+        # one write a line: dbt's threads announce at once
         sys.stdout.write(f"{time.monotonic() - started:6.1f} s  {stage:<10} {text}\n")
         sys.stdout.flush()
 
-    with listening(_only_new_lines(show)):
+    with listening(_without_passing_tests(show)):
+        if not force and (report := unchanged_report(current_workspace())):
+            print(report)
+            return 0
         workspace = _ready_workspace()
         from orchestration.publish.publish import check_writable
         from orchestration.warehouse.dbt import prepare_manifest
 
         check_writable(workspace)
         hold_workspace(workspace.runs)
+        check_build_files(workspace)
+        state, delivered = state_before_run(workspace), delivered_fingerprint(workspace)
+        forget_finished_run(workspace)
         # importing the definitions parses nothing where this was done
         prepare_manifest(workspace)
         announce("start", f"{workspace.root}, as of {workspace.as_of_on}")
@@ -104,17 +129,21 @@ def _refresh(*, full: bool) -> int:
 
         facts, success = run_job(workspace, "full_refresh" if full else "refresh")
 
+    if not success and is_stopping():
+        leave()
     from orchestration.report.summary import build_summary
 
     seconds = dict(facts.seconds)
     seconds["other"] = max(0.0, time.monotonic() - started - sum(seconds.values()))
-    print()
-    print(build_summary(workspace, replace(facts, seconds=seconds)))
+    summary = build_summary(workspace, replace(facts, seconds=seconds))
+    print(f"\n{summary}")
     if not facts.ingest.files_found:
         print(
             f"\nNo file was found: put files into {workspace.landing}/<source>/ under the names "
             "that workspace.yml's files: patterns give"
         )
+    if success:
+        record_finished_run(workspace, state, delivered, summary)
     return 0 if success else 1
 
 
@@ -128,8 +157,8 @@ def _ready_workspace() -> Workspace:
     return workspace
 
 
-def _only_new_lines(show: Callable[[str, str], None]) -> Callable[[str, str], None]:
-    """Passing tests are many and dull: the models and what fails are shown."""
+def _without_passing_tests(show: Callable[[str, str], None]) -> Callable[[str, str], None]:
+    """Show models and failures: the tests that pass are many."""
 
     def listener(stage: str, text: str) -> None:
         if stage != "transform" or not text.endswith(": pass"):
@@ -167,7 +196,7 @@ def _docs() -> int:
     workspace = _ready_workspace()
     hold_workspace(workspace.runs)
     if not workspace.warehouse_file.exists():
-        raise UserError(f"{workspace.warehouse_file}: nothing is built yet; `make run` first")
+        raise UserError(f"{workspace.warehouse_file}: nothing is built yet; run `nps run` first")
     invoke_dbt(workspace, "docs", "generate", "--static")
     page = workspace.runs / "docs" / "index.html"
     page.parent.mkdir(exist_ok=True)
@@ -205,6 +234,6 @@ def _python(*arguments: str) -> int:
 
 if __name__ == "__main__":
     status = main()
-    # to look through millions of objects for garbage at the very end would take over a second
+    # collecting garbage among millions of objects at the very end would take over a second
     gc.freeze()
     sys.exit(status)

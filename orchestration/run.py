@@ -1,51 +1,67 @@
-"""One run of a job in this process, and the facts of it that the summary tells."""
+"""One run of a job in this process, and its facts for the summary."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from orchestration.core.progress import announce, recorded, seconds_by_stage, timed
+from orchestration.core.progress import RunRecord, announce, recording, timed
+from orchestration.core.reasons import reason_of_failure
 
 if TYPE_CHECKING:
+    from dagster import DagsterEvent
+
     from orchestration.report.summary import RunFacts
     from orchestration.workspace.model import Workspace
 
+INTERRUPTS = ("KeyboardInterrupt", "DagsterExecutionInterruptedError")
+
 
 def run_job(workspace: Workspace, job_name: str) -> tuple[RunFacts, bool]:
-    """Run a job of the definitions and gather what became of it.
+    """Run a job of the definitions and gather its facts.
 
     Args:
-        workspace: the workspace that `orchestration.definitions` was or will be made for.
+        workspace: the workspace that `orchestration.definitions` works on.
         job_name: `refresh` or `full_refresh`.
 
     Returns:
         The facts for the summary, and whether the run succeeded.
+
+    Raises:
+        KeyboardInterrupt: the run was interrupted.
     """
-    with timed("set-up"):
-        import dagster as dg
+    with recording() as record:
+        with timed("set-up"):
+            import dagster as dg
 
-        from orchestration.core.event_log import kept_connections
-        from orchestration.definitions import defs
-        from orchestration.report.summary import IngestTotals, RunFacts
+            from orchestration import history
+            from orchestration.core.event_log import kept_connections
+            from orchestration.definitions import defs
 
-    announce("start", f"{job_name} begins")
-    with dg.DagsterInstance.get() as instance, kept_connections(instance.event_log_storage):
-        result = defs.resolve_job_def(job_name).execute_in_process(
-            instance=instance,
-            raise_on_error=False,
-            # The run's own lines are on the screen; Dagster's are in its home, and in its UI.
-            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-        )
-    checks = [
-        event.asset_check_evaluation_data
-        for event in result.all_events
-        if event.event_type_value == "ASSET_CHECK_EVALUATION"
-    ]
+        announce("start", f"{job_name} begins")
+        with dg.DagsterInstance.get() as instance:
+            history.close_killed_runs(instance)
+            with kept_connections(instance.event_log_storage):
+                result = history.execute(instance, defs.resolve_job_def(job_name))
+            history.prune(instance, workspace)
     for event in result.all_events:
         if event.event_type_value == "STEP_FAILURE":
-            if event.step_failure_data.error.cls_name == "KeyboardInterrupt":
+            error = event.step_failure_data.error
+            if error.cls_name in INTERRUPTS:
                 raise KeyboardInterrupt
-            announce("failed", f"{event.step_key}: {_reason(event.step_failure_data.error)}")
+            announce("failed", f"{event.step_key}: {reason_of_failure(error)}")
+    return _facts(result.all_events, record), result.success
+
+
+def _facts(events: Sequence[DagsterEvent], record: RunRecord) -> RunFacts:
+    """The facts of a run, from its asset checks and from what its steps recorded."""
+    from orchestration.report.summary import IngestTotals, RunFacts
+
+    checks = [
+        event.asset_check_evaluation_data
+        for event in events
+        if event.event_type_value == "ASSET_CHECK_EVALUATION"
+    ]
 
     def named(passed: bool, severity: str | None = None) -> tuple[str, ...]:
         return tuple(
@@ -54,21 +70,11 @@ def run_job(workspace: Workspace, job_name: str) -> tuple[RunFacts, bool]:
             if check.passed is passed and (severity is None or check.severity.value == severity)
         )
 
-    return (
-        RunFacts(
-            ingest=IngestTotals.of(recorded("ingest")),
-            checks_passed=named(True),
-            checks_failed=named(False, "ERROR"),
-            checks_warned=named(False, "WARN"),
-            seconds=seconds_by_stage(),
-            generation=next(iter(recorded("generation")[-1:]), None),
-        ),
-        result.success,
+    return RunFacts(
+        ingest=IngestTotals.of(record.of("ingest")),
+        checks_passed=named(True),
+        checks_failed=named(False, "ERROR"),
+        checks_warned=named(False, "WARN"),
+        seconds=record.seconds,
+        generation=next(iter(record.of("generation")[-1:]), None),
     )
-
-
-def _reason(error: Any) -> str:
-    """The innermost error's own words, in one line: what a person can act on."""
-    while error.cause is not None:
-        error = error.cause
-    return " ".join(error.message.split())[:500]

@@ -1,11 +1,11 @@
-"""When runs start by themselves, how fresh the tables must be, and who hears of a failure."""
+"""When runs start by themselves, how fresh tables must be, and who is notified of a failure."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import urllib.request
+import uuid
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -13,6 +13,9 @@ from urllib.parse import urlsplit
 
 import dagster as dg
 
+from orchestration.quality.assets import GATE_STEPS
+from orchestration.quality.outcomes import blocking_failures
+from orchestration.unchanged import delivered_fingerprint, finished_from
 from orchestration.warehouse.assets import FULL_REFRESH_TAG
 from orchestration.workspace.current import current_workspace
 
@@ -23,21 +26,24 @@ if TYPE_CHECKING:
 MAX_RUNTIME = {"dagster/max_runtime": str(6 * 60 * 60)}
 
 
-@dg.failure_hook(name="tell_of_failure")
-def tell_of_failure(context: dg.HookContext) -> None:
+@dg.failure_hook(name="report_failure")
+def report_failure(context: dg.HookContext) -> None:
     """Post which step of which run failed to the webhook, if the environment names one.
 
-    The message holds names alone: an exception's text may quote data.
+    The message holds names and counts: of a failed gate the checks, their numbers and sources; of
+    an exception nothing, because its text may quote data.
     """
     workspace = current_workspace()
     address = os.environ.get(workspace.webhook_env or "")
     if not address:
         return
-    text = (
+    lines = [
         f"NPS warehouse: step {context.op.name} of {context.job_name} failed (run {context.run_id})"
-    )
+    ]
+    if context.op.name in GATE_STEPS:
+        lines += blocking_failures(workspace, context.run_id)
     try:
-        post_webhook(address, text)
+        post_webhook(address, "\n".join(lines))
     except (OSError, ValueError) as error:
         context.log.warning(f"the webhook did not take the message: {type(error).__name__}")
 
@@ -47,7 +53,7 @@ def post_webhook(address: str, text: str) -> None:
 
     Args:
         address: an http or https address.
-        text: what to say; no personal data.
+        text: the message; it holds no personal data.
 
     Raises:
         ValueError: the address is of another kind.
@@ -67,16 +73,16 @@ def post_webhook(address: str, text: str) -> None:
 refresh = dg.define_asset_job(
     "refresh",
     selection=dg.AssetSelection.all(),
-    description="Take in what is new, build, judge and publish.",
-    hooks={tell_of_failure},
+    description="Ingest new files, build, check and publish.",
+    hooks={report_failure},
     tags=MAX_RUNTIME | {"dagster/max_retries": "1"},
 )
 
 full_refresh = dg.define_asset_job(
     "full_refresh",
     selection=dg.AssetSelection.all(),
-    description="The same from the lake alone: the warehouse is removed and built anew.",
-    hooks={tell_of_failure},
+    description="The same from the lake alone: the warehouse is removed and rebuilt.",
+    hooks={report_failure},
     tags=MAX_RUNTIME | {FULL_REFRESH_TAG: "true"},
 )
 
@@ -94,31 +100,20 @@ def daily(workspace: Workspace) -> dg.ScheduleDefinition:
 
 @dg.sensor(name="landing", job=refresh, minimum_interval_seconds=60)
 def landing(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-    """Refresh when the content of landing/ is new; the same content never starts a second run."""
-    workspace = current_workspace()
-    run_key = landing_content(workspace)
-    if run_key is None:
-        return dg.SkipReason(f"{workspace.landing} holds no file that a source names")
-    if run_key == context.cursor:
-        return dg.SkipReason("nothing new in landing/")
-    context.update_cursor(run_key)
-    return dg.RunRequest(run_key=run_key)
+    """Refresh when files in landing/ were added, changed or removed since the last run.
 
-
-def landing_content(workspace: Workspace) -> str | None:
-    """One hash over the bytes of every delivered file that a source names; None without any.
-
-    Names and their order have no part in it: a renamed file, or the same one twice, is nothing new.
+    Names, sizes and times are compared; no file is read.
     """
-    from orchestration.lake.landing import landing_files
-
-    contents = set()
-    for source in workspace.sources:
-        for path in landing_files(workspace, source):
-            with path.open("rb") as file:
-                content = hashlib.file_digest(file, "sha256").hexdigest()
-            contents.add(f"{source.label}\0{content}\n")
-    return hashlib.sha256("".join(sorted(contents)).encode()).hexdigest() if contents else None
+    workspace = current_workspace()
+    delivered = delivered_fingerprint(workspace)
+    if delivered is None:
+        return dg.SkipReason(f"{workspace.landing} holds no file that a source names")
+    if delivered in (context.cursor, finished_from(workspace)):
+        context.update_cursor(delivered)
+        return dg.SkipReason("nothing changed in landing/ since the last run")
+    context.update_cursor(delivered)
+    # a key of this very tick: files that are taken away and put back are new each time
+    return dg.RunRequest(run_key=f"{delivered}-{uuid.uuid4().hex}")
 
 
 # A fact older than this is stale: the daily run was missed.

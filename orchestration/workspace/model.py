@@ -120,6 +120,12 @@ class Headline(_Model):
     survey_type: Annotated[StrictStr, Field(min_length=1)] = "relational"
 
 
+class Retain(_Model):
+    """What Dagster's history keeps: the last runs with their events; older ones are deleted."""
+
+    runs: Annotated[StrictInt, Field(ge=1, le=10_000)] = 30
+
+
 class Settings(_Model):
     """The keys of ``workspace.yml``."""
 
@@ -142,6 +148,7 @@ class Settings(_Model):
     webhook_env: Annotated[StrictStr, AfterValidator(rules.environment_name)] = "NPS_WEBHOOK_URL"
     memory_limit: Annotated[StrictStr, AfterValidator(rules.memory)] | None = None
     max_quarantine_rate: Annotated[StrictFloat, Field(ge=0, le=1)] = 0.05
+    retain: Retain = Retain()
     sources: tuple[Source, ...]
 
 

@@ -15,6 +15,8 @@ import json
 import os
 import pickle
 import shutil
+import signal
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -125,7 +127,7 @@ def sample_run(jobs: Jobs) -> SampleRun:
     log.touch()
     done = e2e.run(
         root,
-        "refresh",
+        "run",
         within=e2e.without_network(),
         PYTHONPATH=str(HERE / "guard"),
         NPS_E2E_NETWORK_LOG=str(log),
@@ -177,35 +179,47 @@ def crooked_run(jobs: Jobs) -> CrookedRun:
     """The crooked workspace and its three runs."""
     root = jobs.folder / crooked.FOLDER
     e2e.declare(root, crooked.settings() | {"max_quarantine_rate": 0.05})
-    empty = e2e.run(root, "refresh")
+    empty = e2e.run(root, "run")
     empty_rows = {name: len(rows) for name, rows in e2e.tables_of(root).items()}
     empty_report = (root / "published/report/index.html").read_text("utf-8")
     crooked.deliver(root)
-    narrow = e2e.run(root, "refresh")
+    narrow = e2e.run(root, "run")
     narrow_generations = [line["generation_id"] for line in e2e.ledger(root)]
     e2e.redeclare(root, max_quarantine_rate=1)
-    done = e2e.run(root, "refresh")
+    done = e2e.run(root, "run")
     return CrookedRun(root, empty, empty_rows, empty_report, narrow, narrow_generations, done)
 
 
 @dataclass(frozen=True)
 class Together:
-    """`refresh` and `full-refresh` of the sample, started at once after its first run."""
+    """`run --force` and `full-refresh` of the sample, started at once after its first run.
+
+    Attributes:
+        runs: both by their command.
+        lake: hashes of the lake's files afterwards.
+        ledger: the generations by then.
+        unchanged: one more run, of which nothing changed, with its seconds.
+    """
 
     runs: dict[str, e2e.Run]
     lake: dict[str, str]
     ledger: list[dict[str, Any]]
+    unchanged: tuple[e2e.Run, float]
 
 
 @job
 def sample_again(jobs: Jobs) -> Together:
     """The sample refreshed twice more, at once."""
     root = jobs["sample_run"].root
-    started = {command: e2e.start(root, command) for command in ("refresh", "full-refresh")}
+    commands = ("run --force", "full-refresh")
+    started = {command: e2e.start(root, *command.split()) for command in commands}
     with ThreadPoolExecutor(len(started)) as pool:
         waiting = {name: pool.submit(e2e.finish, process) for name, process in started.items()}
         runs = {name: future.result() for name, future in waiting.items()}
-    return Together(runs, e2e.lake_of(root), e2e.ledger(root))
+    ledger = e2e.ledger(root)
+    begun = time.monotonic()
+    unchanged = e2e.run(root, "run")
+    return Together(runs, e2e.lake_of(root), ledger, (unchanged, time.monotonic() - begun))
 
 
 @dataclass(frozen=True)
@@ -258,7 +272,7 @@ def blocked_run(jobs: Jobs) -> Blocked:
     e2e.deliver(root, "crm/customers_20250701.csv", crooked.LEAKING)
     posted: list[str] = []
     with e2e.listening(posted) as address:
-        done = e2e.run(root, "refresh", NPS_WEBHOOK_URL=address)
+        done = e2e.run(root, "run", NPS_WEBHOOK_URL=address)
     return Blocked(root, done, posted)
 
 
@@ -287,9 +301,42 @@ def killed_run(jobs: Jobs) -> Killed:
     e2e.deliver(root, "shop/survey_responses_3.csv", crooked.MORE)
     seen, after = {}, {}
     for name, is_time in KILLS.items():
-        seen[name] = e2e.kill_at(e2e.start(root, "refresh"), is_time)
+        seen[name] = e2e.kill_at(e2e.start(root, "run"), is_time)
         after[name] = e2e.published_files(root)
-    return Killed(root, before, seen, after, e2e.run(root, "refresh"))
+    return Killed(root, before, seen, after, e2e.run(root, "run"))
+
+
+@dataclass(frozen=True)
+class Interrupted:
+    """Runs that were told to stop, each at another stage; nothing of them was published.
+
+    Attributes:
+        published_before: the published files before the first of them.
+        stopped: by stage how the run ended, after how many seconds, and what was published then.
+    """
+
+    published_before: dict[str, str]
+    stopped: dict[str, tuple[e2e.Run, float, dict[str, str]]]
+
+
+STOPS: dict[str, tuple[Callable[[str], bool], int]] = {
+    "ingest": (partial(e2e.is_line, "start", "refresh begins"), signal.SIGINT),
+    "models": (partial(e2e.is_line, "transform", r"\d+/\d+ stg_"), signal.SIGTERM),
+    "checks": (partial(e2e.is_line, "checks", "marts"), signal.SIGINT),
+}
+
+
+@job
+def interrupted_run(jobs: Jobs) -> Interrupted:
+    """The crooked workspace with a further delivery, interrupted at each stage."""
+    root = shutil.copytree(jobs["crooked_run"].root, jobs.folder / "interrupted", symlinks=True)
+    before = e2e.published_files(root)
+    e2e.deliver(root, "shop/survey_responses_3.csv", crooked.MORE)
+    stopped = {}
+    for stage, (is_time, number) in STOPS.items():
+        run, seconds = e2e.stop_at(e2e.start(root, "run"), is_time, number)
+        stopped[stage] = (run, seconds, e2e.published_files(root))
+    return Interrupted(before, stopped)
 
 
 @dataclass(frozen=True)

@@ -63,11 +63,11 @@ class Run:
 def start(
     workspace: Path, *command: str, within: Sequence[str] = (), **environment: str
 ) -> subprocess.Popen[str]:
-    """Start `python -m orchestration <command>` on a workspace; the caller waits for it.
+    """Start `nps <command>` on a workspace; the caller waits for it.
 
     Args:
         workspace: the folder that NPS_WORKSPACE names.
-        command: such as "refresh"; or other arguments of Python's: "-m …", or a script.
+        command: such as "run"; or other arguments of Python's: "-m …", or a script.
         within: a program and its options to run it within.
         environment: further variables.
     """
@@ -150,6 +150,32 @@ def kill_at(process: subprocess.Popen[str], is_time: Callable[[str], bool]) -> s
         ended.cancel()
         process.kill()
     return "".join(seen)
+
+
+def stop_at(
+    process: subprocess.Popen[str], is_time: Callable[[str], bool], number: int
+) -> tuple[Run, float]:
+    """Send a run a signal at the first of its lines for which `is_time` holds.
+
+    Returns:
+        How it ended, and how many seconds after the signal.
+    """
+    ended = threading.Timer(PATIENCE, process.kill)
+    ended.start()
+    seen, began = [], float("nan")
+    try:
+        for line in process.stdout or ():
+            seen.append(line)
+            if is_time(line):
+                began = time.monotonic()
+                process.send_signal(number)
+                break
+        out, err = process.communicate()
+        seconds = time.monotonic() - began
+    finally:
+        ended.cancel()
+        process.kill()
+    return Run(process.returncode, "".join(seen) + out, err), seconds
 
 
 @contextmanager

@@ -372,7 +372,7 @@ def test_the_report_shows_payloads_as_text(crooked_run):
 def test_a_mistake_in_the_workspace_is_one_clear_line(tmp_path, changes, told):
     e2e.declare(tmp_path, crooked.settings())
     e2e.redeclare(tmp_path, **changes)
-    run = e2e.run(tmp_path, "refresh")
+    run = e2e.run(tmp_path, "run")
     assert run.code == 2
     (line,) = run.err.splitlines()
     assert line.startswith(told)
@@ -380,7 +380,7 @@ def test_a_mistake_in_the_workspace_is_one_clear_line(tmp_path, changes, told):
 
 
 def test_a_missing_workspace_is_one_clear_line(tmp_path):
-    run = e2e.run(tmp_path / "nowhere", "refresh")
+    run = e2e.run(tmp_path / "nowhere", "run")
     assert run.code == 2
     (line,) = run.err.splitlines()
     assert line.startswith("workspace.yml: not found in ")
@@ -390,7 +390,7 @@ def test_a_missing_workspace_is_one_clear_line(tmp_path):
 @pytest.mark.parametrize("name", ["a[b]", "a*", "what?"])
 def test_a_folder_that_programs_take_for_a_pattern_is_one_clear_line(tmp_path, name):
     e2e.declare(tmp_path / name, crooked.settings())
-    run = e2e.run(tmp_path / name, "refresh")
+    run = e2e.run(tmp_path / name, "run")
     assert run.code == 2
     (line,) = run.err.splitlines()
     assert "rename the folder" in line

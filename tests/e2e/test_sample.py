@@ -620,6 +620,18 @@ def test_incremental_is_full_is_the_first(sample_again):
         assert values[1:] == values[:1] * 2, what
 
 
+def test_a_run_without_any_change_is_not_started(sample_again):
+    """It says which generation stands, and ends before anything heavy is imported."""
+    run, seconds = sample_again.unchanged
+    assert run.code == 0, run.err
+    newest = sample_again.ledger[-1]["generation_id"]
+    assert run.out.startswith(f"nothing changed; generation {newest} of ")
+    assert "\nHeadline    NPS (relational) " in run.out
+    assert "transform" not in run.out
+    # two seconds on a quiet machine: importing dbt, Dagster and Great Expectations takes over ten
+    assert seconds < 8
+
+
 def test_a_rebuild_builds_and_an_unchanged_refresh_does_not(sample_again):
     """A full refresh runs every model; where nothing is new, the build may stand."""
     assert re.search(r"transform +\d+/\d+ fct_nps_responses", sample_again.runs["full-refresh"].out)
