@@ -1,7 +1,7 @@
-"""Writing into the lake: whole or not at all.
+"""Write files atomically.
 
-Everything is written under a temporary name beside its target, synced, and renamed; a crash
-leaves at most a ``.tmp-`` file, which the next ingest sweeps.
+A file is written under a temporary name beside its target, fsynced and renamed; a crash leaves at
+most a ``.tmp-`` file, which the next ingest removes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ TEMPORARY = ".tmp-"
 
 
 def temporary(folder: Path) -> Path:
-    """A new temporary name in a folder, which is made if need be."""
+    """A new temporary name in a folder, which is created if missing."""
     if not folder.is_dir():
         folder.mkdir(parents=True, exist_ok=True)
     return folder / f"{TEMPORARY}{uuid.uuid4().hex}"
@@ -30,7 +30,7 @@ def temporary(folder: Path) -> Path:
 
 @contextmanager
 def scratch(folder: Path) -> Iterator[Path]:
-    """A temporary name whose file, if one was made and not renamed, is removed at the end."""
+    """A temporary name; its file is removed at the end unless it was renamed."""
     path = temporary(folder)
     try:
         yield path
@@ -39,19 +39,19 @@ def scratch(folder: Path) -> Iterator[Path]:
 
 
 def commit(path: Path, target: Path) -> None:
-    """Give a written temporary file its name, durably."""
+    """Fsync a temporary file and rename it to its target."""
     sync(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     os.replace(path, target)
     sync(target.parent)
 
 
-# From so many files on one sync of everything costs less than one of each.
+# From this number of files on, one sync of everything costs less than an fsync of each.
 MANY = 16
 
 
 def commit_all(pairs: list[tuple[Path, Path]]) -> None:
-    """Give written temporary files their names, durably; the pairs are temporary and target."""
+    """Fsync and rename temporary files, given as pairs of temporary file and target."""
     if len(pairs) < MANY:
         for path, target in pairs:
             commit(path, target)
@@ -66,7 +66,7 @@ def commit_all(pairs: list[tuple[Path, Path]]) -> None:
 
 
 def write_if_changed(target: Path, content: bytes) -> bool:
-    """Write bytes unless the file holds just them; whether it was written."""
+    """Write bytes unless the file already has them; returns whether it was written."""
     try:
         if target.read_bytes() == content:
             return False

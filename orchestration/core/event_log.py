@@ -1,7 +1,7 @@
 """Dagster's SQLite event log with its connections kept for the length of a run.
 
-Dagster opens a connection, an engine and a compiler's cache anew for each of the six statements
-that an event takes; a run without anything new has a thousand events, and this was most of it.
+Dagster opens a connection, an engine and a compiler cache for each of the six statements of an
+event. A no-op run has a thousand events, and spent most of its time there.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Any
 
 @contextmanager
 def kept_connections(storage: Any) -> Iterator[None]:
-    """Keep one connection a database of an event log, and which tables it has, while it lasts.
+    """Keep one connection to each database of an event log, and cache which tables it has.
 
     Args:
-        storage: a Dagster event log storage; one that is not of files in SQLite is left alone.
+        storage: a Dagster event log storage; another than SQLite's is left unchanged.
     """
     from dagster._core.storage.event_log import SqliteEventLogStorage
 
@@ -51,9 +51,9 @@ def kept_connections(storage: Any) -> Iterator[None]:
         with storage._db_lock, engine_of(shard).begin() as connection:
             yield connection
 
-    storage._connect = connect
-    # asked for each event of an asset, each time by another connection
-    storage.has_table = cache(storage.has_table)
+    storage._connect = connect  # type: ignore[method-assign]
+    # looked up for each event of an asset, each time by another connection
+    storage.has_table = cache(storage.has_table)  # type: ignore[method-assign]
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""Files on the disk: the hidden names of a publication, copies, renames and why they failed."""
+"""Files: hidden names of a publication, copies, renames, fsync, and reasons of failures."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pathlib import Path
 import duckdb
 
 DISK_FULL = "the disk is full"
-# Errors that speak of files and memory; the others may quote a value, and are named only.
+# Errors about files and memory; others may quote a value, so that only their class is named.
 _SPEAKABLE = (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.FatalException)
 
 
 def reason_of(error: Exception) -> str:
-    """Why, in a few words without any cell's text."""
+    """The reason of an error in a few words, without the text of any cell."""
     if isinstance(error, OSError):
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             return DISK_FULL
@@ -31,12 +31,12 @@ def reason_of(error: Exception) -> str:
 
 
 def candidate_file(published: Path, file_name: str) -> Path:
-    """Where a file of the next generation is made."""
+    """The temporary name of a file of the next generation."""
     return published / f".{file_name}.tmp"
 
 
 def previous_file(published: Path, file_name: str) -> Path:
-    """A second link to a file of the generation before, while another is renamed over it."""
+    """A second link to a file of the previous generation, while another is renamed over it."""
     return published / f".{file_name}.previous"
 
 
@@ -46,7 +46,7 @@ def wal_file(path: Path) -> Path:
 
 
 def remove(path: Path) -> None:
-    """Remove a file, or a folder with all that lies in it; neither need be there."""
+    """Remove a file, or a folder with its content, if it exists."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -78,13 +78,13 @@ def copy_file(source: Path, target: Path) -> None:
 
 
 def date_file(path: Path, at: datetime) -> None:
-    """Give a finished file the time of its generation: whoever writes to it later changes that."""
+    """Set the time of a finished file to that of its generation; a later write changes it."""
     nanoseconds = _nanoseconds(at)
     os.utime(path, ns=(nanoseconds, nanoseconds))
 
 
 def is_dated(path: Path, at: datetime) -> bool:
-    """Whether nobody has written to the file since `date_file`."""
+    """Whether the file was not written to since `date_file`."""
     return path.stat().st_mtime_ns == _nanoseconds(at)
 
 
@@ -94,7 +94,7 @@ def _nanoseconds(at: datetime) -> int:
 
 
 def sync(path: Path) -> None:
-    """Have a file's content, or a folder's names, on the disk: a rename is not safe before that."""
+    """Fsync a file, or a folder for its names: before that a rename is not durable."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -103,7 +103,7 @@ def sync(path: Path) -> None:
 
 
 def seal(path: Path, mode: int) -> None:
-    """Give a finished file its mode and have it on the disk; root ignores modes, others don't."""
+    """Set the mode of a finished file and fsync it."""
     path.chmod(mode)
     sync(path)
 

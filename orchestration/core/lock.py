@@ -1,4 +1,4 @@
-"""One run at a time in a workspace, whoever starts it: the command line, a schedule, the UI."""
+"""The workspace's lock: one run at a time, from the command line, a schedule or the UI."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from orchestration.core.progress import announce
 
 
 def hold_workspace(runs: Path, wait_seconds: float = 600) -> None:
-    """Take the workspace's lock for the rest of this process; a second call is free.
+    """Acquire the workspace's lock for the rest of this process; a second call does nothing.
 
-    A run is one process, so that the lock goes when the run ends, however it ends.
+    A run is one process, so that the lock is released when the run ends, however it ends.
 
     Args:
-        runs: the workspace's folder `runs`, made if missing.
+        runs: the workspace's folder `runs`, created if missing.
         wait_seconds: how long to wait for another run to end.
 
     Raises:

@@ -1,7 +1,6 @@
 """The lake as Dagster assets: one for each source and entity, and one for each canonical entity."""
 
 # no `from __future__ import annotations`: Dagster looks at the annotation of `context` itself
-import json
 from collections.abc import Callable, Iterator, Sequence
 
 import dagster as dg
@@ -22,7 +21,6 @@ LAKE_TABLES = (
     "published_figures",
     *SETTINGS_TABLES,
 )
-RETRY = dg.RetryPolicy(max_retries=1, delay=2)
 
 
 def ingest_key(source: Source) -> dg.AssetKey:
@@ -43,11 +41,11 @@ def ingest_assets(
 
 
 def _ingest_asset(source: Source, before_run: Callable[[Workspace], None]) -> dg.AssetsDefinition:
+    # no retry policy: Dagster applies it to interrupts, too, and would start the step again
     @dg.asset(
         key=ingest_key(source),
         group_name="ingest",
         kinds={"parquet"},
-        retry_policy=RETRY,
         description=(
             f"Files {source.files} of landing/{source.name}, read as {source.entity}: "
             "archived by their bytes, their rows as Parquet."
@@ -129,7 +127,7 @@ def lake_assets(
         ),
     ]
 
-    @dg.multi_asset(specs=specs, name="lake", retry_policy=RETRY)
+    @dg.multi_asset(specs=specs, name="lake")
     def lake() -> Iterator[dg.MaterializeResult]:
         from orchestration.lake.landing import unclaimed_files
         from orchestration.lake.prepare import prepare_lake, write_files_table
@@ -181,4 +179,4 @@ def _rows_of_entities(workspace: Workspace) -> dict[str, int]:
 
 def vars_of(problem: object) -> dict[str, str]:
     """A file's problem as plain text: its name, reason and message."""
-    return json.loads(json.dumps(vars(problem), default=str))
+    return {name: str(value) for name, value in vars(problem).items()}

@@ -15,7 +15,7 @@ _ERRORS = (pa.ArrowException, OSError, ValueError)
 
 
 def damage_message(path: Path) -> str:
-    """What to tell the user of a damaged file."""
+    """The message about a damaged file and how to restore it."""
     return (
         f"{path}: the file is damaged; remove it, and the next run reads its rows again from "
         "the archive"

@@ -131,13 +131,13 @@ def _checked(
                 f"a field has {longest >> 10} KiB, more than format.max_field_kb "
                 f"{shape.field_limit >> 10}; raise it if it is right",
             )
-    drop = None
+    drop: np.ndarray | None = None
     blank = _rows_equal(batch, ("",) * shape.width) if shape.width > 1 else _blank(batch.column(0))
     if len(blank):
         rows.blank += len(blank)
         drop = blank
     for header in shape.headers:
-        repeated = _rows_equal(batch, header) if any(header) else []
+        repeated = _rows_equal(batch, header) if any(header) else np.array([], dtype=np.int64)
         for place in repeated:
             reject(int(number[place]), "repeated_header", _as_text(header, shape))
         if len(repeated):
@@ -174,7 +174,7 @@ def _equal(column: pa.Array, cell: str) -> pa.BooleanArray:
 
 
 def _true_places(values: pa.BooleanArray) -> np.ndarray:
-    return np.flatnonzero(values.to_numpy(zero_copy_only=False))
+    return np.flatnonzero(np.asarray(values.to_numpy(zero_copy_only=False)))
 
 
 def _blank(column: pa.Array) -> np.ndarray:
@@ -182,7 +182,7 @@ def _blank(column: pa.Array) -> np.ndarray:
     column = column.fill_null("")
     places = _true_places(pc.less(pc.binary_length(column), 64))
     trimmed = pc.utf8_trim_whitespace(column.take(pa.array(places)))
-    return places[_true_places(pc.equal(trimmed, ""))]
+    return np.asarray(places[_true_places(pc.equal(trimmed, ""))])
 
 
 def _as_text(cells: tuple[str, ...], shape: Shape) -> str:

@@ -1,4 +1,4 @@
-"""Load JSON documents: unnest, select the objects, reject what is none."""
+"""JSON documents: unnest an array, select the objects, reject the rest."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from orchestration.workspace.entities import ENTITIES
 
 
 def select_documents(run: Run, rows: Rows) -> str:
-    """Hand JSON documents to DuckDB; what the projection selects from."""
+    """Register JSON documents with DuckDB; returns the relation of those that are objects."""
     run.connection.register("delivered", rows.reader)
     if run.source.format.type == "json":
         _unnest(run, rows)
@@ -29,7 +29,7 @@ def select_documents(run: Run, rows: Rows) -> str:
 
 
 def _unnest(run: Run, rows: Rows) -> None:
-    """Make the table ``elements`` of a JSON document's array, in the document's order.
+    """Create the table ``elements`` of a JSON document's array, in the document's order.
 
     Raises:
         FileFault: when the document is not valid, or holds no array where one is declared.
@@ -38,7 +38,7 @@ def _unnest(run: Run, rows: Rows) -> None:
     connection.execute("create or replace temp table document as select doc from delivered")
     ((is_valid,),) = connection.execute("select json_valid(doc) from document").fetchall()
     if not is_valid:
-        raise FileFault("invalid_json", "the document is not valid JSON; export it anew")
+        raise FileFault("invalid_json", "the document is not valid JSON; export it again")
     array = json_value("doc", records) if records else "json_extract(doc, '')"
     ((kind,),) = connection.execute(f"select json_type({array}) from document").fetchall()
     if kind != "ARRAY":
@@ -55,7 +55,7 @@ def _unnest(run: Run, rows: Rows) -> None:
 
 
 def reject_documents(run: Run, rows: Rows, found: Scan, rejects: Rejects, loaded: int) -> None:
-    """Give the rows that are no JSON objects to the rejects: a second reading, where there are any.
+    """Reject the rows that are no JSON objects, by a second reading if there are any.
 
     Raises:
         FileFault: when no row is an object.
@@ -84,7 +84,7 @@ def reject_documents(run: Run, rows: Rows, found: Scan, rejects: Rejects, loaded
 
 
 def check_documents(run: Run, path: Path, loaded: int, warnings: list[str]) -> None:
-    """See that what the mapping names is in the documents; JSON has no header that would tell.
+    """Check that the documents have the mapped members, as JSON has no header.
 
     Raises:
         FileFault: when no document has anything that is mapped, or none has the entity's key.
@@ -99,14 +99,14 @@ def check_documents(run: Run, path: Path, loaded: int, warnings: list[str]) -> N
         raise FileFault("not_a_table", message, loaded)
     key = entity.column_names[0]
     if key in absent:
-        message = f"no document has '{key}' where the mapping looks for it; mend the mapping"
+        message = f"no document has '{key}' where the mapping looks for it; fix the mapping"
         raise FileFault("missing_column", message, loaded)
     if absent:
         warnings.append(f"never there in this file: {', '.join(absent)}")
 
 
 def _filled(path: Path, names: list[str]) -> dict[str, int]:
-    """For each text column of a Parquet file the number of rows that have it, by its statistics."""
+    """The number of non-null rows of each text column of a Parquet file, by its statistics."""
     metadata = pq.read_metadata(path)
     groups = [metadata.row_group(place) for place in range(metadata.num_row_groups)]
     places = {

@@ -39,22 +39,22 @@ from orchestration.lake.session import (
 )
 from orchestration.workspace.model import Source, Workspace
 
-# The key of a file that was never read, and so has no hash of its bytes.
+# Begins the key of a file that was never read: it has no hash of its bytes.
 _UNREAD = "unread:"
 
 
 def ingest_source(
     workspace: Workspace, source: Source, progress: Progress | None = None
 ) -> IngestResult:
-    """Take up one source's files: new ones, and those that a changed mapping reads differently.
+    """Ingest the files of one source: new ones, and those that a changed mapping reads differently.
 
-    One file's fault never stops the others. The caller holds the workspace's lock, and has called
-    ``prepare_lake``.
+    A faulty file never stops the others. The caller holds the workspace's lock and has called
+    ``prepare_lake``. An interrupt ends all threads; what is not recorded is ingested next time.
 
     Args:
         workspace: the workspace.
         source: one of its sources.
-        progress: called now and then with a line about the file being read.
+        progress: called every few seconds with a line about the file being read.
 
     Raises:
         UserError: when the disk is full or the workspace cannot be written.
@@ -91,14 +91,14 @@ def ingest_source(
 
 
 def _rederive(run: Run) -> None:
-    """Read anew from the archive what is not in the lake as the present mapping makes it."""
+    """Read again from the archive what the lake lacks under the current mapping."""
     stale = [
         state
         for state in run.manifest.of(run.source.name, run.source.entity)
         if not run.is_current(state) and not state.file_sha256.startswith(_UNREAD)
     ]
     for place, state in enumerate(stale, start=1):
-        report_progress(run, f"reading anew {place:,} of {len(stale):,}")
+        report_progress(run, f"reading again {place:,} of {len(stale):,}")
         path = archived_file(run.workspace, state.file_sha256)
         if not path.exists():
             run.noted["its bytes are no longer in the archive"].append(printable(state.file_name))
@@ -106,7 +106,7 @@ def _rederive(run: Run) -> None:
         text = scratch_file(run)
         found = scan.scan_file(path, run.source.format, scratch=text)
         if found.sha256 != state.file_sha256:
-            message = "its bytes in the archive are damaged; what was read of them stays"
+            message = "its bytes in the archive are damaged; the rows that were read from them stay"
             run.noted[message].append(printable(state.file_name))
             continue
         present = replace(state, mapping_version=run.version)
@@ -115,7 +115,7 @@ def _rederive(run: Run) -> None:
 
 
 def _ingest_file(run: Run, path: Path) -> None:
-    """Take up one file of landing, unless the lake has it."""
+    """Ingest one file of landing, unless the lake has it."""
     base = run.workspace.landing / run.source.name
     name = stored_name(path.relative_to(base).as_posix())
     try:
@@ -129,7 +129,7 @@ def _take_up(run: Run, path: Path, name: str, status: Stat) -> None:
     """Archive, read and record one file.
 
     Raises:
-        FileFault: when it is being written; nothing is kept of it then.
+        FileFault: when it is still being written; nothing of it is kept.
     """
     source, entity = run.source.name, run.source.entity
     before, sha256 = run.manifest.seen.get((source, entity, name), (None, ""))
@@ -183,12 +183,12 @@ def _take_up(run: Run, path: Path, name: str, status: Stat) -> None:
 
 
 def _is_known(run: Run, name: str, sha256: str, status: Stat | None = None) -> bool:
-    """Whether the lake has these bytes; if so they are counted, and recorded under the new name."""
+    """Whether the lake has these bytes; if so, count them and record the new name."""
     state = run.manifest.states.get((run.source.name, run.source.entity, sha256))
     if state is None or not run.is_current(state):
         return False
     if status is not None or state.status == "quarantined":
-        flush(run)  # what is told of files is told in their order
+        flush(run)  # the manifest keeps the order of the files
     if status is not None:
         run.manifest.append(replace(state, file_name=name), "seen_again", status)
     if state.status == "loaded":
@@ -203,7 +203,7 @@ def _unread_key(name: str) -> str:
 
 
 def _never_read(run: Run, name: str, fault: FileFault) -> None:
-    """Report a file that is not even opened; record it once, unless it only has to wait."""
+    """Report a file that cannot be opened; record it once, unless it is still being written."""
     state = FileState(
         source=run.source.name,
         entity=run.source.entity,
@@ -232,7 +232,7 @@ def _never_read(run: Run, name: str, fault: FileFault) -> None:
 
 
 def _forget_unread(run: Run) -> None:
-    """Retire the problems of never-read files that are gone, or could be read by now."""
+    """Retire the problems of files that are gone or that could be read now."""
     for state in run.manifest.of(run.source.name, run.source.entity):
         is_unread = state.file_sha256.startswith(_UNREAD) and state.status == "quarantined"
         if is_unread and state.file_sha256 not in run.unread:

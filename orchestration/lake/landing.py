@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat as stat_module
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from orchestration.lake.manifest import Stat
@@ -26,6 +27,28 @@ def unclaimed_files(workspace: Workspace) -> list[str]:
         for path in sorted(workspace.landing.rglob("*"))
         if path.is_file() and path not in claimed and not _is_ignored(path, workspace.landing)
     ]
+
+
+def landing_fingerprint(workspace: Workspace) -> str | None:
+    """A hash of the names, sizes and times of the files in landing that sources declare.
+
+    No file is opened. A new, changed, renamed or removed file gives another fingerprint.
+
+    Returns:
+        SHA-256 in hex; None if there is no such file.
+    """
+    lines = []
+    for source in workspace.sources:
+        base = workspace.landing / source.name
+        for path in landing_files(workspace, source):
+            with suppress(OSError):  # it vanished, or is a link that leads nowhere
+                status = path.stat()
+                name = path.relative_to(base).as_posix()
+                lines.append(f"{source.label}\0{name}\0{status.st_size}\0{status.st_mtime_ns}\n")
+    if not lines:
+        return None
+    content = "".join(lines).encode("utf-8", "surrogateescape")
+    return hashlib.sha256(content).hexdigest()
 
 
 def _is_ignored(path: Path, base: Path) -> bool:
@@ -66,7 +89,7 @@ def inspect_file(workspace: Workspace, source: Source, path: Path) -> tuple[Path
         size = f"{status.st_size >> 20:,} MiB, more than format.max_file_mb {limit:,}"
         raise FileFault("oversized_file", f"the file has {size}; raise it, or split the file")
     if not os.access(real, os.R_OK):
-        raise FileFault("still_being_written", "the file may not be read (yet); mend its mode")
+        raise FileFault("still_being_written", "the file may not be read (yet); fix its mode")
     return real, Stat.of(status)
 
 

@@ -39,19 +39,19 @@ from orchestration.lake.times import snapshot_names_query
 from orchestration.lake.warnings import file_warnings, projection_of, warnings_by_file
 from orchestration.workspace.model import Source
 
-# Small files wait for each other, up to so many files and so many bytes.
+# Files up to this size are written together, up to this many files and bytes.
 _SMALL = 256 << 10
 _SMALL_FILES = 10_000
 _SMALL_BYTES = 32 << 20
 
 
 def load_file(run: Run, read: ReadFile) -> None:
-    """Make a scanned file's Parquet files, or quarantine it, and record which.
+    """Write a scanned file's Parquet files, or quarantine it, and record which.
 
-    Small files wait for others: many of them share a Parquet file and a sync.
+    Small files are collected: many of them share a Parquet file and a sync.
     """
     is_small = run.source.format.is_delimited and read.found.size <= _SMALL
-    # a pack has rows of it that are read anew: of another mapping, or of what was lost
+    # a pack has old rows of it: of another mapping, or of a lost Parquet file
     packed = run.manifest.packs_of(read.old) or run.manifest.packs_of(read.state)
     run.leaves_pack = run.leaves_pack or bool(packed)
     if not is_small:
@@ -70,7 +70,7 @@ def load_file(run: Run, read: ReadFile) -> None:
 
 
 def _alike(pending: dict[str, ReadFile], read: ReadFile) -> bool:
-    """Whether a small file has the columns of those that wait; one without any fits."""
+    """Whether a small file has the columns of those collected; a faulty one always fits."""
     last = next((each.rows for each in reversed(pending.values()) if each.rows), None)
     if last is None or read.rows is None:
         return True
@@ -78,7 +78,7 @@ def _alike(pending: dict[str, ReadFile], read: ReadFile) -> bool:
 
 
 def _keep_bytes(run: Run, read: ReadFile) -> None:
-    """Archive a file's bytes, unless the archive has them."""
+    """Move the copy of a file's bytes into the archive, unless the archive has them."""
     if read.copy:
         kept = archived_file(run.workspace, read.state.file_sha256)
         commit(read.copy, kept)
@@ -87,7 +87,7 @@ def _keep_bytes(run: Run, read: ReadFile) -> None:
 
 
 def _read_small(run: Run, read: ReadFile) -> None:
-    """Read all of a small file; what is wrong with it is kept for later."""
+    """Read a small file as a whole; keep its fault for ``flush``."""
 
     def add(number: int, reason: str, text: str) -> None:
         read.rejects.append((number, reason, text))
@@ -109,7 +109,7 @@ def _not_empty(rows: Rows, source: Source) -> None:
 
 
 def flush(run: Run) -> None:
-    """Take all files that wait into the lake, in their order; many small ones together."""
+    """Write and record all collected files, in their order; many small ones together."""
     _settle(run)
     reads = list(run.pending.values())
     run.pending, run.pending_bytes = {}, 0
@@ -129,7 +129,7 @@ def flush(run: Run) -> None:
     raw, rejected = (top / source.entity / name for top in (workspace.raw, workspace.rejected))
     with scratch(raw.parent) as raw_copy, scratch(rejected.parent) as rejected_copy:
         _write(run, raw_copy, loaded)
-        with Rejects(rejected_copy) as rejects:
+        with Rejects(rejected_copy, loaded[0].state) as rejects:
             for read in loaded:
                 rejects.state = read.state
                 for row in read.rejects:
@@ -157,7 +157,7 @@ def flush(run: Run) -> None:
 
 
 def _write(run: Run, path: Path, reads: list[ReadFile]) -> int:
-    """Write the rows of small files as one Parquet file; their number."""
+    """Write the rows of small files as one Parquet file; returns their number."""
     parts = [
         (_delivery(read.state, snapshot), batch)
         for read, snapshot in zip(reads, _snapshots(run, reads), strict=True)
@@ -166,7 +166,7 @@ def _write(run: Run, path: Path, reads: list[ReadFile]) -> int:
     return write_raw(
         run.connection,
         path,
-        reads[0].rows,
+        reads[0].opened,
         _chunks(parts),
         workspace=run.workspace,
         source=run.source,
@@ -178,7 +178,8 @@ def _chunks(
     parts: list[tuple[Delivery, pa.RecordBatch]],
 ) -> Iterator[list[tuple[Delivery, pa.RecordBatch]]]:
     """The parts in chunks of about one row group."""
-    chunk, size = [], 0
+    chunk: list[tuple[Delivery, pa.RecordBatch]] = []
+    size = 0
     for part in parts:
         chunk, size = [*chunk, part], size + len(part[1])
         if size >= GROUP:
@@ -189,7 +190,7 @@ def _chunks(
 
 
 def _settle(run: Run, at_most: int = 0) -> None:
-    """Record files that threads read, in the files' order, until so many are left."""
+    """Record files that threads read, in the files' order, until ``at_most`` are left."""
     while len(run.jobs) > at_most:
         sha256 = next(iter(run.jobs))
         read, job = run.jobs[sha256]
@@ -228,18 +229,18 @@ def _loaded_state(read: ReadFile, loaded: int, warnings: list[str]) -> FileState
         status="loaded",
         reason=None,
         message=None,
-        rows_delivered=read.rows.delivered,
+        rows_delivered=read.opened.delivered,
         rows_loaded=loaded,
-        rows_rejected=read.rows.rejected,
-        rows_blank=read.rows.blank,
+        rows_rejected=read.opened.rejected,
+        rows_blank=read.opened.blank,
         warnings=tuple(warnings),
     )
 
 
 def _events(run: Run, read: ReadFile, done: FileState) -> list[dict[str, Any]]:
-    """What the manifest is told of a file that was read."""
-    told = replace(done, file_name=read.name or done.file_name)
-    events = [run.manifest.record(told, done.status, read.status)]
+    """The manifest's events of a file that was read."""
+    recorded = replace(done, file_name=read.name or done.file_name)
+    events = [run.manifest.record(recorded, done.status, read.status)]
     if _is_replaced(run, read):
         events.append(run.manifest.record(read.old, "retired"))
     return events
@@ -250,7 +251,7 @@ def _is_replaced(run: Run, read: ReadFile) -> bool:
 
 
 def _finish(run: Run, read: ReadFile, made: WrittenFile | FileFault) -> None:
-    """Give one file's bytes and rows their names, and record it."""
+    """Rename one file's bytes and rows to their names, and record it."""
     _keep_bytes(run, read)
     if isinstance(made, FileFault):
         done = _quarantined_state(run, read, made)
@@ -270,7 +271,7 @@ def _finish(run: Run, read: ReadFile, made: WrittenFile | FileFault) -> None:
 
 
 def _recorded(run: Run, read: ReadFile, done: FileState) -> None:
-    """Remove what a recorded file replaces and left behind, and count it."""
+    """Remove what a recorded file replaces, and count it."""
     if read.text:
         read.text.unlink(missing_ok=True)
     if _is_replaced(run, read):
@@ -313,15 +314,14 @@ def _load(run: Run, read: ReadFile) -> WrittenFile:
         raw_temporary = here.enter_context(scratch(workspace.raw / source.entity))
         rejected_temporary = here.enter_context(scratch(workspace.rejected / source.entity))
         rejects = here.enter_context(Rejects(rejected_temporary, state))
-        if read.rows is not None:  # it was small, and waited
+        if read.rows is not None:  # a small file, read before
             loaded, warnings = _write(run, raw_temporary, [read]), file_warnings(run, read.rows)
             for row in read.rejects:
                 rejects.add(*row)
         else:
             wanted = wanted_columns(source)
             read.rows = rows = reader.open_rows(path, read.found, form, wanted, rejects.add)
-            if run.progress:
-                rows.reader = _watched(run, rows, state)
+            rows.reader = _watched(run, rows, state)
             relation = select_documents(run, rows) if rows.is_json else ""
             warnings = file_warnings(run, rows)
             if rows.is_json:
@@ -339,9 +339,9 @@ def _load(run: Run, read: ReadFile) -> WrittenFile:
                     source=source,
                     has_marks=read.found.has_marks,
                 )
-        _not_empty(read.rows, source)
+        _not_empty(read.opened, source)
         rejects.close()
-        run.closing.push(here.pop_all())  # what gets no name goes with the run
+        run.closing.push(here.pop_all())  # what is not renamed is removed with the run
     done = _loaded_state(read, loaded, warnings)
     return WrittenFile(done, raw_temporary, rejected_temporary if rejects.count else None)
 
@@ -349,12 +349,12 @@ def _load(run: Run, read: ReadFile) -> WrittenFile:
 def _bad_name() -> FileFault:
     return FileFault(
         "bad_snapshot_name",
-        "the file's name does not match snapshot_at; rename the file or mend the pattern",
+        "the file's name does not match snapshot_at; rename the file or fix the pattern",
     )
 
 
 def _snapshots(run: Run, reads: list[ReadFile]) -> list[datetime | None]:
-    """When the rows of each file were true; None where it cannot be told, or a column tells it."""
+    """The snapshot time of each file; None where a column has it or the name does not match."""
     kind = snapshot_kind(run.source)
     if kind == "file_modified":
         return [read.state.file_modified_at for read in reads]
@@ -383,14 +383,15 @@ def _delivery(state: FileState, snapshot: datetime | None) -> Delivery:
 
 
 def _watched(run: Run, rows: Rows, state: FileState) -> pa.RecordBatchReader:
-    """The same batches; after some seconds, and then now and then, progress is told."""
+    """The same batches; progress is reported every two seconds, and a stopping run ends here."""
     delivered = rows.reader
 
     def batches() -> Iterator[pa.RecordBatch]:
-        told = time.monotonic()
+        reported = time.monotonic()
         for batch in delivered:
-            if time.monotonic() - told > 2:
-                told = time.monotonic()
+            run.check_stopping()
+            if time.monotonic() - reported > 2:
+                reported = time.monotonic()
                 report_progress(run, f"{printable(state.file_name)}: {rows.delivered:,} rows read")
             yield batch
 
@@ -398,7 +399,7 @@ def _watched(run: Run, rows: Rows, state: FileState) -> pa.RecordBatchReader:
 
 
 def _copy(run: Run, rows: Rows, query: str, path: Path) -> int:
-    """Write the query's rows as Parquet, streaming; their number."""
+    """Write the query's rows as Parquet, streaming; returns their number."""
     try:
         ((count,),) = run.connection.execute(
             f"copy ({query}) to {literal(path)} "
@@ -411,4 +412,4 @@ def _copy(run: Run, rows: Rows, query: str, path: Path) -> int:
     finally:
         with suppress(duckdb.Error):
             run.connection.unregister("delivered")
-    return count
+    return int(count)

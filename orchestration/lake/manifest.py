@@ -1,8 +1,8 @@
 """The manifest: an append-only record of what happened to every delivered file.
 
-Each line is one event; folded in order they give each file's state. A line that was torn by a
-crash is ignored, and what it would have told happens again. A line ``packed`` tells whose rows
-share one Parquet file (see ``packs``).
+Each line is one event; folded in order, they give the state of each file. A line that was torn by a
+crash is ignored, and its event happens again. A line ``packed`` lists the files whose rows share
+one Parquet file (see ``packs``).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-from orchestration.core.atomic_write import sync
+from orchestration.core.files import sync
 
 Event = Literal["loaded", "quarantined", "seen_again", "retired"]
 Member = tuple[str, str]
@@ -46,7 +46,7 @@ Key = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class Stat:
-    """What tells an unchanged file without reading it: bytes and two times in nanoseconds."""
+    """What identifies an unchanged file without reading it: size and two times in nanoseconds."""
 
     size: int
     mtime_ns: int
@@ -60,7 +60,7 @@ class Stat:
 
 @dataclass(frozen=True)
 class FileState:
-    """What the lake holds of one delivered file.
+    """The state of one delivered file in the lake.
 
     ``file_name``, ``file_modified_at`` and ``ingested_at`` are those of the first delivery of the
     bytes, so that reading them again gives the same rows. Times are naive and in UTC.
@@ -134,7 +134,7 @@ class Manifest:
         """Write one event durably, and fold it.
 
         Args:
-            state: the file; of it the event tells what concerns the event.
+            state: the file's state.
             event: what happened.
             stat: the file's status if it was read just now.
         """

@@ -1,10 +1,10 @@
-"""Many small Parquet files of the lake as few bigger ones.
+"""Merge many small Parquet files of the lake into few bigger ones.
 
-A file's rows lie in a Parquet file of its own, or with others' in a *pack*. Rows are the same in
-either, provenance included. A line ``packed`` of the manifest tells the members before the pack
-gets its name, and the pack is whole once it has it; what it replaces is removed last. Where a
-file's rows lie follows from both: in the newest pack told of that is there, else in its own. What
-lies anywhere else was left by a crash, and goes with the next ``repair``, which a run begins with.
+The rows of a file are in a Parquet file of its own, or with those of others in a *pack*; they are
+the same in either, provenance included. The manifest lists a pack's members in a line ``packed``
+before the pack is renamed to its name, and the files it replaces are removed last. So the rows of a
+file are in the newest listed pack that exists, else in its own file. Anything else was left by a
+crash and is removed by the next ``repair``, with which a run begins.
 """
 
 from __future__ import annotations
@@ -21,13 +21,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from orchestration.core.atomic_write import MANY, commit, scratch
+from orchestration.core.errors import UserError
+from orchestration.lake.damage import damage_message
 from orchestration.lake.manifest import FileState, Manifest, Member
 from orchestration.lake.rawfile import GROUP, parquet_writer
 from orchestration.workspace.model import Workspace
 
 # The files of the raw and rejected folders that are ours to remove.
 _LAKE_FILE = re.compile(r"[a-z][a-z0-9_]*-([0-9a-f]{64}-[0-9a-f]{12}|packed-[0-9a-f]{64})\.parquet")
-# Packs of so many rows are left as they are: more would be read no faster.
+# Packs of this many rows are left as they are: bigger ones would be read no faster.
 _FULL = 1_000_000
 # What the rows of one file have in common.
 _REPEATED = (
@@ -42,18 +44,18 @@ _REPEATED = (
 
 def pack_name(source: str, members: Iterable[Member]) -> str:
     """The name of the Parquet file that holds just these files' rows."""
-    told = "\n".join(" ".join(member) for member in sorted(members))
-    return f"{source}-packed-{hashlib.sha256(told.encode()).hexdigest()}.parquet"
+    lines = "\n".join(" ".join(member) for member in sorted(members))
+    return f"{source}-packed-{hashlib.sha256(lines.encode()).hexdigest()}.parquet"
 
 
 def own_file(top: Path, state: FileState) -> Path:
-    """Where a file's rows lie if they lie alone; ``top`` is the raw or the rejected folder."""
+    """The Parquet file of a file alone; ``top`` is the raw or the rejected folder."""
     name = f"{state.source}-{state.file_sha256}-{state.mapping_version}.parquet"
     return top / state.entity / name
 
 
 def file_of(top: Path, manifest: Manifest, state: FileState) -> Path:
-    """Where a file's rows lie; there may be none."""
+    """The Parquet file that has the rows of a file; it need not exist."""
     for name in manifest.packs_of(state):
         path = top / state.entity / name
         if path.exists():
@@ -79,10 +81,10 @@ def repair(workspace: Workspace, manifest: Manifest) -> None:
 
 
 def compact(workspace: Workspace, manifest: Manifest) -> None:
-    """Make one pack of many Parquet files of about one size; ``repair`` has gone before.
+    """Merge Parquet files of about one size into a pack; call ``repair`` first.
 
-    Sizes are told apart by powers of sixteen: a row is written anew as seldom as its file's class
-    grows, and there are never more than some dozens of files of a source and entity.
+    Files are classed by powers of sixteen rows: a row is rewritten only when its file's class
+    grows, and a source and entity never have more than some dozens of files.
     """
     for top in (workspace.raw, workspace.rejected):
         files: dict[Path, list[FileState]] = defaultdict(list)
@@ -140,8 +142,11 @@ def write_pack(path: Path, paths: list[Path], files: set[str]) -> None:
     held: list[pa.Table] = []
     with parquet_writer(path, schema) as writer:
         for place, each in enumerate(paths, start=1):
-            with pq.ParquetFile(each, read_dictionary=repeated) as file:
-                table = file.read().cast(schema)
+            try:
+                with pq.ParquetFile(each, read_dictionary=repeated) as file:
+                    table = file.read().cast(schema)
+            except (pa.ArrowException, OSError):
+                raise UserError(damage_message(each)) from None
             table = table.filter(pc.is_in(table["_file_sha256"].cast(pa.string()), wanted))
             held.append(table)
             if sum(map(len, held)) >= GROUP or place == len(paths):

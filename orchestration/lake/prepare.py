@@ -5,6 +5,7 @@ from __future__ import annotations
 from orchestration.core.atomic_write import TEMPORARY, parquet_bytes, write_if_changed
 from orchestration.core.files import remove
 from orchestration.lake import packs
+from orchestration.lake.damage import check_footers
 from orchestration.lake.manifest import Manifest, files_table
 from orchestration.lake.rawfile import lake_schema
 from orchestration.lake.rejects import REJECTED_SCHEMA
@@ -15,24 +16,24 @@ from orchestration.workspace.model import Workspace
 
 
 def prepare_lake(workspace: Workspace, *, compact: bool = True) -> None:
-    """Make the lake's folders and settings, and remove what does not belong.
+    """Create the lake's folders and settings, and remove leftovers.
 
-    Leftovers of crashes are swept, and many small Parquet files become few. What was read for a
-    source that is no longer declared leaves the lake; its bytes stay in the archive, and come back
-    if it is declared again.
+    Temporary files of crashes are removed, and small Parquet files are merged. The rows of a source
+    that is no longer declared leave the lake; its bytes stay in the archive, and are read again
+    when it is declared again.
 
     Args:
         workspace: the workspace.
-        compact: whether Parquet files may be packed: before new files are taken up, so that these
-            lie by themselves during the run that brings them.
+        compact: whether to merge small Parquet files; do so before ingest, so that new files stay
+            separate during the run that brings them.
 
     Raises:
-        UserError: when the workspace cannot be written.
+        UserError: when the workspace cannot be written, or a Parquet file of the lake is damaged.
     """
     with clear_errors(f"lake below {workspace.root}"):
         for folder in (workspace.landing, workspace.archive, workspace.manifest_dir):
             folder.mkdir(parents=True, exist_ok=True)
-        # what holds people is for whoever runs this, and nobody else
+        # only the owner may read folders with personal data
         for folder in (workspace.lake, workspace.warehouse_dir, workspace.runs):
             folder.mkdir(parents=True, exist_ok=True)
             folder.chmod(0o700)
@@ -43,6 +44,7 @@ def prepare_lake(workspace: Workspace, *, compact: bool = True) -> None:
         write_if_changed(workspace.rejected / "_schema.parquet", content)
         manifest = Manifest.load(workspace.manifest_file)
         _retire_undeclared(workspace, manifest)
+        check_footers(workspace)
         _sweep(workspace, manifest)
         if compact:
             packs.compact(workspace, manifest)
@@ -52,9 +54,10 @@ def prepare_lake(workspace: Workspace, *, compact: bool = True) -> None:
 
 def write_files_table(workspace: Workspace) -> None:
     """Write ``lake/manifest/files.parquet`` from the manifest, if that changes it."""
-    manifest = Manifest.load(workspace.manifest_file)
-    content = parquet_bytes(files_table(manifest))
-    write_if_changed(workspace.manifest_dir / "files.parquet", content)
+    with clear_errors(f"lake below {workspace.root}"):
+        manifest = Manifest.load(workspace.manifest_file)
+        content = parquet_bytes(files_table(manifest))
+        write_if_changed(workspace.manifest_dir / "files.parquet", content)
 
 
 def _retire_undeclared(workspace: Workspace, manifest: Manifest) -> None:
@@ -66,14 +69,14 @@ def _retire_undeclared(workspace: Workspace, manifest: Manifest) -> None:
 
 
 def _sweep(workspace: Workspace, manifest: Manifest) -> None:
-    """Remove temporary files, and Parquet files that the manifest does not tell of."""
+    """Remove temporary files, and Parquet files that are not in the manifest."""
     folders = [workspace.lake, workspace.archive, workspace.manifest_dir, workspace.settings_dir]
     folders += [workspace.raw, workspace.rejected]
     folders += [top / entity for top in (workspace.raw, workspace.rejected) for entity in ENTITIES]
     for folder in folders:
         for path in folder.glob(f"{TEMPORARY}*"):
             remove(path)
-    # A killed process leaves behind what it had no memory for: rows with all that is personal. What
-    # lies beside the build goes with the build, which is made anew after a kill.
+    # A killed process leaves spilled rows with personal data. Those beside the build are removed
+    # with it, by the full build that follows a kill.
     remove(workspace.spill)
     packs.repair(workspace, manifest)

@@ -56,9 +56,9 @@ def _joined(parts: list[str]) -> str:
 
 @dataclass(frozen=True)
 class Delivery:
-    """What is known of the file as a whole.
+    """The facts of a delivered file, the same for all of its rows.
 
-    ``snapshot_at`` is None when a column tells it; all times are naive and in UTC.
+    ``snapshot_at`` is None when a column has it; all times are naive and in UTC.
     """
 
     file_sha256: str
@@ -70,7 +70,7 @@ class Delivery:
 
 @dataclass(frozen=True)
 class Known:
-    """What was seen of a relation's texts as a whole, so that SQL need not look at each.
+    """Facts about all texts of a relation, which spare the SQL a check of each.
 
     Attributes:
         times: canonical columns whose canonical texts the relation has, as ``t_<column>``.
@@ -143,7 +143,7 @@ def build_projection(
         cells: SQL of each delivered column's text.
         at: declared name -> index into ``names``.
         relation: what to select from: it has the cells' columns or ``doc``, and ``_row_number``.
-        known: what was seen of its texts; None: nothing.
+        known: facts about its texts; None: none.
     """
     entity, known = ENTITIES[source.entity], known or Known()
     delivered = _delivered(source, names, cells, at, relation)
@@ -152,7 +152,10 @@ def build_projection(
     steps = [f"select _row_number, {', '.join(columns)} from {delivered.relation}"]
     for depth in range(max((len(each.layers) for each in times.values()), default=0)):
         added = [
-            sql for each in times.values() for sql in each.layers[depth : depth + 1] for sql in sql
+            sql
+            for each in times.values()
+            for layer in each.layers[depth : depth + 1]
+            for sql in layer
         ]
         steps.append(f"select *, {', '.join(added)} from ({steps[-1]})")
     naive = [f"bool_or({each.naive})" for each in times.values()]
@@ -359,7 +362,7 @@ def _content_hash(names: tuple[str, ...], filled: set[str], known: Known) -> str
     if not known.has_marks:
         return f"md5(concat({joined}))"
     used = [name for name in names if name in filled]
-    # Marks inside cells could make two rows look alike: the cells' lengths then tell them apart.
+    # Marks inside cells could give two rows one text: the cells' lengths then make them differ.
     marked = " or ".join(f"contains({name}, {literal(MARK)})" for name in used)
     lengths = ", ".join(f"coalesce(strlen({n}), 0)" if n in filled else "0" for n in names)
     return f"md5(concat({joined}, case when {marked} then concat_ws(',', {lengths}) end))"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -163,7 +164,7 @@ def _look(
             is_iso=source.timestamps.get(column.name, ("iso",))[0] == "iso",
             zone=zone,
             is_date=is_date,
-            read=lambda distinct, query=query: _read(connection, query, distinct),
+            read=partial(_read, connection, query),
         )
         if found is None:
             continue

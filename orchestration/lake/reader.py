@@ -84,9 +84,14 @@ def _read_header(path: Path, skip: int, form: Format, delimiter: str) -> _Header
             yield line
 
     csv.field_size_limit(_HEADER_LIMIT)
-    quoting = csv.QUOTE_NONE if form.quote is None else csv.QUOTE_MINIMAL
-    records, blank = [], 0
-    reader = csv.reader(lines(), delimiter=delimiter, quotechar=form.quote or '"', quoting=quoting)
+    records: list[tuple[str, ...]] = []
+    blank = 0
+    reader = csv.reader(
+        lines(),
+        delimiter=delimiter,
+        quotechar=form.quote or '"',
+        quoting=csv.QUOTE_NONE if form.quote is None else csv.QUOTE_MINIMAL,
+    )
     try:
         for record in reader:
             if not any(cell.strip() for cell in record) and not records:
@@ -103,14 +108,14 @@ def _read_header(path: Path, skip: int, form: Format, delimiter: str) -> _Header
 def _not_the_table(
     path: Path, found: Scan, form: Format, wanted: tuple[str, ...], missing: list[str]
 ) -> NoReturn:
-    """Say why the header lacks what the mapping names."""
+    """Raise the fault that explains why the header lacks mapped columns."""
     with path.open("rb") as stream:
         stream.seek(found.skip)
         start = stream.read(4096).decode("utf-8", "ignore").lstrip()
     if _MARKUP.match(start) or start[:1] in ("{", "["):
         what = "an HTML or XML page" if start[0] == "<" else "a JSON document"
         raise FileFault(
-            "not_a_table", f"the file is {what}, probably an error of the export; export anew"
+            "not_a_table", f"the file is {what}, probably an error of the export; export it again"
         )
     for delimiter, name in _DELIMITERS.items():
         if delimiter == form.delimiter:
@@ -127,7 +132,7 @@ def _not_the_table(
         "missing_column",
         f"{count(len(missing), 'column')} that the mapping names "
         f"{'is' if len(missing) == 1 else 'are'} not in the header: "
-        f"{shown_names(missing)}; mend the mapping or the export",
+        f"{shown_names(missing)}; fix the mapping or the export",
     )
 
 
@@ -202,7 +207,9 @@ def _open_document(path: Path, found: Scan, form: Format) -> Rows:
     buffers = [None, pa.py_buffer(offsets), pa.py_buffer(text)]
     document = pa.Array.from_buffers(pa.large_string(), 1, buffers)
     batch = pa.record_batch([document, pa.array([1])], names=["doc", "_row_number"])
-    return Rows(is_json=True, reader=pa.RecordBatchReader.from_batches(batch.schema, [batch]))
+    rows = Rows(is_json=True)
+    rows.reader = pa.RecordBatchReader.from_batches(batch.schema, [batch])
+    return rows
 
 
 def _no_markup(path: Path, found: Scan) -> str:
@@ -213,7 +220,7 @@ def _no_markup(path: Path, found: Scan) -> str:
     if _MARKUP.match(start):
         raise FileFault(
             "not_a_table",
-            "the file is an HTML or XML page, probably an error of the export; export anew",
+            "the file is an HTML or XML page, probably an error of the export; export it again",
         )
     return start
 
@@ -223,14 +230,14 @@ def _open_parquet(path: Path, form: Format, wanted: tuple[str, ...]) -> Rows:
         file = pq.ParquetFile(path)
         names, total = tuple(file.schema_arrow.names), file.metadata.num_rows
     except (pa.ArrowException, OSError, ValueError) as error:
-        message = f"the file cannot be read as Parquet ({type(error).__name__}); export it anew"
+        message = f"the file cannot be read as Parquet ({type(error).__name__}); export it again"
         raise FileFault("unreadable_parquet", message) from None
     columns = find_columns(wanted, names)
     if columns.missing:
         raise FileFault(
             "missing_column",
             f"{count(len(columns.missing), 'column')} that the mapping names not in the "
-            f"file: {shown_names(columns.missing)}; mend the mapping or the export",
+            f"file: {shown_names(columns.missing)}; fix the mapping or the export",
             total,
         )
     if columns.duplicate:
@@ -254,7 +261,7 @@ def _open_parquet(path: Path, form: Format, wanted: tuple[str, ...]) -> Rows:
                 filled = [_filled(column) for column in batch.columns]
                 yield pa.record_batch([*filled, pa.array(numbers)], schema=schema)
         except (pa.ArrowException, OSError) as error:
-            message = f"the file is damaged ({type(error).__name__}); export it anew"
+            message = f"the file is damaged ({type(error).__name__}); export it again"
             raise FileFault("unreadable_parquet", message, total) from None
 
     rows.reader = batch_reader(batches(), rows, schema=schema)

@@ -25,9 +25,9 @@ REJECTS_AT_ONCE = 20_000
 
 
 class Rejects:
-    """Writes rejected rows as Parquet, a number at a time; the file appears with the first."""
+    """Writes rejected rows as Parquet, a batch at a time; the file appears with the first."""
 
-    def __init__(self, path: Path, state: FileState | None = None) -> None:
+    def __init__(self, path: Path, state: FileState) -> None:
         self._path, self.state = path, state
         self._rows: list[tuple[FileState, int, str, str]] = []
         self._writer: pq.ParquetWriter | None = None
@@ -42,7 +42,7 @@ class Rejects:
             self._writer.close()
 
     def add(self, number: int, reason: str, text: str) -> None:
-        """Note one row of ``state``. It never raises: Arrow's parser calls it."""
+        """Add one row of the file ``state``. It never raises: Arrow's parser calls it."""
         self._rows.append((self.state, number, reason, text))
         if len(self._rows) >= REJECTS_AT_ONCE:
             try:

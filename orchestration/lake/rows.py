@@ -36,7 +36,7 @@ class Rows:
     at: Mapping[str, int] = field(default_factory=dict)
     is_json: bool = False
     sample: pa.RecordBatch | None = None
-    reader: pa.RecordBatchReader | None = None
+    reader: pa.RecordBatchReader = field(init=False)
     delivered: int = 0
     blank: int = 0
     rejected: int = 0

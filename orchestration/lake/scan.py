@@ -48,7 +48,7 @@ class FileFault(Exception):
 
     Attributes:
         reason: one of the file reasons' codes.
-        message: what is wrong and how to mend it; never any cell's text.
+        message: what is wrong and how to fix it; never the text of a cell.
         rows: rows delivered; None: to be counted by the lines.
     """
 
@@ -206,7 +206,7 @@ def _sniff(head: bytes, form: Format) -> tuple[FileFault | None, str, int]:
         return None, "", 0
     for magic, what in _NOT_TEXT.items():
         if head.startswith(magic):
-            message = f"the file is {what}, not {form.type}; declare format.type or export it anew"
+            message = f"the file is {what}, not {form.type}; declare format.type or export it again"
             return FileFault("not_a_table", message), "", 0
     for mark, encoding in _BOMS:
         if head.startswith(mark):

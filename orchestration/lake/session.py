@@ -17,9 +17,11 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
+from duckdb.func import PythonUDFType
 
 from orchestration.core.atomic_write import temporary
 from orchestration.core.errors import UserError
+from orchestration.core.files import DISK_FULL, reason_of
 from orchestration.lake import packs
 from orchestration.lake.manifest import FileState, Manifest, Stat
 from orchestration.lake.names import printable
@@ -31,6 +33,10 @@ Progress = Callable[[str], None]
 """Called every few seconds with one line about the file being read."""
 # The threads that read big files; more would only take more memory.
 FILES_AT_ONCE = 2
+
+
+class Stopped(Exception):
+    """Ends the work of a thread when its run was interrupted or failed; nobody reports it."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +110,17 @@ class ReadFile:
     rejects: list[tuple[int, str, str]] = field(default_factory=list)
     fault: FileFault | None = None
 
+    @property
+    def opened(self) -> Rows:
+        """The rows of a file that was opened.
+
+        Raises:
+            RuntimeError: it was not opened.
+        """
+        if self.rows is None:
+            raise RuntimeError("the file was not opened")
+        return self.rows
+
 
 @dataclass(frozen=True)
 class WrittenFile:
@@ -129,7 +146,8 @@ class Run:
     pending: dict[str, ReadFile] = field(default_factory=dict)  # small files, by their SHA-256
     pending_bytes: int = 0
     jobs: dict[str, tuple[ReadFile, Future[WrittenFile | FileFault]]] = field(default_factory=dict)
-    local: threading.local = field(default_factory=threading.local)
+    connections: dict[int, duckdb.DuckDBPyConnection] = field(default_factory=dict)  # by thread
+    stopping: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)
     leaves_pack: bool = False
     named: dict[str, datetime | None] = field(default_factory=dict)
@@ -158,17 +176,19 @@ class Run:
         connection = self.closing.enter_context(duckdb.connect(":memory:", config=settings))
         # Rows carry their number; keeping the insertion order would cost memory by a file's size.
         connection.execute("set global preserve_insertion_order = false")
-        connection.create_function("nfkc", _nfkc, ["VARCHAR"], "VARCHAR", type="arrow")
+        connection.create_function("nfkc", _nfkc, ["VARCHAR"], "VARCHAR", type=PythonUDFType.ARROW)
         return connection
 
     @property
     def connection(self) -> duckdb.DuckDBPyConnection:
         """The calling thread's own connection to the database."""
-        if not hasattr(self.local, "connection"):
+        own = self.connections.get(threading.get_ident())
+        if own is None:
             with self.lock:
-                self.local.connection = self.closing.enter_context(self.database.cursor())
-            self.local.connection.execute("set TimeZone = 'UTC'")
-        return self.local.connection
+                own = self.closing.enter_context(self.database.cursor())
+                self.connections[threading.get_ident()] = own
+            own.execute("set TimeZone = 'UTC'")
+        return own
 
     @cached_property
     def pool(self) -> ThreadPoolExecutor:
@@ -176,9 +196,22 @@ class Run:
         return ThreadPoolExecutor(FILES_AT_ONCE, thread_name_prefix="ingest")
 
     def stop(self) -> None:
-        """Let no thread go on; what they wrote has no name yet and is removed."""
-        if "pool" in self.__dict__:
-            self.pool.shutdown(wait=True, cancel_futures=True)
+        """End all threads within a second; what they wrote has no name yet and is removed."""
+        if "pool" not in self.__dict__:
+            return
+        self.stopping.set()
+        for connection in list(self.connections.values()):
+            connection.interrupt()
+        self.pool.shutdown(wait=True, cancel_futures=True)
+
+    def check_stopping(self) -> None:
+        """End the calling thread's work if the run is stopping.
+
+        Raises:
+            Stopped: the run is stopping.
+        """
+        if self.stopping.is_set():
+            raise Stopped
 
     def is_current(self, state: FileState | None) -> bool:
         """Whether the lake holds the file's rows as the current mapping makes them."""
@@ -201,15 +234,25 @@ def report_progress(run: Run, text: str) -> None:
 
 @contextmanager
 def clear_errors(what: str) -> Iterator[None]:
-    """Turn an error of the system or the database into one line that quotes no cell."""
+    """Turn an error of the system or the database into one line that quotes no cell.
+
+    Args:
+        what: what was being done, such as the source's label.
+
+    Raises:
+        UserError: the disk is full, a file cannot be read or written, or memory does not suffice.
+        RuntimeError: another error of the database, by its name.
+    """
     try:
         yield
-    except OSError as error:
-        place = f" ({printable(str(error.filename))})" if error.filename else ""
-        raise UserError(f"{what}: {error.strerror or type(error).__name__}{place}") from None
-    except duckdb.IOException as error:
-        raise UserError(f"{what}: {str(error).splitlines()[0]}") from None
-    except duckdb.OutOfMemoryException:
+    except (OSError, duckdb.IOException, duckdb.OutOfMemoryException) as error:
+        if reason_of(error) == DISK_FULL or "max_temp_directory_size" in str(error):
+            raise UserError(f"{what}: {DISK_FULL}; free some space") from None
+        if isinstance(error, OSError):
+            place = f" ({printable(str(error.filename))})" if error.filename else ""
+            raise UserError(f"{what}: {error.strerror or type(error).__name__}{place}") from None
+        if isinstance(error, duckdb.IOException):
+            raise UserError(f"{what}: {str(error).splitlines()[0]}") from None
         raise UserError(f"{what}: not enough memory; raise memory_limit in workspace.yml") from None
     except (duckdb.DataError, duckdb.InvalidInputException, duckdb.ConversionException) as error:
         raise RuntimeError(f"{what}: {type(error).__name__}") from None

@@ -1,8 +1,8 @@
-"""Whole columns of delivered texts at once: what nearly every file's times and e-mails look like.
+"""Canonical times and plain e-mails of whole columns at once, for the usual shapes.
 
-The mapping's SQL reads any declared text, one by one, and costs accordingly. Most columns hold one
-shape throughout; these functions see that from the column's bytes and do the same for a fraction
-of it. They answer None as soon as one text is of another shape: the SQL then reads the column.
+The mapping's SQL reads texts one by one in any declared format, which is slow. Most columns have
+one shape throughout; these functions recognise it in the column's bytes and compute the same for a
+fraction of the cost. They return None for a column of other shapes: the SQL then reads it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _LAST = np.frombuffer(b"2999-19-39T29:59:59Z", dtype=np.uint8)
 _DAY = 10
 _SECOND = 20
 _MONTH_DAYS = np.array([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] + [0] * 7)
-# Distinct texts are worth finding where there are few; a look at the first rows tells.
+# Reading distinct texts pays off where there are few, judging by the first rows.
 _LOOK = 8192
 _FEW = 4
 
@@ -111,20 +111,20 @@ def _with_ending(
 def _is_time(cells: np.ndarray) -> np.ndarray:
     """For each row of bytes whether it is a day, or a second in UTC, that there is."""
     width = cells.shape[1]
-    right = (cells >= _FIRST[:width]) & (cells <= _LAST[:width])
-    if not right.all():
-        right = right.all(axis=1)
+    fits = (cells >= _FIRST[:width]) & (cells <= _LAST[:width])
+    if not fits.all():
+        rows = np.flatnonzero(fits.all(axis=1))
         found = np.zeros(len(cells), dtype=bool)
-        found[right] = _is_time(cells[right])
+        found[rows] = _is_time(cells[rows])
         return found
 
     def number(place: int) -> np.ndarray:
-        return (cells[:, place] - 48) * np.uint8(10) + (cells[:, place + 1] - 48)
+        return np.asarray((cells[:, place] - 48) * np.uint8(10) + (cells[:, place + 1] - 48))
 
     year, month, day = number(0).astype(np.int32) * 100 + number(2), number(5), number(8)
     is_leap = (year % 4 == 0) & ((year % 100 != 0) | (year % 400 == 0))
     days = _MONTH_DAYS[month] + (is_leap & (month == 2))
-    found = (day > 0) & (day <= days)
+    found = np.asarray((day > 0) & (day <= days))
     return found if width == _DAY else found & (number(11) < 24)
 
 

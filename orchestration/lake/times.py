@@ -184,7 +184,7 @@ def times_query(source: Source, name: str, zone: str, *, is_date: bool) -> str:
 
 
 def snapshot_names_query(pattern: str, zone: str) -> str:
-    """SQL of the instants that names of files tell, or NULL, as microseconds.
+    """SQL of the instants in names of files, as microseconds, or NULL.
 
     The names are the relation ``named`` with the columns ``place`` and ``cell``; the instants come
     in the order of ``place``.

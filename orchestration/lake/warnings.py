@@ -44,11 +44,10 @@ def file_warnings(run: Run, rows: Rows, naive: list[str] | None = None) -> list[
 
 def warnings_by_file(run: Run, reads: list[ReadFile]) -> dict[Key, list[str]]:
     """The warnings of many small files, looking for naive times in all of them at once first."""
-    samples = [read.rows.sample for read in reads if read.rows.sample is not None]
-    rows, naive = reads[0].rows, None
-    if not samples or not _naive(run, rows, pa.Table.from_batches(samples)):
-        naive = []
-    return {read.state.key: file_warnings(run, read.rows, naive) for read in reads}
+    samples = [read.opened.sample for read in reads if read.opened.sample is not None]
+    all_zoned = not samples or not _naive(run, reads[0].opened, pa.Table.from_batches(samples))
+    naive: list[str] | None = [] if all_zoned else None
+    return {read.state.key: file_warnings(run, read.opened, naive) for read in reads}
 
 
 def _naive(run: Run, rows: Rows, sample: pa.RecordBatch | pa.Table | None) -> list[str]:

@@ -113,17 +113,20 @@ def _columns_mistakes(raw: Mapping[str, Any], surveys: Mapping[str, set[str]]) -
         for key in attributes
         if not SAFE_NAME.fullmatch(key)
     ]
+    return lines + _timestamps_mistakes(raw, [name for name in entity.times if name in given])
+
+
+def _timestamps_mistakes(raw: Mapping[str, Any], timed: list[str]) -> list[str]:
+    """Formats of columns that are not mapped; ``timed`` are the mapped timestamps and dates."""
     snapshot = raw.get("snapshot_at", "file_modified")
-    timed = [column for column in entity.times if column in given]
     if isinstance(snapshot, str) and snapshot != "file_modified" and "%" not in snapshot:
-        timed.append("snapshot_at")
-    lines += [
+        timed = [*timed, "snapshot_at"]
+    return [
         f"timestamps.{column} formats no mapped timestamp"
         + (did_you_mean(column, timed) or _list(timed))
         for column in _mapping(raw.get("timestamps"))
         if column not in timed
     ]
-    return lines
 
 
 def _list(names: Iterable[str]) -> str:
@@ -284,7 +287,7 @@ def _construct_mapping(loader: _Loader, node: yaml.MappingNode) -> dict[str, Any
             raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
         seen.add(key)
     loader.flatten_mapping(node)
-    return loader.construct_mapping(node, deep=True)
+    return {str(key): value for key, value in loader.construct_mapping(node, deep=True).items()}
 
 
 def _construct_timestamp(loader: _Loader, node: yaml.ScalarNode) -> Any:

@@ -580,7 +580,7 @@ def test_a_thread_that_fails_stops_the_run_and_leaves_nothing(lake: Lake, monkey
 
     with monkeypatch.context() as patch:
         patch.setattr(load_file, "_load", failing)
-        with pytest.raises(UserError, match="No space left on device"):
+        with pytest.raises(UserError, match="the disk is full; free some space"):
             lake.ingest()
     assert [event["file_name"] for event in lake.events()] == ["0.csv"]
     assert leftovers(lake) == []
