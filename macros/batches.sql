@@ -12,12 +12,6 @@
     {{ return(built is not none and this_batch() > 1) }}
 {%- endmacro %}
 
-{#- Whether this run makes only some rows anew and tests these: the others lie as the last build left
-    them that passed its tests. `dbt test` alone looks at everything. -#}
-{% macro is_touched_run() -%}
-    {{ return(flags.WHICH == 'build' and is_batch()) }}
-{%- endmacro %}
-
 {#- The number of the build that is being made, from 1. -#}
 {% macro this_batch() -%}
     {%- set last_build = load_relation(of_lake('last_build')) if execute else none -%}
@@ -35,12 +29,6 @@
 {#- A table as the last build left it, of a model that comes later in this one. -#}
 {% macro previous(model_name, schema='intermediate') -%}
     {{ return(api.Relation.create(database=target.database, schema=schema, identifier=model_name)) }}
-{%- endmacro %}
-
-{#- The model at hand is built after another one whose rows it does not read: that one reads what stands
-    here until now. -#}
-{% macro come_after(model_name) -%}
-    {%- if not execute -%}{%- do ref(model_name) -%}{%- endif -%}
 {%- endmacro %}
 
 {#- The files of an entity that came since the last build, by their SHA-256, as a list of SQL
@@ -101,18 +89,23 @@ fresh as (
     {{ reason }} is distinct from 'future'{{ ' and file_sha256 not in (' ~ new | join(', ') ~ ')' if new }}
 {%- endmacro %}
 
-{#- In a batch, a further condition: only rows whose key stands in a table of what is touched. -#}
-{% macro and_touched(column, model_name) -%}
+{#- Whether a row is affected by the batch: whether its column's value stands in a model of affected keys,
+    in the column of the same name. True of every row in a full build, which does not read that model. -#}
+{% macro is_affected(column, model_name) -%}
     {%- if not execute -%}
         {%- do ref(model_name) -%}
-    {%- elif is_batch() -%}
-        and {{ column }} in (select touched.{{ column.split('.')[-1] }} from {{ ref(model_name) }} as touched)
+    {%- endif -%}
+    {%- if is_batch() -%}
+        {{ column }} in (select affected.{{ column.split('.')[-1] }} from {{ ref(model_name) }} as affected)
+    {%- else -%}
+        true
     {%- endif -%}
 {%- endmacro %}
 
-{#- dbt's strategy `replace`: what is made anew takes the place of what stood there. Which rows of the
-    table that is says unique_key, by the new rows, or else the model's meta.touched, a condition on
-    the table's own columns: so rows vanish, too, that nothing takes the place of. -#}
+{#- dbt's incremental strategy `replace`: deletes the rows that the batch replaces and inserts the new
+    ones. Which rows these are says unique_key, by the new rows, else the model's `meta: {changed: …}`:
+    so rows can vanish without a new one in their place. A full build, or a model that says neither,
+    replaces all rows. -#}
 {% macro get_incremental_replace_sql(arguments) -%}
     {%- set target_relation = arguments['target_relation'] -%}
     {%- set new_rows = arguments['temp_relation'] -%}
@@ -121,8 +114,8 @@ fresh as (
     delete from {{ target_relation }}
     {%- if is_batch() and key %}
     where ({{ key | join(', ') }}) in (select {{ key | join(', ') }} from {{ new_rows }})
-    {%- elif is_batch() %}
-    where {{ config.get('meta')['touched'] }}
+    {%- elif is_batch() and changed_rows(model) %}
+    where {{ changed_rows(model) }}
     {%- endif %};
     insert into {{ target_relation }} ({{ columns }})
     select {{ columns }} from {{ new_rows }}

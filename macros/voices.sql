@@ -23,7 +23,7 @@ responses as (
         coalesce(channel, '(unknown)') as channel,
         coalesce(touchpoint, '(unknown)') as touchpoint,
         coalesce(survey_id, '(unknown)') as survey
-    from {{ answers or ref('int_responses_identified') }}
+    from {{ answers or ref('fct_nps_responses') }}
 ),
 
 followed as (

@@ -151,7 +151,7 @@ class Business:
             }
             for a in answers
         ])  # fmt: skip
-        put(connection, "intermediate.int_responses_identified", [
+        put(connection, "marts.fct_nps_responses", [
             {
                 "response_key": a["key"], "response_id": a["key"], "customer_key": a["customer"],
                 "metric": "nps", "survey_type": a["survey_type"], "nps_class": a["nps_class"],
@@ -440,12 +440,12 @@ DEEDS = {
 }
 FILLED = (
     "marts.fct_nps_churn",
+    "marts.fct_nps_responses",
     "marts.dim_customers",
     "raw.mapped_columns",
     *(
         f"intermediate.{name}"
         for name in (
-            "int_responses_identified",
             "int_invitations_unanswered",
             "int_invitations_identified",
             "int_customer_lifecycles_dated",

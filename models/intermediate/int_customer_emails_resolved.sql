@@ -1,7 +1,7 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='replace',
-    meta={'touched': "email_key in (select email_key from intermediate.int_addresses_touched)"},
+    meta={'changed': {'key': 'email_key', 'model': 'int_addresses_affected'}},
 ) }}
 
 with snapshots as (
@@ -9,7 +9,7 @@ with snapshots as (
     where
         row_status = 'accepted'
         and email_key is not null
-        {{ and_touched('email_key', 'int_addresses_touched') }}
+        and {{ is_affected('email_key', 'int_addresses_affected') }}
 ),
 
 known as (

@@ -1,7 +1,7 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='replace',
-    meta={'touched': "customer_key in (select customer_key from intermediate.int_customers_changed)"},
+    meta={'changed': {'key': 'customer_key', 'model': 'int_customers_changed'}},
 ) }}
 {%- set segments = segment_columns() -%}
 
@@ -16,7 +16,7 @@ with snapshots as (
     from {{ ref('int_customers_versioned') }}
     where
         row_status = 'accepted'
-        {{ and_touched('customer_key', 'int_customers_changed') }}
+        and {{ is_affected('customer_key', 'int_customers_changed') }}
     group by customer_key, snapshot_at
 ),
 

@@ -3,10 +3,10 @@ with known as (
 ),
 
 answering as (
-    select customer_key from {{ ref('int_responses_identified') }}
+    select customer_key from {{ ref('fct_nps_responses') }}
     where
         customer_key is not null
-        {{ and_touched('customer_key', 'int_feature_customers_touched') }}
+        and {{ is_affected('customer_key', 'int_feature_customers_affected') }}
 ),
 
 unnamed as (

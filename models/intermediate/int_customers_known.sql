@@ -1,14 +1,14 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='replace',
-    meta={'touched': "customer_key in (select customer_key from intermediate.int_customers_changed)"},
+    meta={'changed': {'key': 'customer_key', 'model': 'int_customers_changed'}},
 ) }}
 
 with snapshots as (
     select * from {{ ref('int_customers_versioned') }}
     where
         row_status in ('accepted', 'deleted')
-        {{ and_touched('customer_key', 'int_customers_changed') }}
+        and {{ is_affected('customer_key', 'int_customers_changed') }}
 ),
 
 newest as (

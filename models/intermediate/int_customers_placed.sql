@@ -1,19 +1,19 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='replace',
-    meta={'touched': "customer_key in (select customer_key from intermediate.int_customers_touched)"},
+    meta={'changed': {'key': 'customer_key', 'model': 'int_customers_affected'}},
 ) }}
 
 with responses as (
-    select * from {{ ref('int_responses_identified') }}
+    select * from {{ ref('fct_nps_responses') }}
     where
         customer_key is not null
-        {{ and_touched('customer_key', 'int_customers_touched') }}
+        and {{ is_affected('customer_key', 'int_customers_affected') }}
 ),
 
 invitations as (
     select * from {{ ref('int_invitations_unanswered') }}
-    where true {{ and_touched('customer_key', 'int_customers_touched') }}
+    where {{ is_affected('customer_key', 'int_customers_affected') }}
 ),
 
 latest as (

@@ -4,7 +4,7 @@ with workspace as (
 ),
 
 firsts as (
-    select min(responded_on) as first_on from {{ ref('int_responses_identified') }}
+    select min(responded_on) as first_on from {{ ref('fct_nps_responses') }}
 ),
 
 steps as (

@@ -20,7 +20,7 @@ responses as (
         responses.score,
         responses.nps_class,
         responses.contribution
-    from {{ ref('int_responses_identified') }} as responses
+    from {{ ref('fct_nps_responses') }} as responses
     inner join customers on responses.customer_key = customers.customer_key
     inner join workspace
         on responses.metric = workspace.headline_metric and responses.survey_type = workspace.headline_survey_type

@@ -37,10 +37,10 @@ first_answers as (
     select
         customer_key,
         min(responded_on) as first_responded_on
-    from {{ ref('int_responses_identified') }}
+    from {{ ref('fct_nps_responses') }}
     where
         customer_key is not null
-        {{ and_touched('customer_key', 'int_feature_customers_touched') }}
+        and {{ is_affected('customer_key', 'int_feature_customers_affected') }}
     group by customer_key
 ),
 
@@ -59,7 +59,7 @@ customers as (
         on known.customer_source = has_tickets.customer_source and has_tickets.entity = 'support_tickets'
     left join delivered_entities as has_usage
         on known.customer_source = has_usage.customer_source and has_usage.entity = 'product_usage'
-    where true {{ and_touched('known.customer_key', 'int_feature_customers_touched') }}
+    where {{ is_affected('known.customer_key', 'int_feature_customers_affected') }}
 ),
 
 -- any number will do: an order would sort everybody for nothing

@@ -1,9 +1,8 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='replace',
-    meta={'touched': "invitation_key in (select invitation_key from intermediate.int_invitations_touched)"},
+    meta={'changed': {'key': 'invitation_key', 'model': 'int_invitations_affected'}},
 ) }}
-{%- do come_after('int_invitations_before') %}
 
 with mapped_columns as (
     select * from {{ source('raw', 'mapped_columns') }}
@@ -27,7 +26,7 @@ invitations as (
     select * from {{ ref('int_survey_invitations_versioned') }}
     where
         row_status = 'accepted'
-        {{ and_touched('invitation_key', 'int_invitations_touched') }}
+        and {{ is_affected('invitation_key', 'int_invitations_affected') }}
 ),
 
 surveys as (
@@ -44,7 +43,7 @@ answers as (
     where
         responses.invitation_key is not null
         and (responses.row_status = 'accepted' or reasons.is_mistake)
-        {{ and_touched('invitation_key', 'int_invitations_touched') }}
+        and {{ is_affected('invitation_key', 'int_invitations_affected') }}
     group by responses.invitation_key
 ),
 

@@ -1,14 +1,14 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='replace',
-    meta={'touched': "customer_key in (select customer_key from intermediate.int_customers_touched)"},
+    meta={'changed': {'key': 'customer_key', 'model': 'int_customers_affected'}},
 ) }}
 
 with invitations as (
     select * from {{ ref('int_invitations_identified') }}
     where
         metric is not null
-        {{ and_touched('customer_key', 'int_customers_touched') }}
+        and {{ is_affected('customer_key', 'int_customers_affected') }}
 ),
 
 -- open ends are closed far away: an OR in an outer join would compare everybody with everybody

@@ -1,50 +1,61 @@
 {%- set dimensions = dimensions() -%}
 {%- set grains = ['day', 'week', 'month', 'quarter', 'year'] -%}
+{%- set columns = [
+    'source', 'response_id', 'survey_id', 'voice_key', 'metric', 'survey_type', 'channel', 'touchpoint',
+    'contribution', 'responded_at', 'responded_on', 'version_at',
+] + segment_columns() -%}
 
 -- One pass over the answers. Every count of every period, basis and dimension is a sum of these days.
+-- depends_on: {{ ref('fct_nps_responses') }}, {{ ref('int_responses_affected') }}
 {% if is_batch() -%}
--- In a batch, over those of the voices touched alone, as they stand now and as they stood: what they
--- counted is taken out of the last build's days, what they count is put in.
-with voices as (
-    select voice_key from {{ ref('int_responses_before') }}
+-- A batch counts the answers of the affected voices, as they are now and as they were: what they counted
+-- is taken out of the previous build's days, what they count is added.
+with affected as (
+    select * from {{ ref('int_responses_affected') }}
+),
+
+voices as (
+    select voice_key from affected
     union
-    select known.voice_key
-    from {{ ref('int_responses_identified') }} as known
-    inner join {{ ref('int_responses_touched') }} as touched on known.response_key = touched.response_key
+    select responses.voice_key
+    from {{ ref('fct_nps_responses') }} as responses
+    inner join affected on responses.response_key = affected.response_key
 ),
 
-standing as (
-    select known.*
-    from {{ ref('int_responses_identified') }} as known
-    inner join voices on known.voice_key = voices.voice_key
+current_answers as (
+    select
+        responses.*,
+        affected.response_key is not null as is_affected
+    from {{ ref('fct_nps_responses') }} as responses
+    inner join voices on responses.voice_key = voices.voice_key
+    left join affected on responses.response_key = affected.response_key
 ),
 
--- int_responses_before has the columns of int_responses_identified, in their order
 answers as (
     select
-        *,
+        {{ columns | join(', ') }},
         true as is_now
-    from standing
+    from current_answers
 
     union all
 
     select
-        *,
+        {{ columns | join(', ') }},
         false as is_now
-    from standing
-    where response_key not in (select touched.response_key from {{ ref('int_responses_touched') }} as touched)
+    from current_answers
+    where not is_affected
 
     union all
 
     select
-        *,
+        {{ columns | join(', ') }},
         false as is_now
-    from {{ ref('int_responses_before') }}
+    from affected
+    where voice_key is not null
 ),
 
 {{ follow_voices('answers') }},
 {%- else -%}
--- depends_on: {{ ref('int_responses_touched') }}, {{ ref('int_responses_before') }}
 with {{ follow_voices() }},
 {%- endif %}
 

@@ -30,7 +30,7 @@ scales as (
 redescribed as (
     select coalesce(surveys.survey_key, known.survey_key) as survey_key
     from surveys
-    full outer join {{ previous('int_surveys_known') }} as known on surveys.survey_key = known.survey_key
+    full outer join {{ source('previous_intermediate', 'int_surveys_known') }} as known on surveys.survey_key = known.survey_key
     where surveys.row_hash is distinct from known.row_hash
 ),
 

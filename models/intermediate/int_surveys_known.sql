@@ -4,11 +4,11 @@ with surveys as (
 ),
 
 responses as (
-    select * from {{ ref('int_responses_identified') }}
-    where survey_key is not null
+    select * from {{ ref('int_survey_responses_versioned') }}
+    where row_status = 'accepted' and survey_key is not null
 ),
 
--- surveys that no file describes are known from their answers
+-- what no file says of a survey, its answers say of themselves
 answered as (
     select
         survey_key,

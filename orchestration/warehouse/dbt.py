@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -148,33 +147,44 @@ def published_tables(manifest: Path) -> tuple[str, ...]:
     )
 
 
-def touched_conditions(manifest: Path, schema: str) -> dict[str, str]:
-    """What tells the rows that an incremental build made anew, by table.
+def changed_rows(manifest: Path, schema: str, database: str | None = None) -> dict[str, str]:
+    """The condition on the rows that a batch replaces, by table.
 
     Args:
         manifest: dbt's manifest.json.
         schema: the schema of the tables.
+        database: the name under which the build is attached; None: as dbt names it.
 
     Returns:
-        Of each model that says so (`meta: {touched: …}`) its condition over its own columns. Of
-        one that is not named every row is new.
+        Of each model with `meta: {changed: {key: …, model: …}}` (or a list of these) a SQL condition
+        on its columns. A batch replaces all rows of the other models.
     """
-    nodes = json.loads(manifest.read_text(encoding="utf-8"))["nodes"].values()
-    return {
-        node["name"]: node["config"]["meta"]["touched"]
-        for node in nodes
-        if node["resource_type"] == "model"
-        and node["schema"] == schema
-        and node["config"]["meta"].get("touched")
+    nodes = json.loads(manifest.read_text(encoding="utf-8"))["nodes"]
+    models = {
+        node["name"]: node for node in nodes.values() if node["resource_type"] == "model"
     }
+
+    def condition(rows: dict[str, str]) -> str:
+        affected = models[rows["model"]]
+        parts = (database or affected["database"], affected["schema"], affected["alias"])
+        relation = ".".join(f'"{part}"' for part in parts)
+        return f"{rows['key']} in (select {rows['key']} from {relation})"
+
+    found = {}
+    for name, node in models.items():
+        changed = node["config"]["meta"].get("changed")
+        if node["schema"] == schema and changed:
+            listed = changed if isinstance(changed, list) else [changed]
+            found[name] = " or ".join(condition(rows) for rows in listed)
+    return found
 
 
 def touched_rows(manifest: Path) -> dict[str, str]:
     """The conditions of both published schemas by `<schema>.<table>`, for the build as `build`."""
     return {
-        f"{schema}.{table}": re.sub(r"\b(intermediate|raw)\.", r"build.\1.", condition)
+        f"{schema}.{table}": condition
         for schema in ("marts", "restricted")
-        for table, condition in touched_conditions(manifest, schema).items()
+        for table, condition in changed_rows(manifest, schema, "build").items()
     }
 
 

@@ -288,7 +288,7 @@ class Killed:
 
 
 KILLS: dict[str, Callable[[str], bool]] = {
-    "between models": partial(e2e.is_line, "transform", r"\d+/\d+ int_responses_identified:"),
+    "between models": partial(e2e.is_line, "transform", r"\d+/\d+ fct_nps_responses:"),
     "in the gate": partial(e2e.is_line, "checks", "marts"),
 }
 

@@ -28,7 +28,6 @@ WITHOUT_UNIT_TESTS = {
     },
     "dim_customer_history": SELECTION,
     "dim_surveys": SELECTION,
-    "fct_nps_responses": SELECTION,
     "quarantined_rows": "tests/test_laws.py runs its compiled SQL: 28 inputs fit no YAML",
 }
 

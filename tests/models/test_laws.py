@@ -319,7 +319,7 @@ def figures(metric: str, top: int, middle: int, bottom: int) -> list[float | Non
 def counting():
     days = '"nps"."intermediate"."int_nps_days_counted"'
     cells = '"nps"."intermediate"."int_periods_scored"'
-    identified = '"nps"."intermediate"."int_responses_identified"'
+    identified = '"nps"."marts"."fct_nps_responses"'
     with empty_database() as connection:
         # for a few rows, thinking about a plan takes longer than a bad plan
         connection.execute("pragma disable_optimizer")

@@ -24,7 +24,7 @@ CLASSES = ("detractor", "no_response", "passive", "promoter")
 REGIONS = ("north", "south", None)
 CHURN = '"nps"."marts"."fct_nps_churn"'
 SILENCES = '"nps"."intermediate"."int_invitations_unanswered"'
-ANSWERS = '"nps"."intermediate"."int_responses_identified"'
+ANSWERS = '"nps"."marts"."fct_nps_responses"'
 INVITATIONS = '"nps"."intermediate"."int_invitations_identified"'
 # What curves and tests are built from, in the order of the build.
 INTERMEDIATE = ("int_anchors_unioned", "int_first_anchors_chosen", "int_retention_days_counted")

@@ -61,7 +61,7 @@ class Warehouse:
         return self.connection.sql(compiled(model)).df()
 
     def rolling(self, answers: pd.DataFrame) -> pd.DataFrame:
-        self.fill("intermediate.int_responses_identified", answers)
+        self.fill("marts.fct_nps_responses", answers)
         self.build("int_days_listed")
         self.build("int_rolling_changes_counted")
         return self.query("fct_nps_rolling")

@@ -522,18 +522,33 @@ def test_a_warning_stays_until_it_is_over(root):
     assert _run().failed == set()
 
 
+AFFECTED = "int_customers_affected"
+
+
 @pytest.fixture
 def incremental(root, monkeypatch):
-    """A build that says that it made the answers of one customer anew."""
+    """A batch that replaced the answers of one customer."""
+    by_customer = {"key": "customer_key", "model": AFFECTED}
     nodes = {
         f"model.it.{table}": {
             "name": table,
-            "schema": "marts",
+            "schema": schema,
+            "database": "nps",
+            "alias": table,
             "resource_type": "model",
-            "config": {"meta": {"touched": "customer_key = md5('c1')"}},
+            "config": {"meta": meta},
         }
-        for table in ("fct_nps_responses", "fct_nps_churn")
+        for schema, table, meta in (
+            ("intermediate", AFFECTED, {}),
+            ("marts", "fct_nps_responses", {"changed": by_customer}),
+            ("marts", "fct_nps_churn", {"changed": [by_customer]}),
+        )
     }
+    _alter(
+        root,
+        "create schema if not exists intermediate; create or replace table "
+        f"intermediate.{AFFECTED} as select md5('c1') as customer_key",
+    )
     manifest = root / "runs" / "dbt" / "manifest.json"
     manifest.parent.mkdir(parents=True, exist_ok=True)
     manifest.write_text(json.dumps({"nodes": nodes}))

@@ -1,5 +1,5 @@
 with answers as (
-    select * from {{ ref('int_responses_identified') }}
+    select * from {{ ref('fct_nps_responses') }}
     where customer_key is not null
 ),
 

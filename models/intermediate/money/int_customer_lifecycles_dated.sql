@@ -1,12 +1,12 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='replace',
-    meta={'touched': "customer_key in (select customer_key from intermediate.int_customers_touched)"},
+    meta={'changed': {'key': 'customer_key', 'model': 'int_customers_affected'}},
 ) }}
 
 with customers as (
     select * from {{ ref('int_customers_known') }}
-    where true {{ and_touched('customer_key', 'int_customers_touched') }}
+    where {{ is_affected('customer_key', 'int_customers_affected') }}
 ),
 
 -- a quarantined subscription may be running: its customer does not count as churned
@@ -24,7 +24,7 @@ subscriptions as (
             delivered.row_status = 'accepted'
             or (delivered.row_status = 'quarantined' and accepted.subscription_key is null)
         )
-        {{ and_touched('delivered.customer_key', 'int_customers_touched') }}
+        and {{ is_affected('delivered.customer_key', 'int_customers_affected') }}
 ),
 
 mapped_columns as (

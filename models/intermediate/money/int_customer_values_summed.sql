@@ -1,12 +1,12 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='replace',
-    meta={'touched': "customer_key in (select customer_key from intermediate.int_customers_touched)"},
+    meta={'changed': {'key': 'customer_key', 'model': 'int_customers_affected'}},
 ) }}
 
 with money as (
     select * from {{ ref('int_customer_money_moved') }}
-    where true {{ and_touched('customer_key', 'int_customers_touched') }}
+    where {{ is_affected('customer_key', 'int_customers_affected') }}
 ),
 
 workspace as (

@@ -54,7 +54,7 @@ timed as (
         earliest.*,
         responses.responded_at as anchored_at
     from earliest
-    inner join {{ ref('int_responses_identified') }} as responses on earliest.anchor_key = responses.response_key
+    inner join {{ ref('fct_nps_responses') }} as responses on earliest.anchor_key = responses.response_key
     where earliest.anchors_so_far > 1 and earliest.nps_class <> 'no_response'
 
     union all

@@ -1,7 +1,7 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='replace',
-    meta={'touched': "customer_key in (select customer_key from intermediate.int_feature_customers_touched) or as_of_on in (select as_of_on from intermediate.int_feature_days_touched)"},
+    meta={'changed': [{'key': 'customer_key', 'model': 'int_feature_customers_affected'}, {'key': 'as_of_on', 'model': 'int_feature_days_affected'}]},
 ) }}
 
 with final as (
@@ -57,8 +57,8 @@ select
 from {{ this }} as before
 inner join {{ of_lake('last_build') }} as last_build on before.as_of_on = last_build.as_of_on
 inner join {{ ref('int_feature_days_listed') }} as days on last_build.as_of_on < days.as_of_on
-where before.customer_key not in (select touched.customer_key from {{ ref('int_feature_customers_touched') }} as touched)
+where before.customer_key not in (select touched.customer_key from {{ ref('int_feature_customers_affected') }} as touched)
 {%- endif %}
 {%- if not execute %}
-    {%- for model in ['int_feature_customers_touched', 'int_feature_days_touched', 'int_feature_days_listed'] %}{% do ref(model) %}{% endfor %}
+    {%- for model in ['int_feature_customers_affected', 'int_feature_days_affected', 'int_feature_days_listed'] %}{% do ref(model) %}{% endfor %}
 {%- endif %}

@@ -2,7 +2,7 @@
     materialized='incremental',
     incremental_strategy='replace',
     contract={'enforced': false},
-    meta={'touched': "customer_key in (select customer_key from intermediate.int_customers_touched)"},
+    meta={'changed': {'key': 'customer_key', 'model': 'int_customers_affected'}},
     post_hook="{{ describe_segments('from valid_from until valid_to; NULL: unknown') }}",
 ) }}
 
@@ -12,4 +12,4 @@ select
     valid_from,
     valid_to
 from {{ ref('int_customer_history_built') }}
-where true {{ and_touched('customer_key', 'int_customers_touched') }}
+where {{ is_affected('customer_key', 'int_customers_affected') }}

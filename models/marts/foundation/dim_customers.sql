@@ -2,14 +2,14 @@
     materialized='incremental',
     incremental_strategy='replace',
     contract={'enforced': false},
-    meta={'touched': "customer_key in (select customer_key from intermediate.int_customers_touched)"},
+    meta={'changed': {'key': 'customer_key', 'model': 'int_customers_affected'}},
     post_hook="{{ describe_segments('now; NULL: unknown') }}",
 ) }}
 {%- set segments = segment_columns() -%}
 
 with customers as (
     select * from {{ ref('int_customers_known') }}
-    where true {{ and_touched('customer_key', 'int_customers_touched') }}
+    where {{ is_affected('customer_key', 'int_customers_affected') }}
 ),
 
 lifecycles as (
@@ -61,7 +61,7 @@ inferred as (
         true as is_inferred,
         false as has_churn_information
     from {{ ref('int_customers_inferred') }}
-    where true {{ and_touched('customer_key', 'int_customers_touched') }}
+    where {{ is_affected('customer_key', 'int_customers_affected') }}
 ),
 
 final as (

@@ -2,7 +2,7 @@
     materialized='incremental',
     incremental_strategy='replace',
     contract={'enforced': false},
-    meta={'touched': "customer_key in (select customer_key from intermediate.int_customers_touched)"},
+    meta={'changed': {'key': 'customer_key', 'model': 'int_customers_affected'}},
     post_hook="{{ describe_segments('as of the answer; NULL: unknown') }}",
 ) }}
 
@@ -10,7 +10,7 @@ with responses as (
     select * from {{ ref('fct_nps_responses') }}
     where
         customer_key is not null
-        {{ and_touched('customer_key', 'int_customers_touched') }}
+        and {{ is_affected('customer_key', 'int_customers_affected') }}
 ),
 
 lifecycles as (
@@ -19,7 +19,7 @@ lifecycles as (
 
 money as (
     select * from {{ ref('int_customer_money_moved') }}
-    where true {{ and_touched('customer_key', 'int_customers_touched') }}
+    where {{ is_affected('customer_key', 'int_customers_affected') }}
 ),
 
 workspace as (

@@ -2,32 +2,100 @@
     materialized='incremental',
     incremental_strategy='replace',
     contract={'enforced': false},
-    meta={'touched': "response_key in (select response_key from intermediate.int_responses_touched)"},
+    meta={'changed': {'key': 'response_key', 'model': 'int_responses_affected'}},
     post_hook="{{ describe_segments('as of the answer; NULL: unknown') }}",
 ) }}
 
-select
-    response_key,
-    source,
-    response_id,
-    survey_key,
-    survey_id,
-    customer_key,
-    account_key,
-    voice_key,
-    metric,
-    survey_type,
-    scale,
-    channel,
-    touchpoint,
-    language,
-    {{ segment_list() }}
-    score,
-    nps_class,
-    contribution,
-    has_comment,
-    responded_at,
-    responded_on,
-    version_at
-from {{ ref('int_responses_identified') }}
-where true {{ and_touched('response_key', 'int_responses_touched') }}
+with answers as (
+    select * from {{ ref('int_survey_responses_versioned') }}
+    where
+        row_status = 'accepted'
+        and {{ is_affected('response_key', 'int_responses_affected') }}
+),
+
+surveys as (
+    select * from {{ ref('int_surveys_versioned') }}
+    where row_status = 'accepted'
+),
+
+customers as (
+    select
+        customer_key,
+        account_key
+    from {{ ref('int_customers_known') }}
+),
+
+emails as (
+    select * from {{ ref('int_customer_emails_resolved') }}
+),
+
+-- open ends are closed far away: an OR in an outer join would compare everybody with everybody
+history as (
+    select
+        customer_key,
+        {{ segment_list() }}
+        valid_from,
+        coalesce(valid_to, cast('9999-12-31' as timestamp)) as valid_to
+    from {{ ref('int_customer_history_built') }}
+),
+
+workspace as (
+    select timezone from {{ source('raw', 'workspace') }}
+),
+
+-- by id if the CRM knows it, else by an address that one customer holds, else by the unknown id
+identified as (
+    select
+        answers.*,
+        {%- for column in ['metric', 'survey_type', 'scale', 'touchpoint'] %}
+        surveys.{{ column }} as survey_{{ column }},
+        {%- endfor %}
+        coalesce(by_id.customer_key, emails.customer_key, answers.customer_key) as identified_key
+    from answers
+    left join surveys on answers.survey_key = surveys.survey_key
+    left join customers as by_id on answers.customer_key = by_id.customer_key
+    -- an address is of use only where no id is; said beside the equality, it would be a nested loop
+    left join emails on case when by_id.customer_key is null then answers.email_key end = emails.email_key
+),
+
+final as (
+    select
+        identified.response_key,
+        identified.source,
+        identified.response_id,
+        identified.survey_key,
+        identified.survey_id,
+        identified.identified_key as customer_key,
+        coalesce(
+            {{ surrogate_key('identified.customer_source', 'identified.account_id') }},
+            customers.account_key
+        ) as account_key,
+        coalesce(identified.identified_key, identified.response_key) as voice_key,
+        -- what the answer does not say of itself, its survey says
+        coalesce(identified.metric, identified.survey_metric) as metric,
+        coalesce(identified.survey_type, identified.survey_survey_type) as survey_type,
+        coalesce(identified.scale, identified.survey_scale) as scale,
+        identified.channel,
+        coalesce(identified.touchpoint, identified.survey_touchpoint) as touchpoint,
+        identified.language,
+        {%- for segment in segment_columns() %}
+        coalesce(nullif({{ json_member('identified.attributes', segment) }}, ''), history.{{ segment }}) as {{ segment }},
+        {%- endfor %}
+        identified.score,
+        identified.nps_class,
+        identified.contribution,
+        identified.has_comment,
+        identified.submitted_at as responded_at,
+        {{ business_date('identified.submitted_at', 'workspace.timezone') }} as responded_on,
+        identified.updated_at as version_at
+    from identified
+    cross join workspace
+    left join customers on identified.identified_key = customers.customer_key
+    left join history
+        on
+            identified.identified_key = history.customer_key
+            and identified.submitted_at >= history.valid_from
+            and identified.submitted_at < history.valid_to
+)
+
+select * from final

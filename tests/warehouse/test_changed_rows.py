@@ -1,4 +1,4 @@
-"""Builds that make few rows anew: dbt's tests look at those, and at all of them in a full build."""
+"""dbt's tests look at the changed rows alone in a batch, and at all rows in a full build."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dbt_support import PROJECT_DIR
 from orchestration.warehouse.dbt import release_dbt
 
 MODELS = {
-    "intermediate/int_touched.sql": "select 'new' as customer_key",
+    "intermediate/int_customers_affected.sql": "select 'new' as customer_key",
     "marts/answers.sql": """
         select * from (values (1, 'new', 10), (2, 'new', 0), (3, 'old', 10)) as t (id, customer_key, score)
     """,
@@ -23,7 +23,7 @@ MODELS_YML = """
 version: 2
 models:
   - name: answers
-    config: {meta: {touched: "customer_key in (select customer_key from intermediate.int_touched)"}}
+    config: {meta: {changed: {key: customer_key, model: int_customers_affected}}}
     data_tests:
       - holds:
           name: answers_holds
@@ -37,10 +37,10 @@ models:
       - holds: {name: totals_holds, arguments: {rules: {score_is_enough: "score >= 20"}}}
 """
 SINGULAR = "select * from {{ get_where_subquery(ref('answers')) }} where score < 0"
-# The project's own looks at the database for the build before.
-IS_TOUCHED_RUN = """
-{% macro is_touched_run() -%}
-    {{ return(env_var('IT_BUILD', 'full') == 'incremental') }}
+# The project's own looks at the database for the previous build.
+IS_BATCH = """
+{% macro is_batch() -%}
+    {{ return(env_var('IT_BUILD', 'full') == 'batch') }}
 {%- endmacro %}
 """
 PROJECT_YML = """
@@ -59,7 +59,7 @@ models:
 @pytest.fixture(scope="module")
 def built(tmp_path_factory) -> Path:
     """A project of two tables with this project's macros of tests, built, as every row is good."""
-    root = tmp_path_factory.mktemp("touched")
+    root = tmp_path_factory.mktemp("changed-rows")
     (root / "dbt_project.yml").write_text(PROJECT_YML)
     (root / "profiles.yml").write_text(
         f"it: {{target: it, outputs: {{it: {{type: duckdb, path: '{root}/it.duckdb'}}}}}}"
@@ -68,24 +68,24 @@ def built(tmp_path_factory) -> Path:
         (root / "models" / name).parent.mkdir(parents=True, exist_ok=True)
         (root / "models" / name).write_text(sql)
     (root / "models/marts/_models.yml").write_text(MODELS_YML)
-    for name in ("macros/touched.sql", "macros/schema.sql", "tests/dbt/generic/holds.sql"):
+    for name in ("macros/changed_rows.sql", "macros/schema.sql", "tests/dbt/generic/holds.sql"):
         target = root / name.replace("tests/dbt", "tests")
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(PROJECT_DIR / name, target)
-    (root / "macros" / "stub.sql").write_text(IS_TOUCHED_RUN)
+    (root / "macros" / "stub.sql").write_text(IS_BATCH)
     (root / "tests/scores_are_positive.sql").write_text(SINGULAR)
     assert _dbt(root, "build") == {}
     return root
 
 
-def _dbt(root: Path, command: str) -> dict[str, int]:
+def _dbt(root: Path, *command: str) -> dict[str, int]:
     """Run dbt; the failed tests, with how many rows each returned."""
     from dbt.cli.main import dbtRunner
 
     folders = ("--project-dir", "--profiles-dir", "--target-path", "--log-path")
     options = [part for option in folders for part in (option, str(root))]
     try:
-        outcome = dbtRunner().invoke(["--quiet", command, *options])
+        outcome = dbtRunner().invoke(["--quiet", *command, *options])
     finally:
         release_dbt()
     assert outcome.exception is None, outcome.exception
@@ -102,7 +102,7 @@ def _failed(root: Path, statement: str, build: str, monkeypatch) -> dict[str, in
     with duckdb.connect(str(file)) as connection:
         connection.execute(statement)
     try:
-        return _dbt(root, "test")
+        return _dbt(root, "build", "--resource-type", "test")
     finally:
         file.write_bytes(kept)
 
@@ -121,7 +121,7 @@ def test_a_fault_among_the_new_rows_is_found_by_either_build(built, fault, finde
     fault = fault.format("id = 1")
     full = _failed(built, fault, "full", monkeypatch)
     assert full.keys() == finders
-    assert _failed(built, fault, "incremental", monkeypatch) == full
+    assert _failed(built, fault, "batch", monkeypatch) == full
 
 
 @pytest.mark.parametrize(("fault", "finders"), FAULTS)
@@ -131,18 +131,18 @@ def test_a_fault_among_the_others_is_found_by_a_full_build_alone(
     fault = fault.format("id = 3")
     # the test of the first answers never looks at the third
     assert _failed(built, fault, "full", monkeypatch).keys() == finders - {"first_answers_hold"}
-    assert _failed(built, fault, "incremental", monkeypatch) == {}
+    assert _failed(built, fault, "batch", monkeypatch) == {}
 
 
 def test_a_model_that_says_nothing_is_looked_at_whole(built, monkeypatch):
     fault = "update marts.totals set score = 19"
-    assert _failed(built, fault, "incremental", monkeypatch) == {"totals_holds": 1}
+    assert _failed(built, fault, "batch", monkeypatch) == {"totals_holds": 1}
 
 
 def test_a_condition_of_nothing_but_null_is_no_new_row(built, monkeypatch):
     """An answer of nobody is nobody's new answer."""
     fault = "update marts.answers set customer_key = null, score = 11 where id = 1"
-    assert _failed(built, fault, "incremental", monkeypatch) == {}
+    assert _failed(built, fault, "batch", monkeypatch) == {}
 
 
 def test_what_a_failed_test_found_is_told_by_its_rules(tmp_path):
@@ -166,11 +166,13 @@ def test_what_a_failed_test_found_is_told_by_its_rules(tmp_path):
     assert _broken_rules(workspace, SimpleNamespace(status="error", node=node)) == ""
 
 
-def test_conditions_are_read_from_the_manifest(built):
-    from orchestration.warehouse.dbt import touched_conditions
+@pytest.mark.parametrize(("database", "named"), [(None, "it"), ("build", "build")])
+def test_conditions_are_read_from_the_manifest(built, database, named):
+    from orchestration.warehouse.dbt import changed_rows
 
     manifest = built / "manifest.json"
-    assert touched_conditions(manifest, "marts") == {
-        "answers": "customer_key in (select customer_key from intermediate.int_touched)"
+    assert changed_rows(manifest, "marts", database) == {
+        "answers": "customer_key in (select customer_key from "
+        f'"{named}"."intermediate"."int_customers_affected")'
     }
-    assert touched_conditions(manifest, "intermediate") == {}
+    assert changed_rows(manifest, "intermediate") == {}

@@ -1,4 +1,3 @@
-{% if is_batch() -%}
 {%- set windows = [90, 365] -%}
 
 with last_build as (
@@ -18,7 +17,7 @@ happened as (
     select
         customer_key,
         responded_on as happened_on
-    from {{ ref('int_responses_identified') }}
+    from {{ ref('fct_nps_responses') }}
     union all
     select
         customer_key,
@@ -49,29 +48,28 @@ happened as (
         and tickets.opened_at >= {{ days_after('last_build.as_of_on', -days) }}
         and tickets.opened_at < {{ days_after('workspace.as_of_on', 2 - days) }}
     {%- endfor %}
+),
+
+final as (
+    select customer_key from {{ ref('int_customers_affected') }}
+
+    union
+
+    select happened.customer_key
+    from happened
+    cross join last_build
+    cross join workspace
+    where
+        {{ is_batch() | lower }}
+        and happened.customer_key is not null
+        and (
+            {%- for days in windows %}
+            {{ 'or ' if not loop.first }}(
+                happened.happened_on > {{ days_after('last_build.as_of_on', -days) }}
+                and happened.happened_on <= {{ days_after('workspace.as_of_on', -days) }}
+            )
+            {%- endfor %}
+        )
 )
 
-select customer_key from {{ ref('int_customers_touched') }}
-
-union
-
-select happened.customer_key
-from happened
-cross join last_build
-cross join workspace
-where
-    happened.customer_key is not null
-    and (
-        {%- for days in windows %}
-        {{ 'or ' if not loop.first }}(
-            happened.happened_on > {{ days_after('last_build.as_of_on', -days) }}
-            and happened.happened_on <= {{ days_after('workspace.as_of_on', -days) }}
-        )
-        {%- endfor %}
-    )
-{%- else -%}
--- depends_on: {{ ref('int_customers_touched') }}, {{ ref('int_responses_identified') }}, {{ ref('int_customer_money_moved') }}
--- depends_on: {{ ref('int_support_tickets_versioned') }}, {{ ref('int_product_usage_versioned') }}
-select cast(null as {{ dbt.type_string() }}) as customer_key
-where false
-{%- endif %}
+select * from final

@@ -1,0 +1,6 @@
+-- whoever comes to hold an address, or lets go of it: it may identify another customer now
+select distinct email_key from {{ ref('int_customers_versioned') }}
+where
+    {{ is_batch() | lower }}
+    and email_key is not null
+    and {{ is_affected('customer_key', 'int_customers_changed') }}

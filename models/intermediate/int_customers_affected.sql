@@ -1,0 +1,49 @@
+with last_build as (
+    select as_of_at from {{ source('raw', 'last_build') }}
+),
+
+-- what an affected answer or invitation named in any of its versions: whose it was, and whose it is
+named as (
+    select
+        customer_key,
+        email_key
+    from {{ ref('int_survey_responses_versioned') }}
+    where {{ is_affected('response_key', 'int_responses_affected') }}
+
+    union all
+
+    select
+        customer_key,
+        email_key
+    from {{ ref('int_survey_invitations_versioned') }}
+    where {{ is_affected('invitation_key', 'int_invitations_affected') }}
+),
+
+affected as (
+    select customer_key from {{ ref('int_customers_changed') }}
+    union
+    {%- for entity in ['subscriptions', 'invoices', 'support_tickets', 'product_usage'] %}
+    select customer_key from {{ ref('int_' ~ entity ~ '_versioned') }}
+    where batch = {{ this_batch() }}
+    union
+    {%- endfor %}
+    select customer_key from named
+    union
+    -- an address names whoever holds it, or ever held it
+    select customer_key from {{ ref('int_customers_versioned') }}
+    where email_key in (select named.email_key from named)
+    union
+    -- what lay after as_of has happened since
+    select customer_key from {{ ref('int_customers_known') }}
+    where
+        churned_at >= (select last_build.as_of_at from last_build)
+        or signed_up_at >= (select last_build.as_of_at from last_build)
+    union
+    select customer_key from {{ ref('int_subscriptions_versioned') }}
+    where
+        started_at >= (select last_build.as_of_at from last_build)
+        or ended_at >= (select last_build.as_of_at from last_build)
+)
+
+select customer_key from affected
+where {{ is_batch() | lower }} and customer_key is not null

@@ -1,0 +1,32 @@
+with last_build as (
+    select as_of_on from {{ source('raw', 'last_build') }}
+),
+
+listed as (
+    select as_of_on from {{ ref('int_feature_days_listed') }}
+),
+
+{% if is_batch() -%}
+built as (
+    select distinct as_of_on from {{ source('previous_marts', 'customer_nps_features') }}
+),
+{%- else -%}
+built as (
+    select as_of_on from listed
+),
+{%- endif %}
+
+final as (
+    select listed.as_of_on
+    from listed
+    inner join last_build on listed.as_of_on > last_build.as_of_on
+
+    union
+
+    select built.as_of_on
+    from built
+    left join listed on built.as_of_on = listed.as_of_on
+    where listed.as_of_on is null
+)
+
+select * from final

@@ -1,0 +1,50 @@
+{%- set events = ['delivered_at', 'opened_at', 'responded_at', 'bounced_at', 'opted_out_at'] -%}
+
+with last_build as (
+    select as_of_at from {{ source('raw', 'last_build') }}
+),
+
+surveys as (
+    select
+        survey_key,
+        metric,
+        survey_type
+    from {{ ref('int_surveys_known') }}
+),
+
+-- one scan for each reason: each reads one column, and few rows
+affected as (
+    select invitation_key from {{ ref('int_survey_invitations_versioned') }}
+    where batch = {{ this_batch() }}
+    union
+    -- what becomes of an answer becomes of its invitation
+    select invitation_key from {{ ref('int_survey_responses_versioned') }}
+    where batch = {{ this_batch() }}
+    union
+    select invitation_key from {{ ref('int_survey_invitations_versioned') }}
+    where row_status = 'accepted' and {{ is_affected('customer_key', 'int_customers_changed') }}
+    union
+    select invitation_key from {{ ref('int_survey_invitations_versioned') }}
+    where row_status = 'accepted' and {{ is_affected('email_key', 'int_addresses_affected') }}
+    {%- for event in events %}
+    union
+    -- what lay after as_of has happened since
+    select invitation_key from {{ ref('int_survey_invitations_versioned') }}
+    where
+        row_status = 'accepted'
+        and {{ event }} >= (select last_build.as_of_at from last_build)
+    {%- endfor %}
+    {%- if is_batch() %}
+    union
+    -- its survey is described otherwise
+    select previous.invitation_key
+    from {{ source('previous_intermediate', 'int_invitations_identified') }} as previous
+    left join surveys on previous.survey_key = surveys.survey_key
+    where
+        previous.metric is distinct from surveys.metric
+        or previous.survey_type is distinct from surveys.survey_type
+    {%- endif %}
+)
+
+select invitation_key from affected
+where {{ is_batch() | lower }} and invitation_key is not null

@@ -1,0 +1,45 @@
+{%- set text = dbt.type_string() -%}
+{%- set previous_columns = {
+    'source': text,
+    'response_id': text,
+    'survey_id': text,
+    'voice_key': text,
+    'metric': text,
+    'survey_type': text,
+    'channel': text,
+    'touchpoint': text,
+    'contribution': dbt.type_int(),
+    'responded_at': 'timestamp',
+    'responded_on': 'date',
+    'version_at': 'timestamp',
+} -%}
+{%- for segment in segment_columns() -%}{%- do previous_columns.update({segment: text}) -%}{%- endfor -%}
+
+-- one scan for each reason: each reads one column, and few rows
+with affected as (
+    select response_key from {{ ref('int_survey_responses_versioned') }}
+    where batch = {{ this_batch() }}
+    union
+    select response_key from {{ ref('int_survey_responses_versioned') }}
+    where row_status = 'accepted' and {{ is_affected('customer_key', 'int_customers_changed') }}
+    union
+    select response_key from {{ ref('int_survey_responses_versioned') }}
+    where row_status = 'accepted' and {{ is_affected('email_key', 'int_addresses_affected') }}
+),
+
+-- what the previous build said of them; a full build has none before it
+final as (
+    select
+        affected.response_key
+        {%- for column, type in previous_columns.items() %},
+        {{ 'previous.' ~ column if is_batch() else 'cast(null as ' ~ type ~ ')' }} as {{ column }}
+        {%- endfor %}
+    from affected
+    {%- if is_batch() %}
+    left join {{ source('previous_marts', 'fct_nps_responses') }} as previous
+        on affected.response_key = previous.response_key
+    {%- endif %}
+    where {{ is_batch() | lower }} and affected.response_key is not null
+)
+
+select * from final
