@@ -223,6 +223,7 @@ def test_the_previous_state_of_a_table_is_read_before_the_table_is_replaced():
         table = models[source["name"]]
         assert (source["database"], source["schema"]) == (table["database"], table["schema"])
         readers = {name for name, n in models.items() if unique_id in n["depends_on"]["nodes"]}
+        assert readers, source["name"]
         assert readers <= ancestors(source["name"]), source["name"]
 
 

@@ -1,3 +1,5 @@
+{%- set previous_features = source('previous_marts', 'customer_nps_features') if is_batch() or not execute -%}
+
 with last_build as (
     select as_of_on from {{ source('raw', 'last_build') }}
 ),
@@ -8,7 +10,7 @@ listed as (
 
 {% if is_batch() -%}
 built as (
-    select distinct as_of_on from {{ source('previous_marts', 'customer_nps_features') }}
+    select distinct as_of_on from {{ previous_features }}
 ),
 {%- else -%}
 built as (

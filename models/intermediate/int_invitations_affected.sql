@@ -1,3 +1,4 @@
+{%- set previous_invitations = source('previous_intermediate', 'int_invitations_identified') if is_batch() or not execute -%}
 {%- set events = ['delivered_at', 'opened_at', 'responded_at', 'bounced_at', 'opted_out_at'] -%}
 
 with last_build as (
@@ -38,7 +39,7 @@ affected as (
     union
     -- its survey is described otherwise
     select previous.invitation_key
-    from {{ source('previous_intermediate', 'int_invitations_identified') }} as previous
+    from {{ previous_invitations }} as previous
     left join surveys on previous.survey_key = surveys.survey_key
     where
         previous.metric is distinct from surveys.metric

@@ -1,3 +1,4 @@
+{%- set previous_answers = source('previous_marts', 'fct_nps_responses') if is_batch() or not execute -%}
 {%- set text = dbt.type_string() -%}
 {%- set previous_columns = {
     'source': text,
@@ -36,7 +37,7 @@ final as (
         {%- endfor %}
     from affected
     {%- if is_batch() %}
-    left join {{ source('previous_marts', 'fct_nps_responses') }} as previous
+    left join {{ previous_answers }} as previous
         on affected.response_key = previous.response_key
     {%- endif %}
     where {{ is_batch() | lower }} and affected.response_key is not null

@@ -1,5 +1,6 @@
 {{ config(materialized='view') }}
 
+{%- set previous_surveys = source('previous_intermediate', 'int_surveys_known') if is_batch() or not execute -%}
 {%- set judged = previous('int_survey_responses_versioned') -%}
 
 with surveys as (
@@ -30,7 +31,7 @@ scales as (
 redescribed as (
     select coalesce(surveys.survey_key, known.survey_key) as survey_key
     from surveys
-    full outer join {{ source('previous_intermediate', 'int_surveys_known') }} as known on surveys.survey_key = known.survey_key
+    full outer join {{ previous_surveys }} as known on surveys.survey_key = known.survey_key
     where surveys.row_hash is distinct from known.row_hash
 ),
 

@@ -71,7 +71,7 @@ def test_data_moves_one_way(graph):
 
 def test_only_staging_reads_what_was_delivered(graph):
     """But for the settings, and for comments and raw texts, which go to the restricted zone."""
-    settings = {"files", "rejected_rows", "published_figures", *SETTINGS_TABLES}
+    settings = {"files", "rejected_rows", "published_figures", "last_build", *SETTINGS_TABLES}
     readers = {
         node["group"]
         for node in graph["assets"].values()
