@@ -19,12 +19,20 @@ FULL_REFRESH_TAG = "nps/full_refresh"
 
 def dbt_models(workspace: Workspace) -> dg.AssetsDefinition:
     """The assets of every seed and model, with dbt's tests as their checks."""
-    from dagster_dbt import dbt_assets
+    from dagster_dbt import DagsterDbtTranslator, dbt_assets
 
     manifest = read_manifest(workspace)
 
+    class Translator(DagsterDbtTranslator):
+        """Leaves out the sources `previous_*`: Dagster's graph of assets admits no cycles."""
+
+        def get_asset_spec(self, *args: Any, **kwargs: Any) -> dg.AssetSpec:
+            spec = super().get_asset_spec(*args, **kwargs)
+            deps = [dep for dep in spec.deps if not dep.asset_key.path[0].startswith("previous_")]
+            return spec.replace_attributes(deps=deps)
+
     # no retry of the step: a model that fails fails again, and an interrupt must not start it anew
-    @dbt_assets(manifest=manifest, name="dbt_models")
+    @dbt_assets(manifest=manifest, name="dbt_models", dagster_dbt_translator=Translator())
     def models(context: dg.AssetExecutionContext) -> Iterator[Any]:
         """Build every model and run its data tests; a failed one stops what depends on it."""
         from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage

@@ -156,13 +156,11 @@ def changed_rows(manifest: Path, schema: str, database: str | None = None) -> di
         database: the name under which the build is attached; None: as dbt names it.
 
     Returns:
-        Of each model with `meta: {changed: {key: …, model: …}}` (or a list of these) a SQL condition
-        on its columns. A batch replaces all rows of the other models.
+        Of each model with `meta: {changed: {key: …, model: …}}`, or a list of these, a SQL
+        condition on its columns. A batch replaces all rows of the other models.
     """
     nodes = json.loads(manifest.read_text(encoding="utf-8"))["nodes"]
-    models = {
-        node["name"]: node for node in nodes.values() if node["resource_type"] == "model"
-    }
+    models = {node["name"]: node for node in nodes.values() if node["resource_type"] == "model"}
 
     def condition(rows: dict[str, str]) -> str:
         affected = models[rows["model"]]
