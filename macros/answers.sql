@@ -9,9 +9,3 @@
     {{ relation }}.response_id desc,
     {{ relation }}.source desc
 {%- endmacro %}
-
-{#- What an answer says of itself or else its survey: one of metric, survey_type, scale and touchpoint.
-    answers is the alias of the answers; the survey's description is joined as `surveys`. -#}
-{% macro described_by_survey(answers, column) -%}
-    coalesce({{ answers }}.{{ column }}, surveys.{{ column }})
-{%- endmacro %}

@@ -1,7 +1,7 @@
 {{ config(materialized='view') }}
 
 {%- set previous_surveys = source('previous_intermediate', 'int_surveys_known') if is_batch() or not execute -%}
-{%- set judged = previous('int_survey_responses_versioned') -%}
+{%- set judged = source('previous_intermediate', 'int_survey_responses_versioned') if is_batch() or not execute -%}
 
 with surveys as (
     select * from {{ ref('int_surveys_versioned') }}
@@ -25,9 +25,9 @@ scales as (
 ),
 
 {% if is_batch() -%}
-{{ fresh_rows(ref('stg_survey_responses'), 'survey_responses', judged, reason='staged_reason') }},
+{{ delivered_rows(ref('stg_survey_responses'), 'survey_responses', judged, reason='staged_reason') }},
 
--- a survey that is described otherwise than in the last build, for the first time, or no longer
+-- a survey that is described otherwise than in the previous build, for the first time, or no longer
 redescribed as (
     select coalesce(surveys.survey_key, known.survey_key) as survey_key
     from surveys
@@ -35,9 +35,9 @@ redescribed as (
     where surveys.row_hash is distinct from known.row_hash
 ),
 
--- older answers compete with the fresh ones of their keys, and their survey or invitation may say otherwise now
-touched as (
-    select response_key from fresh
+-- older answers compete with the delivered ones of their keys, and their survey or invitation may say otherwise now
+affected as (
+    select response_key from delivered
     union
     select response_key from {{ judged }}
     where
@@ -49,15 +49,15 @@ touched as (
 ),
 
 responses as (
-    select * from fresh
+    select * from delivered
     union all
     select
         * {{ except_columns(['staged_reason', 'nps_class', 'contribution', 'row_status', 'reject_reason', 'batch']) }},
         staged_reason as reject_reason
     from {{ judged }}
     where
-        response_key in (select touched.response_key from touched)
-        and {{ not_fresh('survey_responses', reason='staged_reason') }}
+        response_key in (select affected.response_key from affected)
+        and {{ not_delivered('survey_responses', reason='staged_reason') }}
 ),
 {%- else -%}
 responses as (
@@ -69,9 +69,9 @@ responses as (
 described as (
     select
         responses.*,
-        {{ described_by_survey('responses', 'metric') }} as described_metric,
-        {{ described_by_survey('responses', 'scale') }} as described_scale,
-        {{ described_by_survey('responses', 'survey_type') }} as described_type,
+        coalesce(responses.metric, surveys.metric) as described_metric,
+        coalesce(responses.scale, surveys.scale) as described_scale,
+        coalesce(responses.survey_type, surveys.survey_type) as described_type,
         responses.scale <> surveys.scale as is_on_another_scale,
         invitations.sent_at
     from responses

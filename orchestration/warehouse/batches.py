@@ -1,9 +1,8 @@
-"""What the last build knew, so that the next one need only take in what came since: a batch.
+"""What the previous build read, so that the next one need only read what came since: a batch.
 
-`lake/built/` tells the models: `built_files.parquet` the files that the last build read,
-`last_build.parquet` the number of the build to come and the as_of of the last. A build goes on from
-the one before when nothing but deliveries was added and as_of did not move back; otherwise the
-warehouse is built from the lake alone.
+`lake/built/` tells the models: `built_files.parquet` names the files that the previous build read,
+`last_build.parquet` holds the number of the next build and the as_of of the previous one. A build
+is a batch when only deliveries were added and as_of did not move back; otherwise it is a full one.
 """
 
 from __future__ import annotations
@@ -37,19 +36,19 @@ _LAST = pa.schema(
 _AS_OF = ("as_of_on", "as_of_at")
 
 
-def begin_anew(workspace: Workspace) -> None:
-    """Say that there is no build to go on from: the next one is the first, and reads all files."""
+def require_full_build(workspace: Workspace) -> None:
+    """Record that the next build is a full one: it is the first, and reads all files."""
     _write(workspace, 1, None, None, _FILES.empty_table())
 
 
 def ensure(workspace: Workspace) -> None:
-    """Have both tables there: dbt's sources are read even before there was any build."""
+    """Create both tables where they are missing: dbt reads its sources before the first build."""
     if not (_last_build(workspace).exists() and _built_files(workspace).exists()):
-        begin_anew(workspace)
+        require_full_build(workspace)
 
 
 def note_built(workspace: Workspace) -> None:
-    """Say that the build to come goes on from the one just finished, which read all of the lake."""
+    """Record that the next build may be a batch: the one just finished read all of the lake."""
     _write(
         workspace,
         number(workspace) + 1,
@@ -60,7 +59,7 @@ def note_built(workspace: Workspace) -> None:
 
 
 def number(workspace: Workspace) -> int:
-    """The number of the build to come, from 1: above 1 it goes on from another."""
+    """The number of the next build, from 1: above 1 it may be a batch."""
     return int(pq.read_table(_last_build(workspace)).column("batch")[0].as_py())
 
 
@@ -74,18 +73,19 @@ def lasting_hash(workspace: Workspace) -> str:
     return digest.hexdigest()
 
 
-def why_anew(workspace: Workspace) -> str | None:
-    """Why the build to come cannot go on from the last, in a few words; None: it can.
+def full_build_reason(workspace: Workspace) -> str | None:
+    """Why the next build must be a full one, in a few words; None: it can be a batch.
 
-    Deliveries may only have been added, and less than there was: then nothing is won by going on.
+    Deliveries may only have been added, and not more than there were: a batch of most rows costs
+    more than a full build.
     """
     if number(workspace) == 1:
-        return "there is no build to go on from"
+        return "there is no previous build"
     built = pq.read_table(_built_files(workspace))
     delivered = _delivered(workspace)
     known = set(map(str, built.to_pylist()))
     if known - set(map(str, delivered.to_pylist())):
-        return "a file that was built is gone or was read anew"
+        return "a file that was built is gone or was read again"
     rows = pc.sum(built.column("rows_loaded")).as_py() or 0
     if (pc.sum(delivered.column("rows_loaded")).as_py() or 0) > 2 * rows:
         return "more was delivered than there was"

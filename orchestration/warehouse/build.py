@@ -67,10 +67,10 @@ def build_models(workspace: Workspace, *, full_refresh: bool = False) -> list[di
     unmark_gated(workspace)
     inputs, lasting = inputs_hash(workspace), batches.lasting_hash(workspace)
     batches.ensure(workspace)
-    why = "a full refresh" if full_refresh else _why_anew(workspace, record, lasting)
+    why = "a full refresh" if full_refresh else _full_build_reason(workspace, record, lasting)
     if why:
         announce("transform", f"from the beginning: {why}")
-        batches.begin_anew(workspace)
+        batches.require_full_build(workspace)
         for leftover in workspace.warehouse_dir.glob("nps.duckdb*"):
             remove(leftover)  # a folder, too: what a killed build had spilled
     events = _Events()
@@ -113,7 +113,7 @@ def unchanged_build(workspace: Workspace) -> list[dict[str, Any]] | None:
     return record["events"] if record["inputs"] == inputs_hash(workspace) else None
 
 
-def _why_anew(workspace: Workspace, record: dict[str, Any], lasting: str) -> str | None:
+def _full_build_reason(workspace: Workspace, record: dict[str, Any], lasting: str) -> str | None:
     """Why a build cannot go on from the one on record; None: it can."""
     if not record:
         return "no build was finished before"
@@ -121,4 +121,4 @@ def _why_anew(workspace: Workspace, record: dict[str, Any], lasting: str) -> str
         return "the warehouse was changed by another program"
     if record["lasting"] != lasting:
         return "settings, models or versions changed"
-    return batches.why_anew(workspace)
+    return batches.full_build_reason(workspace)

@@ -1,54 +1,3 @@
-{#- One branch after another of a reject reason: `when <condition> then '<reason>'`. Staging models
-    write them in order; the first that holds is the row's reason, NULL means accepted. -#}
-
-{#- A timestamp column's reasons. The lake holds ISO 8601 in UTC; what ingest could not read stays as
-    delivered and is flagged, so that a text that happens to look like ISO is not taken. -#}
-{% macro timestamp_reasons(column, required=false) -%}
-    {%- if required %}
-    when {{ column }} is null then 'missing_timestamp'
-    {%- endif %}
-    when _flags like '%{{ column }}:nonexistent_local_time%' then 'nonexistent_local_time'
-    when
-        {{ column }} is not null
-        and ({{ try_cast(column, 'timestamp') }} is null or _flags like '%{{ column }}:bad_timestamp%')
-        then 'bad_timestamp'
-{%- endmacro %}
-
-{#- An event's place in time: not before the earliest year believed, not after as_of. -#}
-{% macro event_reasons(column) -%}
-    when extract(year from {{ try_cast(column, 'timestamp') }}) < {{ assumption('earliest_year') }} then 'too_old'
-    when {{ try_cast(column, 'timestamp') }} >= (select as_of_at from {{ source('raw', 'workspace') }}) then 'future'
-{%- endmacro %}
-
-{#- A decimal number as the lake may hold it: digits, a point, a sign, no grouping. The lengths keep
-    infinity out, which 1e999 would become. -#}
-{% macro number_reasons(column, required=false) -%}
-    {%- if required %}
-    when {{ column }} is null then 'missing_required'
-    {%- endif %}
-    when {{ column }} is not null and not {{ matches('trim(' ~ column ~ ')', '[+-]?[0-9]{1,30}([.][0-9]+)?([eE][+-]?[0-9]{1,2})?') }} then 'bad_number'
-{%- endmacro %}
-
-{#- A money amount's currency: none named means the workspace's. -#}
-{% macro currency_reasons(column) -%}
-    when upper(trim({{ column }})) <> (select upper(currency) from {{ source('raw', 'workspace') }}) then 'unknown_currency'
-{%- endmacro %}
-
-{#- Text as a timestamp in UTC; NULL where it is none. -#}
-{% macro to_timestamp(column) -%}
-    {{ try_cast(column, 'timestamp') }}
-{%- endmacro %}
-
-{#- Text as a number; NULL where it is none. -#}
-{% macro to_number(column) -%}
-    {{ try_cast('trim(' ~ column ~ ')', 'double') }}
-{%- endmacro %}
-
-{#- Text as a boolean; anything but a yes is false. -#}
-{% macro to_boolean(column) -%}
-    coalesce(lower(trim({{ column }})) in ('true', 't', 'yes', 'y', '1'), false)
-{%- endmacro %}
-
 {#- What becomes of every delivered row: the relation's columns plus row_status and its final
     reject_reason. Of the rows with one key the newest version is accepted (deleted, where it is a
     tombstone); rows of its content are duplicates, others superseded. If the newest version has two
@@ -62,7 +11,7 @@
     left_out: the relation's columns that nobody reads further on: ids that a key stands for. -#}
 {% macro judge_versions(relation, key, version, deleted='false', withdrawals=[], entity=none, left_out=[]) -%}
 {%- if entity and is_batch() %}
-{{ fresh_rows(relation, entity, this, left_out=left_out) }},
+{{ delivered_rows(relation, entity, this, left_out=left_out) }},
 
 -- which of their keys were known before: keys alone are looked up, for reading rows costs more
 known_keys as (
@@ -72,19 +21,19 @@ known_keys as (
         known.{{ column }}
         {%- endfor %}
     from {{ this }} as known
-    inner join fresh on {{ same_key('known', 'fresh', key) }}
+    inner join delivered on {{ same_key('known', 'delivered', key) }}
 ),
 
 -- older rows of the same keys compete with them: their own reason, if any, was staging's
 to_judge as (
-    select * from fresh
+    select * from delivered
     union all
     select
         known.* {{ except_columns(['row_status', 'reject_reason', 'batch']) }},
         nullif(known.reject_reason, 'conflicting_duplicate') as reject_reason
     from {{ this }} as known
     inner join known_keys on {{ same_key('known', 'known_keys', key) }}
-    where {{ not_fresh(entity) }}
+    where {{ not_delivered(entity) }}
 ),
 {%- set relation = 'to_judge' %}
 {%- set left_out = [] %}

@@ -1,0 +1,57 @@
+{#- The files of an entity that came since the last build, by their SHA-256, as a list of SQL
+    literals: a filter on literals lets the engine leave other files unread. -#}
+{% macro new_files(entity) -%}
+    {%- set query -%}
+        select distinct files.file_sha256
+        from {{ of_lake('files') }} as files
+        left join {{ of_lake('built_files') }} as built
+            on
+                files.source = built.source
+                and files.entity = built.entity
+                and files.file_sha256 = built.file_sha256
+        where files.entity = '{{ entity }}' and files.status = 'loaded' and built.file_sha256 is null
+        order by files.file_sha256
+    {%- endset -%}
+    {%- set found = [] -%}
+    {%- for sha256 in run_query(query).columns[0].values() -%}
+        {%- do found.append("'" ~ sha256 ~ "'") -%}
+    {%- endfor -%}
+    {{ return(found) }}
+{%- endmacro %}
+
+{#- The files that hold rows which waited for as_of to reach them, as a list of SQL literals. -#}
+{% macro waiting_files(judged, reason) -%}
+    {%- set found = [] -%}
+    {%- for sha256 in run_query('select distinct file_sha256 from ' ~ judged ~ ' where ' ~ reason ~ " = 'future' order by 1").columns[0].values() -%}
+        {%- do found.append("'" ~ sha256 ~ "'") -%}
+    {%- endfor -%}
+    {{ return(found) }}
+{%- endmacro %}
+
+{#- The CTE `delivered`: the rows that staging reads in this batch: those of new files, and those that
+    were dated after as_of when they were last read. judged is the table that keeps what became of
+    older rows; reason its column with staging's verdict; left_out the columns that it does not keep. -#}
+{% macro delivered_rows(staged, entity, judged, reason='reject_reason', left_out=[]) -%}
+{%- set new = new_files(entity) -%}
+{%- set waiting = waiting_files(judged, reason) -%}
+delivered as (
+    select * {{ except_columns(['reject_reason'] + left_out) }}, reject_reason from {{ staged }}
+    where
+        {{ 'file_sha256 in (' ~ new | join(', ') ~ ')' if new else 'false' }}
+        {%- if waiting %}
+        or (
+            file_sha256 in ({{ waiting | join(', ') }})
+            and (source, file_sha256, row_number) in (
+                select source, file_sha256, row_number from {{ judged }}
+                where {{ reason }} = 'future'
+            )
+        )
+        {%- endif %}
+)
+{%- endmacro %}
+
+{#- Which older rows are not among the delivered ones. -#}
+{% macro not_delivered(entity, reason='reject_reason') -%}
+    {%- set new = new_files(entity) -%}
+    {{ reason }} is distinct from 'future'{{ ' and file_sha256 not in (' ~ new | join(', ') ~ ')' if new }}
+{%- endmacro %}

@@ -1,0 +1,50 @@
+{#- One branch after another of a reject reason: `when <condition> then '<reason>'`. Staging models
+    write them in order; the first that holds is the row's reason, NULL means accepted. -#}
+
+{#- A timestamp column's reasons. The lake holds ISO 8601 in UTC; what ingest could not read stays as
+    delivered and is flagged, so that a text that happens to look like ISO is not taken. -#}
+{% macro timestamp_reasons(column, required=false) -%}
+    {%- if required %}
+    when {{ column }} is null then 'missing_timestamp'
+    {%- endif %}
+    when _flags like '%{{ column }}:nonexistent_local_time%' then 'nonexistent_local_time'
+    when
+        {{ column }} is not null
+        and ({{ try_cast(column, 'timestamp') }} is null or _flags like '%{{ column }}:bad_timestamp%')
+        then 'bad_timestamp'
+{%- endmacro %}
+
+{#- An event's place in time: not before the earliest year believed, not after as_of. -#}
+{% macro event_reasons(column) -%}
+    when extract(year from {{ try_cast(column, 'timestamp') }}) < {{ assumption('earliest_year') }} then 'too_old'
+    when {{ try_cast(column, 'timestamp') }} >= (select as_of_at from {{ source('raw', 'workspace') }}) then 'future'
+{%- endmacro %}
+
+{#- A decimal number as the lake may hold it: digits, a point, a sign, no grouping. The lengths keep
+    infinity out, which 1e999 would become. -#}
+{% macro number_reasons(column, required=false) -%}
+    {%- if required %}
+    when {{ column }} is null then 'missing_required'
+    {%- endif %}
+    when {{ column }} is not null and not {{ matches('trim(' ~ column ~ ')', '[+-]?[0-9]{1,30}([.][0-9]+)?([eE][+-]?[0-9]{1,2})?') }} then 'bad_number'
+{%- endmacro %}
+
+{#- A money amount's currency: none named means the workspace's. -#}
+{% macro currency_reasons(column) -%}
+    when upper(trim({{ column }})) <> (select upper(currency) from {{ source('raw', 'workspace') }}) then 'unknown_currency'
+{%- endmacro %}
+
+{#- Text as a timestamp in UTC; NULL where it is none. -#}
+{% macro to_timestamp(column) -%}
+    {{ try_cast(column, 'timestamp') }}
+{%- endmacro %}
+
+{#- Text as a number; NULL where it is none. -#}
+{% macro to_number(column) -%}
+    {{ try_cast('trim(' ~ column ~ ')', 'double') }}
+{%- endmacro %}
+
+{#- Text as a boolean; anything but a yes is false. -#}
+{% macro to_boolean(column) -%}
+    coalesce(lower(trim({{ column }})) in ('true', 't', 'yes', 'y', '1'), false)
+{%- endmacro %}
