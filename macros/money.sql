@@ -44,7 +44,7 @@ running as (
     from line_of_time
     window so_far as (
         partition by customer_key
-        order by happened_at, is_moment
+        order by happened_at nulls last, is_moment nulls last
         rows between unbounded preceding and current row
     )
 ),

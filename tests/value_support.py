@@ -228,7 +228,7 @@ class Business:
             if d["measure"] == "revenue" and d["status"] == "accepted"
         ])  # fmt: skip
 
-        rebuild(connection, ["int_customers_placed"])
+        rebuild(connection, ["int_customers_classified"])
 
     # --- the same figures in Python -------------------------------------------------------------
 

@@ -51,6 +51,8 @@ def _built(lake: Path, *, seed: int, threads: int) -> duckdb.DuckDBPyConnection:
     connection.execute(f"set threads = {threads}")
     connection.execute(f"select setseed({seed / 100})")
     for name, source in ours("sources").items():
+        if source["source_name"] != "raw":
+            continue
         files = lake / source["meta"]["lake_path"]
         _shuffled(connection, f'nps.raw."{name}"', f"select * from read_parquet('{files}')")
     for name in _models_in_order():

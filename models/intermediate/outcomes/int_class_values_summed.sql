@@ -1,7 +1,7 @@
 {%- set segments = segment_columns() -%}
 
 with customers as (
-    select * from {{ ref('int_customers_placed') }}
+    select * from {{ ref('int_customers_classified') }}
 ),
 
 customer_values as (

@@ -20,7 +20,7 @@ periods as (
         survey_type,
         lag(period_start) over (
             partition by time_grain, basis, metric, survey_type
-            order by period_start
+            order by period_start nulls last
         ) as previous_start
     from totals
 ),

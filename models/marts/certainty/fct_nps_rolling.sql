@@ -48,7 +48,7 @@ running as (
     from filled
     window so_far as (
         partition by {{ cell | join(', ') }}
-        order by as_of_on
+        order by as_of_on nulls last
         rows between unbounded preceding and current row
     )
 ),

@@ -1,4 +1,4 @@
--- Month ends as far back as feature_months says, and as_of itself, where it isn't one.
+-- The last feature_months month ends, and as_of itself where it is none of them.
 with workspace as (
     select
         as_of_on,
@@ -23,7 +23,7 @@ reached as (
     select
         as_of_on,
         feature_months,
-        row_number() over (order by as_of_on desc) as age
+        row_number() over (order by as_of_on desc nulls last) as age
     from month_ends
     where as_of_on <= last_on
 ),

@@ -16,7 +16,7 @@ newest as (
         *,
         row_number() over (
             partition by customer_key
-            order by snapshot_at desc, source asc, row_hash asc
+            order by snapshot_at desc nulls last, source asc nulls last, row_hash asc nulls last
         ) as age
     from snapshots
 ),

@@ -5,7 +5,7 @@
 ) }}
 {%- set segments = segment_columns() -%}
 
--- two sources may know one customer at one instant: what either says counts
+-- two sources may describe one customer at one instant: a value that either of them gives counts
 with snapshots as (
     select
         customer_key,
@@ -33,10 +33,10 @@ compared as (
         {%- endfor %} as is_change
     from snapshots
     inner join known on snapshots.customer_key = known.customer_key
-    window in_order as (partition by snapshots.customer_key order by snapshots.snapshot_at)
+    window in_order as (partition by snapshots.customer_key order by snapshots.snapshot_at nulls last)
 ),
 
--- the first known snapshot reaches back to the beginning
+-- the first snapshot is valid from the beginning
 built as (
     select
         customer_key,
@@ -50,7 +50,7 @@ built as (
         {%- endfor %}
     from compared
     where is_change
-    window in_order as (partition by customer_key order by snapshot_at)
+    window in_order as (partition by customer_key order by snapshot_at nulls last)
 )
 
 select * from built

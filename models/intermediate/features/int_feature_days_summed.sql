@@ -1,15 +1,9 @@
--- Answers, money, tickets and usage are events of a day. An event enters on the first feature day
--- that is not before it, and leaves a window of 90 or 365 days on a later one. What changes for a
--- customer from one feature day to the next is summed up, and running sums of that are the figures:
--- no event is counted again for every day.
-with workspace as (
-    select timezone from {{ source('raw', 'workspace') }}
-),
-
-customers as (
+-- An event enters the sums on the first feature day that is not before it, and leaves a window of 90
+-- or 365 days on a later one. The changes of a customer from one feature day to the next are added up,
+-- and running sums of the changes are the figures: no event is counted again for every day.
+with customers as (
     select
         customer,
-        customer_key,
         since_on
     from {{ ref('int_feature_customers_numbered') }}
 ),
@@ -17,63 +11,15 @@ customers as (
 days as (
     select
         as_of_on,
-        cast(row_number() over (order by as_of_on) as int) as place
+        cast(row_number() over (order by as_of_on nulls last) as int) as place
     from {{ ref('int_feature_days_listed') }}
 ),
 
 events as (
-    select
-        customer,
-        responded_on as happened_on,
-        turn,
-        cast(null as double) as revenue,
-        cast(null as int) as ticket,
-        cast(null as double) as quantity
-    from {{ ref('int_feature_answers_ranked') }}
-
-    union all
-
-    select
-        customers.customer,
-        {{ business_date('moved.moved_at', 'workspace.timezone') }} as happened_on,
-        cast(null as int) as turn,
-        moved.revenue,
-        cast(null as int) as ticket,
-        cast(null as double) as quantity
-    from {{ ref('int_customer_money_moved') }} as moved
-    inner join customers on moved.customer_key = customers.customer_key
-    cross join workspace
-    where moved.revenue <> 0
-
-    union all
-
-    select
-        customers.customer,
-        {{ business_date('tickets.opened_at', 'workspace.timezone') }} as happened_on,
-        cast(null as int) as turn,
-        cast(null as double) as revenue,
-        1 as ticket,
-        cast(null as double) as quantity
-    from {{ ref('int_support_tickets_versioned') }} as tickets
-    inner join customers on tickets.customer_key = customers.customer_key
-    cross join workspace
-    where tickets.row_status = 'accepted'
-
-    union all
-
-    select
-        customers.customer,
-        usage.used_on as happened_on,
-        cast(null as int) as turn,
-        cast(null as double) as revenue,
-        cast(null as int) as ticket,
-        usage.quantity
-    from {{ ref('int_product_usage_versioned') }} as usage
-    inner join customers on usage.customer_key = customers.customer_key
-    where usage.row_status = 'accepted'
+    select * from {{ ref('int_feature_events_dated') }}
 ),
 
--- an event counts on every feature day from its own on, in a window only on some
+-- the feature days on which an event counts, and in which windows
 counting as (
     select
         event_days.happened_on,
@@ -84,7 +30,7 @@ counting as (
     inner join days on event_days.happened_on <= days.as_of_on
 ),
 
--- 1 where it enters, -1 where it leaves
+-- 1 where an event enters, -1 where it leaves
 moves as (
     select
         happened_on,
@@ -93,10 +39,10 @@ moves as (
         is_90d - coalesce(lag(is_90d) over in_order, 0) as move_90d,
         is_365d - coalesce(lag(is_365d) over in_order, 0) as move_365d
     from counting
-    window in_order as (partition by happened_on order by place)
+    window in_order as (partition by happened_on order by place nulls last)
 ),
 
--- money in decimals: what enters and leaves a sum of doubles leaves dust behind
+-- in decimals: adding and then subtracting a double leaves a residue
 changes as (
     select
         events.customer,
@@ -115,7 +61,7 @@ changes as (
     group by events.customer, moves.place
 ),
 
--- no figure rather than a wrong one
+-- from this day on a sum would be wrong, and is NULL
 too_large as (
     select
         customer,
@@ -145,7 +91,7 @@ running as (
     cross join days
     left join changes on customers.customer = changes.customer and days.place = changes.place
     window so_far as (
-        partition by customers.customer order by days.place
+        partition by customers.customer order by days.place nulls last
         rows between unbounded preceding and current row
     )
 ),

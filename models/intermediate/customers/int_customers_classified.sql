@@ -31,7 +31,7 @@ silent as (
         invitations.*,
         row_number() over (
             partition by invitations.customer_key, invitations.metric, invitations.survey_type
-            order by invitations.sent_on desc, invitations.invitation_key asc
+            order by invitations.sent_on desc nulls last, invitations.invitation_key asc nulls last
         ) as age
     from invitations
     left join latest
@@ -44,7 +44,7 @@ silent as (
 ),
 
 -- in the class of the latest answer, and as silent only if there was none
-placed as (
+classified as (
     select
         customer_key,
         metric,
@@ -66,4 +66,4 @@ placed as (
     where age = 1
 )
 
-select * from placed
+select * from classified
