@@ -10,9 +10,9 @@ import yaml
 from dbt_support import PROJECT_DIR, manifest, nodes, ours
 
 LIMITS = {
-    "lines of a model": 414,
-    "median lines of a model": 43,
-    "macros": 80,
+    "lines of a model": 151,
+    "median lines of a model": 45,
+    "macros": 66,
     "models on the longest path": 19,
     "relations written as text in a config": 14,
 }
