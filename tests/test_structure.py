@@ -11,7 +11,7 @@ from dbt_support import PROJECT_DIR, manifest, nodes, ours
 
 LIMITS = {
     "lines of a model": 151,
-    "median lines of a model": 45,
+    "median lines of a model": 49,
     "macros": 66,
     "models on the longest path": 19,
     "relations written as text in a config": 14,
