@@ -19,28 +19,23 @@
     {{ return(found) }}
 {%- endmacro %}
 
-{#- The files that hold rows which waited for as_of to reach them, as a list of SQL literals. -#}
-{% macro waiting_files(judged, reason) -%}
-    {%- set found = [] -%}
-    {%- for sha256 in run_query('select distinct file_sha256 from ' ~ judged ~ ' where ' ~ reason ~ " = 'future' order by 1").columns[0].values() -%}
-        {%- do found.append("'" ~ sha256 ~ "'") -%}
-    {%- endfor -%}
-    {{ return(found) }}
-{%- endmacro %}
-
 {#- The CTE `delivered`: the rows that staging reads in this batch: those of new files, and those that
     were dated after as_of when they were last read. judged is the table that keeps what became of
-    older rows; reason its column with staging's verdict; left_out the columns that it does not keep. -#}
-{% macro delivered_rows(staged, entity, judged, reason='reject_reason', left_out=[]) -%}
+    older rows; columns what it keeps of a row; reason its column with staging's verdict. -#}
+{% macro delivered_rows(staged, entity, judged, columns, reason='reject_reason') -%}
 {%- set new = new_files(entity) -%}
-{%- set waiting = waiting_files(judged, reason) -%}
+{#- a filter on literals lets the engine leave other files unread -#}
+{%- set waiting = run_query('select distinct file_sha256 from ' ~ judged ~ ' where ' ~ reason ~ " = 'future' order by 1").columns[0].values() -%}
 delivered as (
-    select * {{ except_columns(['reject_reason'] + left_out) }}, reject_reason from {{ staged }}
+    select
+        {{ columns | join(',\n        ') }},
+        reject_reason
+    from {{ staged }}
     where
         {{ 'file_sha256 in (' ~ new | join(', ') ~ ')' if new else 'false' }}
         {%- if waiting %}
         or (
-            file_sha256 in ({{ waiting | join(', ') }})
+            file_sha256 in ('{{ waiting | join("', '") }}')
             and (source, file_sha256, row_number) in (
                 select source, file_sha256, row_number from {{ judged }}
                 where {{ reason }} = 'future'

@@ -4,14 +4,15 @@
     contents, all rows of that version are quarantined, because nothing tells which one is true.
     Ties go by content, never by file order, so that any order of delivery gives the same tables.
 
+    model_name: the versioned model, whose described columns are kept;
     key: list of columns, within the source; version: expression, or 'null' where rows carry none; deleted: expression;
     withdrawals: reject reasons that a versioned row may carry and still supersede older ones;
     entity: whose delivered rows a staging relation holds: in a batch the new ones are judged with the older
-    ones of their keys. None: the relation holds all that is to be judged;
-    left_out: the relation's columns that nobody reads further on: ids that a key stands for. -#}
-{% macro judge_versions(relation, key, version, deleted='false', withdrawals=[], entity=none, left_out=[]) -%}
+    ones of their keys. None: the relation holds all that is to be judged. -#}
+{% macro judge_versions(model_name, relation, key, version, deleted='false', withdrawals=[], entity=none) -%}
+{%- set columns = kept_columns(model_name) %}
 {%- if entity and is_batch() %}
-{{ delivered_rows(relation, entity, this, left_out=left_out) }},
+{{ delivered_rows(relation, entity, this, columns) }},
 
 -- which of their keys were known before: keys alone are looked up, for reading rows costs more
 known_keys as (
@@ -26,17 +27,23 @@ known_keys as (
 
 -- older rows of the same keys compete with them: their own reason, if any, was staging's
 to_judge as (
-    select * from delivered
-    union all
     select
-        known.* {{ except_columns(['row_status', 'reject_reason', 'batch']) }},
+        {{ columns | join(',\n        ') }},
+        reject_reason
+    from delivered
+
+    union all
+
+    select
+        {%- for column in columns %}
+        known.{{ column }},
+        {%- endfor %}
         nullif(known.reject_reason, 'conflicting_duplicate') as reject_reason
     from {{ this }} as known
     inner join known_keys on {{ same_key('known', 'known_keys', key) }}
     where {{ not_delivered(entity) }}
 ),
 {%- set relation = 'to_judge' %}
-{%- set left_out = [] %}
 
 {% endif -%}
 valid as (
@@ -72,10 +79,9 @@ contested as (
         rank() over (
             partition by valid.source{% for column in key %}, valid.{{ column }}{% endfor %}
             order by
-                case when valid.is_tombstone and valid.version_at is null then 0 else 1 end,
-                case when valid.version_at is null then 1 else 0 end,
-                valid.version_at desc,
-                case when valid.is_tombstone then 0 else 1 end
+                case when valid.is_tombstone and valid.version_at is null then 0 else 1 end asc nulls last,
+                valid.version_at desc nulls last,
+                case when valid.is_tombstone then 0 else 1 end asc nulls last
         ) as version_rank
     from valid
     inner join contested_keys on {{ same_key('valid', 'contested_keys', key) }}
@@ -92,7 +98,7 @@ contenders as (
     window
         newest_first as (
             partition by source, {{ key | join(', ') }}
-            order by version_rank, row_hash, file_sha256, row_number
+            order by version_rank asc nulls last, row_hash asc nulls last, file_sha256 asc nulls last, row_number asc nulls last
         ),
         one_version as (partition by source, {{ key | join(', ') }}, version_rank)
 ),
@@ -114,7 +120,9 @@ statuses as (
 
 judged as (
     select
-        delivered.* {{ except_columns(['reject_reason'] + left_out) }},
+        {%- for column in columns %}
+        delivered.{{ column }},
+        {%- endfor %}
         case
             when delivered.reject_reason is not null then 'quarantined'
             when statuses.row_status is not null then statuses.row_status
@@ -135,18 +143,21 @@ judged as (
 )
 {%- endmacro %}
 
+{#- The columns that a versioned model keeps of a row as delivered: those that it describes, less its
+    own verdict and what `less` names. -#}
+{% macro kept_columns(model_name, less=[]) -%}
+    {%- set found = [] -%}
+    {%- for node in (graph.nodes.values() if execute else []) if node.resource_type == 'model' and node.name == model_name -%}
+        {%- for column in node.columns if column not in ['row_status', 'reject_reason', 'batch'] + less -%}
+            {%- do found.append(column) -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    {{ return(found) }}
+{%- endmacro %}
+
 {#- Whether rows of two relations have one key, as a condition: of one source, and equal in each of
-    the key's columns. Of a key that is missing in part all rows are one another's. -#}
+    the key's columns. NULL key parts compare as equal. -#}
 {% macro same_key(left, right, key) -%}
     {{ left }}.source = {{ right }}.source
     {%- for column in key %} and {{ left }}.{{ column }} is not distinct from {{ right }}.{{ column }}{% endfor %}
-{%- endmacro %}
-
-{#- `select * except` in the engine's words. -#}
-{% macro except_columns(columns) -%}
-    {{ return(adapter.dispatch('except_columns', 'nps_warehouse')(columns)) }}
-{%- endmacro %}
-
-{% macro duckdb__except_columns(columns) -%}
-    exclude ({{ columns | join(', ') }})
 {%- endmacro %}

@@ -10,11 +10,11 @@ import yaml
 from dbt_support import PROJECT_DIR, manifest, nodes, ours
 
 LIMITS = {
-    "lines of a model": 151,
+    "lines of a model": 130,
     "median lines of a model": 49,
-    "macros": 66,
-    "models on the longest path": 19,
-    "relations written as text in a config": 14,
+    "macros": 60,
+    "models on the longest path": 15,
+    "relations written as text in a config": 0,
 }
 # A relation in a config is a ref, not a text: a text goes wrong when a model or a schema is renamed.
 WRITTEN_RELATION = re.compile(r"\b(?:staging|intermediate|marts|restricted)\.[a-z_]+")

@@ -52,7 +52,7 @@ final as (
         cast({{ dbt.datediff('newest.responded_on', 'workspace.as_of_on', 'day') }} as int) as days_waiting,
         coalesce(cases.is_open, false) as has_open_case,
         case when lifecycles.has_mrr_information then round(coalesce(customer_values.mrr, 0), 6) end as mrr,
-        row_number() over (order by coalesce(customer_values.mrr, 0) desc, newest.responded_at asc, newest.response_key asc) as call_rank
+        row_number() over (order by coalesce(customer_values.mrr, 0) desc nulls last, newest.responded_at asc nulls last, newest.response_key asc nulls last) as call_rank
     from newest
     cross join workspace
     left join identities on newest.customer_key = identities.customer_key

@@ -19,7 +19,7 @@ earlier as (
         snapshots.source || snapshots.row_status || snapshots.row_hash as content,
         row_number() over (
             partition by snapshots.customer_key
-            order by snapshots.snapshot_at desc nulls last, snapshots.source asc, snapshots.row_hash asc
+            order by snapshots.snapshot_at desc nulls last, snapshots.source asc nulls last, snapshots.row_hash asc nulls last
         ) as age
     from {{ ref('int_customers_versioned') }} as snapshots
     inner join delivered on snapshots.customer_key = delivered.customer_key

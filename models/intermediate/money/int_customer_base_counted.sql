@@ -80,7 +80,7 @@ counted as (
         cells.segment,
         cast(sum(coalesce(changes.change, 0)) over (
             partition by cells.dimension, cells.segment
-            order by days.as_of_on
+            order by days.as_of_on asc nulls last
             rows between unbounded preceding and current row
         ) as bigint) as customers
     from days

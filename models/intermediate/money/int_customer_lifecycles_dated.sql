@@ -34,11 +34,11 @@ mapped_columns as (
 -- a customer churns with the end of the last subscription, if all have ended
 ended as (
     select
-        customer_key,
-        max(ended_at) as ended_at
+        subscriptions.customer_key,
+        max(subscriptions.ended_at) as ended_at
     from subscriptions
-    group by customer_key
-    having count(*) = count(ended_at)
+    group by subscriptions.customer_key
+    having count(*) = count(subscriptions.ended_at)
 ),
 
 -- that no churn is delivered means that nobody churned only where a source reports churn

@@ -63,11 +63,11 @@ opened as (
     select
         *,
         round({{ exact_sum('net', 'over so_far') }}, 6) as opening,
-        row_number() over (partition by time_grain, customer_key order by period_start) = 1 as is_first
+        row_number() over (partition by time_grain, customer_key order by period_start asc nulls last) = 1 as is_first
     from netted
     window so_far as (
         partition by time_grain, customer_key
-        order by period_start
+        order by period_start asc nulls last
         rows between unbounded preceding and 1 preceding
     )
 ),

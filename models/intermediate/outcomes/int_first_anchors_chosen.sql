@@ -39,7 +39,7 @@ ranked as (
         rank() over in_time as place,
         count(*) over in_time as anchors_so_far
     from anchors
-    window in_time as (partition by customer_key, metric, survey_type order by anchored_on)
+    window in_time as (partition by customer_key, metric, survey_type order by anchored_on asc nulls last)
 ),
 
 earliest as (
@@ -72,7 +72,7 @@ ordered as (
         *,
         row_number() over (
             partition by customer_key, metric, survey_type
-            order by anchored_at, anchor_key
+            order by anchored_at asc nulls last, anchor_key asc nulls last
         ) as turn
     from timed
 ),

@@ -101,7 +101,7 @@ final as (
         {{ curve }},
         days,
         cast(sum(churned + censored) over (
-            partition by {{ curve }} order by days desc
+            partition by {{ curve }} order by days desc nulls last
             rows between unbounded preceding and current row
         ) as bigint) as at_risk,
         churned,

@@ -3,6 +3,8 @@
 {%- set previous_surveys = source('previous_intermediate', 'int_surveys_known') if is_batch() or not execute -%}
 {%- set judged = source('previous_intermediate', 'int_survey_responses_versioned') if is_batch() or not execute -%}
 
+{%- set columns = kept_columns('int_survey_responses_versioned', less=['staged_reason', 'nps_class', 'contribution']) -%}
+
 with surveys as (
     select * from {{ ref('int_surveys_versioned') }}
     where row_status = 'accepted'
@@ -25,7 +27,7 @@ scales as (
 ),
 
 {% if is_batch() -%}
-{{ delivered_rows(ref('stg_survey_responses'), 'survey_responses', judged, reason='staged_reason') }},
+{{ delivered_rows(ref('stg_survey_responses'), 'survey_responses', judged, columns, reason='staged_reason') }},
 
 -- a survey that is described otherwise than in the previous build, for the first time, or no longer
 redescribed as (
@@ -50,9 +52,11 @@ affected as (
 
 responses as (
     select * from delivered
+
     union all
+
     select
-        * {{ except_columns(['staged_reason', 'nps_class', 'contribution', 'row_status', 'reject_reason', 'batch']) }},
+        {{ columns | join(',\n        ') }},
         staged_reason as reject_reason
     from {{ judged }}
     where
@@ -81,7 +85,9 @@ described as (
 
 classified as (
     select
-        described.* {{ except_columns(['reject_reason', 'described_metric', 'described_scale', 'described_type', 'is_on_another_scale', 'sent_at']) }},
+        {%- for column in columns %}
+        described.{{ column }},
+        {%- endfor %}
         described.reject_reason as staged_reason,
         metric_scales.nps_class,
         metric_scales.contribution,

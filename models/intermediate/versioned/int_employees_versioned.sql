@@ -1,3 +1,3 @@
-with {{ judge_versions(ref('stg_employees'), key=['employee_key'], version='snapshot_at', entity='employees') }}
+with {{ judge_versions('int_employees_versioned', ref('stg_employees'), key=['employee_key'], version='snapshot_at', entity='employees') }}
 
 select * from judged

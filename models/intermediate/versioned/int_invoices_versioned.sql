@@ -1,3 +1,3 @@
-with {{ judge_versions(ref('stg_invoices'), key=['invoice_key'], version='snapshot_at', entity='invoices', left_out=['invoice_id', 'customer_id']) }}
+with {{ judge_versions('int_invoices_versioned', ref('stg_invoices'), key=['invoice_key'], version='snapshot_at', entity='invoices') }}
 
 select * from judged

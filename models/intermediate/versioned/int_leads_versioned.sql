@@ -1,3 +1,3 @@
-with {{ judge_versions(ref('stg_leads'), key=['lead_key'], version='snapshot_at', entity='leads') }}
+with {{ judge_versions('int_leads_versioned', ref('stg_leads'), key=['lead_key'], version='snapshot_at', entity='leads') }}
 
 select * from judged

@@ -1,3 +1,3 @@
-with {{ judge_versions(ref('stg_subscriptions'), key=['subscription_key'], version='snapshot_at', entity='subscriptions', left_out=['subscription_id', 'customer_id']) }}
+with {{ judge_versions('int_subscriptions_versioned', ref('stg_subscriptions'), key=['subscription_key'], version='snapshot_at', entity='subscriptions') }}
 
 select * from judged

@@ -1,3 +1,3 @@
-with {{ judge_versions(ref('stg_survey_invitations'), key=['invitation_key'], version='snapshot_at', entity='survey_invitations', left_out=['invitation_id', 'customer_id']) }}
+with {{ judge_versions('int_survey_invitations_versioned', ref('stg_survey_invitations'), key=['invitation_key'], version='snapshot_at', entity='survey_invitations') }}
 
 select * from judged

@@ -1,3 +1,3 @@
-with {{ judge_versions(ref('stg_surveys'), key=['survey_key'], version='snapshot_at', entity='surveys') }}
+with {{ judge_versions('int_surveys_versioned', ref('stg_surveys'), key=['survey_key'], version='snapshot_at', entity='surveys') }}
 
 select * from judged

@@ -46,11 +46,11 @@ filled as (
     left join unexplained on periods.time_grain = unexplained.time_grain
     window
         earlier as (
-            partition by periods.time_grain order by periods.period_start
+            partition by periods.time_grain order by periods.period_start asc nulls last
             rows between unbounded preceding and 1 preceding
         ),
         so_far as (
-            partition by periods.time_grain order by periods.period_start
+            partition by periods.time_grain order by periods.period_start asc nulls last
             rows between unbounded preceding and current row
         )
 ),

@@ -19,7 +19,7 @@ running as (
         {{ exact_sum('case when churned < at_risk then churned / (1e0 * at_risk * (at_risk - churned)) end', 'over so_far', 'decimal(38, 24)') }} as greenwood
     from days
     window so_far as (
-        partition by {{ curve }} order by days
+        partition by {{ curve }} order by days asc nulls last
         rows between unbounded preceding and current row
     )
 ),

@@ -47,7 +47,7 @@ at_risk as (
         1e0 * sum(compared_ended) over from_here as compared_risk
     from paired_days
     window from_here as (
-        partition by {{ cell }}, nps_class, compared_class order by days desc
+        partition by {{ cell }}, nps_class, compared_class order by days desc nulls last
         rows between unbounded preceding and current row
     )
 ),
