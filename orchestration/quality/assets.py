@@ -32,7 +32,7 @@ from orchestration.warehouse.build_record import (
     state_of_build,
     unmark_gated,
 )
-from orchestration.warehouse.dbt import target_dir, touched_conditions
+from orchestration.warehouse.dbt import changed_rows, target_dir
 from orchestration.workspace.current import current_workspace
 from orchestration.workspace.model import Workspace
 
@@ -85,11 +85,11 @@ def _selected(schema: str, suites: Suites, keys: set[AssetCheckKey]) -> dict[str
     return {table: checks for table, checks in chosen.items() if checks}
 
 
-def _touched(workspace: Workspace, schema: str) -> dict[str, str] | None:
+def _changed_rows(workspace: Workspace, schema: str) -> dict[str, str] | None:
     """The condition of the rows that the last batch changed, by table; None: a full build."""
     if built_from(workspace) is None:
         return None
-    return touched_conditions(target_dir(workspace) / "manifest.json", schema)
+    return changed_rows(target_dir(workspace) / "manifest.json", schema)
 
 
 def _is_full(context: AssetCheckExecutionContext) -> bool:
@@ -174,10 +174,10 @@ def _check_build(
 ) -> list[CheckResult]:
     """Evaluate checks of the build: of rows only those that the last batch changed."""
     file = outcomes.results_file(workspace, context.run.run_id, schema)
-    touched = _touched(workspace, schema)
+    changed = _changed_rows(workspace, schema)
 
     def evaluate(asked: Suites, notes: Mapping[str, Any] | None) -> list[CheckResult]:
-        part = None if notes is None else touched
+        part = None if notes is None else changed
         return gate.check_warehouse(workspace, schema, asked, file, part)
 
     # some checks compare the build with the lake
