@@ -34,7 +34,8 @@
 
 {#- A table as the last build left it, of a model that comes later in this one. -#}
 {% macro previous(model_name, schema='intermediate') -%}
-    {{ return(api.Relation.create(database=target.database, schema=schema, identifier=model_name)) }}
+    {%- set database = 'marts_file' if schema == 'marts' else target.database -%}
+    {{ return(api.Relation.create(database=database, schema=schema, identifier=model_name)) }}
 {%- endmacro %}
 
 {#- The model at hand is built after another one whose rows it does not read: that one reads what stands

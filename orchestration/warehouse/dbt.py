@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from orchestration.core.duckdb_session import known_cause, safe_reason, spill_settings
+from orchestration.core.duckdb_session import known_cause, safe_reason
 from orchestration.core.errors import UserError
 from orchestration.core.progress import announce
 from orchestration.warehouse.inputs import project_files
@@ -170,9 +169,9 @@ def touched_conditions(manifest: Path, schema: str) -> dict[str, str]:
 
 
 def touched_rows(manifest: Path) -> dict[str, str]:
-    """The conditions of both published schemas by `<schema>.<table>`, for the build as `build`."""
+    """The conditions of both published schemas by `<schema>.<table>`."""
     return {
-        f"{schema}.{table}": re.sub(r"\b(intermediate|raw)\.", r"build.\1.", condition)
+        f"{schema}.{table}": condition
         for schema in ("marts", "restricted")
         for table, condition in touched_conditions(manifest, schema).items()
     }
@@ -190,20 +189,20 @@ def _broken_rules(workspace: Workspace, result: Any) -> str:
     """
     import duckdb
 
+    from orchestration.warehouse.database import open_build
+
     if result.status != "fail" or getattr(result.node, "test_metadata", None) is None:
         return ""
     if result.node.test_metadata.name != "holds":
         return ""
     release_dbt()
     try:
-        with duckdb.connect(str(workspace.warehouse_file), read_only=True) as connection:
-            for setting in spill_settings(workspace.spill, workspace.memory_limit):
-                connection.execute(setting)
+        with open_build(workspace) as connection:
             found = connection.execute(
                 "select broken, count(*) as n "
                 f"from ({result.node.compiled_code}) group by all order by n desc, broken"
             ).fetchall()
-    except duckdb.Error:
+    except (duckdb.Error, FileNotFoundError):
         return ""
     return "; ".join(f"{broken}: {rows:,} rows" for broken, rows in found)
 
