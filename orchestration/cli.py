@@ -64,6 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("full-refresh", help="the same, with the warehouse rebuilt from the lake")
     dev = commands.add_parser("dev", help="Dagster's UI on loopback")
     dev.add_argument("--port", type=int, default=3000)
+    commands.add_parser("rollback", help="go back to the generation published before")
     commands.add_parser("docs", help="dbt's documentation of every model")
     commands.add_parser("lint-sql", help="sqlfluff over models and tests")
     options = parser.parse_args(arguments)
@@ -74,6 +75,7 @@ def main(arguments: list[str] | None = None) -> int:
             "run": lambda: _run(full=False, force=options.force),
             "full-refresh": lambda: _run(full=True, force=True),
             "dev": lambda: _dev(options.port),
+            "rollback": _rollback,
             "docs": _docs,
             "lint-sql": _lint_sql,
         }[options.command]()
@@ -187,6 +189,18 @@ def _dev(port: int) -> int:
     # The web server has no login: it listens on loopback, and nowhere else.
     command = ["-m", "dagster", "dev", "--host", "127.0.0.1", "--port", str(port)]
     return _python(*command)
+
+
+def _rollback() -> int:
+    from orchestration.core.lock import hold_workspace
+    from orchestration.publish.publish import rollback
+    from orchestration.workspace.current import current_workspace
+
+    workspace = current_workspace()
+    hold_workspace(workspace.runs)
+    generation_id = rollback(workspace)
+    print(f"generation {generation_id} is published again")
+    return 0
 
 
 def _docs() -> int:

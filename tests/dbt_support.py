@@ -22,6 +22,7 @@ import yaml
 
 from orchestration.lake import prepare_lake
 from orchestration.publish.lake_tables import write_lake_tables
+from orchestration.warehouse.database import SEARCH_PATH, build_files, open_build
 from orchestration.warehouse.dbt import release_dbt
 from orchestration.workspace.load import load_workspace
 from orchestration.workspace.model import Workspace
@@ -135,12 +136,12 @@ def compiled_inline(sql: str) -> str:
 
 @cache
 def _layout() -> tuple[tuple[str, str, str], ...]:
-    """Schema, name and columns of every table and view of the warehouse."""
-    with duckdb.connect(str(warehouse().warehouse_file), read_only=True) as connection:
+    """Database with schema, name and columns of every table and view of the warehouse."""
+    with open_build(warehouse()) as connection:
         return tuple(
             connection.execute(
                 """
-                select schema_name, table_name, string_agg(
+                select database_name || '.' || schema_name, table_name, string_agg(
                     format('"{}" {}', column_name, data_type), ', ' order by column_index
                 )
                 from duckdb_columns() where not internal group by all
@@ -150,21 +151,22 @@ def _layout() -> tuple[tuple[str, str, str], ...]:
 
 
 def empty_database() -> duckdb.DuckDBPyConnection:
-    """A database in memory, named and laid out as the warehouse's, for compiled SQL to run on.
+    """Databases in memory, named and laid out as the warehouse's, for compiled SQL to run on.
 
     The seeds are filled; every other table and view of the warehouse is an empty table.
     """
     connection = duckdb.connect(":memory:")
-    connection.execute("attach ':memory:' as nps")
+    for database in build_files(warehouse()):
+        connection.execute(f"attach ':memory:' as {database}")
     for schema, table, columns in _layout():
-        connection.execute(f'create schema if not exists nps."{schema}"')
-        connection.execute(f'create table nps."{schema}"."{table}" ({columns})')
+        connection.execute(f"create schema if not exists {schema}")
+        connection.execute(f'create table {schema}."{table}" ({columns})')
     connection.execute(f"attach '{warehouse().warehouse_file}' as built (read_only)")
     for schema, table, _ in _layout():
-        if schema == "seeds":
+        if schema == "nps.seeds":
             connection.execute(f'insert into nps.seeds."{table}" from built.seeds."{table}"')
     connection.execute("detach built")
-    connection.execute("use nps")
+    connection.execute(SEARCH_PATH)
     connection.execute("set TimeZone = 'UTC'")
     connection.execute("set threads = 1")  # a few rows: threads cost more than they bring
     return connection

@@ -11,6 +11,8 @@ import itertools
 import math
 import random
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
@@ -18,6 +20,7 @@ from pathlib import Path
 import duckdb
 from scipy.stats import false_discovery_control, norm
 
+from orchestration.warehouse.database import build_files
 from orchestration.workspace.load import load_workspace
 from orchestration.workspace.model import Workspace
 
@@ -38,7 +41,6 @@ sources:
 """
 
 SCHEMA = """
-create schema marts; create schema restricted; create schema raw;
 create table raw.private as select 'never published' as text;
 create table marts.fct_nps_responses (
     response_key varchar, source varchar, metric varchar, survey_type varchar, channel varchar,
@@ -172,12 +174,29 @@ def sample_facts(seed: int = 7, months: int = 14, per_month: int = 60) -> Facts:
     return Facts(answers, outcomes, files, quarantined, risks=risks)
 
 
-def write_build(path: Path, facts: Facts, threads: int = 2) -> None:
-    """Write the build database anew."""
-    path.unlink(missing_ok=True)
-    with duckdb.connect(str(path), config={"threads": threads}) as connection:
+@contextmanager
+def editing(workspace: Workspace) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The build's three files open for writing, so that `<schema>.<table>` names any table."""
+    with duckdb.connect() as connection:
+        for name, path in build_files(workspace).items():
+            connection.execute(f"attach '{path}' as {name} (storage_version 'v1.4.0')")
+        for name in ("marts_file.marts", "restricted_file.restricted", "nps.raw"):
+            connection.execute(f"create schema if not exists {name}")
+        connection.execute(
+            "set search_path = 'marts_file.marts,restricted_file.restricted,nps.main,nps.raw'"
+        )
+        yield connection
+        connection.execute("use memory")
+        for name in build_files(workspace):
+            connection.execute(f"detach {name}")
+
+
+def write_build(workspace: Workspace, facts: Facts) -> None:
+    """Write the build's files anew."""
+    for path in build_files(workspace).values():
+        path.unlink(missing_ok=True)
+    with editing(workspace) as connection:
         connection.execute(SCHEMA)
-        connection.execute("begin")
         _insert(connection, "marts.dim_surveys", [("k1", "Relational survey", "nps")])
         _insert(
             connection,
@@ -219,7 +238,6 @@ def write_build(path: Path, facts: Facts, threads: int = 2) -> None:
             ],
         )
         _insert(connection, "restricted.response_comments", [("0" * 32, "ask jane@example.org")])
-        connection.execute("commit")
 
 
 def interval(promoters: int, passives: int, detractors: int) -> tuple[float, float]:

@@ -138,7 +138,7 @@ class Business:
     def fill(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Put the business where the models look for it."""
         for table in FILLED:
-            connection.execute(f"delete from nps.{table}")
+            connection.execute(f"delete from {table}")
         answers = [a for a in self.anchors if a["nps_class"] != "no_response"]
         put(connection, "marts.fct_nps_churn", [
             {
@@ -462,7 +462,7 @@ FILLED = (
 def put(connection: duckdb.DuckDBPyConnection, table: str, rows: list[dict[str, Any]]) -> None:
     if rows:
         connection.register("given_rows", pa.Table.from_pylist(rows))
-        connection.execute(f"insert into nps.{table} by name from given_rows")
+        connection.execute(f"insert into {table} by name from given_rows")
 
 
 def settle(connection: duckdb.DuckDBPyConnection) -> None:

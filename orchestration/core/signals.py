@@ -28,7 +28,9 @@ def stop_on_signals(grace_seconds: float = GRACE_SECONDS) -> None:
     Args:
         grace_seconds: how long the main thread may take to end by itself.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # SIGINT, too: a shell starts what it does not wait for with that signal ignored
+    for number in _SIGNALS:
+        signal.signal(number, signal.default_int_handler)
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     # the interpreter writes each signal's number here, whoever replaces its handler later

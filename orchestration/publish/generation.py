@@ -1,55 +1,61 @@
-"""What a published generation says of itself, and its line in the ledger."""
+"""A published generation: what it says of itself, and its line in the ledger."""
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from orchestration.core.duckdb_session import spill_settings
 from orchestration.core.errors import UserError
-from orchestration.core.files import reason_of, sync
-from orchestration.core.sql import literal
-from orchestration.publish.content import GENERATION_TABLE, one_row, table_columns, table_rows
-from orchestration.publish.ledger import new_figures, read_ledger
+from orchestration.core.files import reason_of
+from orchestration.core.sql import identifier, literal
+from orchestration.publish.ledger import append_line, new_figures, read_ledger
 
 if TYPE_CHECKING:
     from orchestration.workspace.model import Workspace
 
 
+GENERATION_TABLE = "_generation"
 UNTOUCHED = "the generation published before is untouched"
 
 
 @dataclass(frozen=True)
 class Part:
-    """One of the two published DuckDB files: the build's schema it copies, its name, its mode."""
+    """One of the two published DuckDB files.
+
+    Attributes:
+        schema: its only schema.
+        database: the build's database that it is copied from.
+        file_name: its name.
+        mode: its mode.
+    """
 
     schema: str
+    database: str
     file_name: str
     mode: int
 
 
-MARTS = Part("marts", "nps.duckdb", 0o444)
-RESTRICTED = Part("restricted", "restricted.duckdb", 0o600)
+MARTS = Part("marts", "marts_file", "nps.duckdb", 0o444)
+RESTRICTED = Part("restricted", "restricted_file", "restricted.duckdb", 0o600)
 PARTS = (MARTS, RESTRICTED)
 
 
 @dataclass(frozen=True)
 class Generation:
-    """One published generation, as its line in the ledger tells it.
+    """One published generation, as its line in the ledger says.
 
     Attributes:
-        generation_id: sorts by time; the same in both files and in the Parquet folder's name.
+        generation_id: sorts by time; the same in both files and the name of their folder.
         built_at: UTC, ISO 8601.
         as_of_on: the day, ISO 8601, whose end every figure is computed at.
-        content_hash: of the tables of `marts`: independent of id, time and physical order.
-        restricted_content_hash: the same of the tables of `restricted`.
         inputs_hash: what the caller says the generation was built from.
         rows: rows of every published table, by `<schema>.<table>`.
         headline: metric, survey_type, responses, nps, ci_low, ci_high of the headline figure
@@ -63,8 +69,6 @@ class Generation:
     generation_id: str
     built_at: str
     as_of_on: str
-    content_hash: str
-    restricted_content_hash: str | None
     inputs_hash: str
     rows: dict[str, int]
     headline: dict[str, Any] | None
@@ -99,13 +103,14 @@ def read_generation(path: Path, schema: str) -> dict[str, Any]:
     """The one row of a file's `_generation`, with aware times and versions as a dict."""
     with open_published(path) as connection:
         result = connection.execute(
-            "select generation_id, built_at, as_of_on, content_hash, inputs_hash, versions "
+            "select generation_id, built_at, as_of_on, inputs_hash, versions, state "
             f"from {schema}.{GENERATION_TABLE}"
         )
         names = [column[0] for column in result.description]
         row = dict(zip(names, one_row(result), strict=True))
     row["built_at"] = row["built_at"].replace(tzinfo=UTC)
     row["versions"] = json.loads(row["versions"])
+    row["state"] = json.loads(row["state"])
     return row
 
 
@@ -114,7 +119,7 @@ def published_generation(workspace: Workspace) -> dict[str, Any] | None:
 
     Returns:
         None when nothing is published yet; else generation_id, built_at (aware, UTC), as_of_on
-        (date), content_hash, inputs_hash, versions (by name) and age_seconds since built_at.
+        (date), inputs_hash, versions (by name) and age_seconds since built_at.
 
     Raises:
         UserError: the published file is there but can't be read.
@@ -138,19 +143,18 @@ _GENERATION_COLUMNS = {
     "generation_id": ("varchar", "Identifies the generation; sorts by time of publication."),
     "built_at": ("timestamp", "When the generation was published, UTC."),
     "as_of_on": ("date", "The day, in the business zone, at whose end every figure stands."),
-    "content_hash": ("varchar", "SHA-256 of this file's tables, whatever their physical order."),
     "inputs_hash": ("varchar", "Hash of the files and settings the generation was built from."),
     "dbt_version": ("varchar", "Version of dbt that built it."),
     "duckdb_version": ("varchar", "Version of DuckDB that built it."),
     "versions": ("varchar", "Versions of everything named by the build, as JSON."),
-    "state": ("varchar", "What the next publication needs to know of this file's tables, as JSON."),
+    "state": ("varchar", "What the next publication needs to know of this one, as JSON."),
 }
 
 
 def write_generation(
     connection: duckdb.DuckDBPyConnection, schema: str, generation: Mapping[str, Any]
 ) -> None:
-    """Write the one row of `_generation` anew, with its comments, into a schema, `<file>.<schema>`.
+    """Write the one row of `_generation`, with comments, into a schema `<database>.<schema>`.
 
     `generation` has a value for every column; versions and state are written as JSON.
     """
@@ -171,11 +175,52 @@ def write_generation(
         connection.execute(f"comment on column {table}.{name} is {literal(description)}")
 
 
+# --- queries -----------------------------------------------------------------------------------
+
+
+def connect(workspace: Workspace) -> duckdb.DuckDBPyConnection:
+    """An in-memory connection within the memory limit, spilling inside the workspace."""
+    connection = duckdb.connect()
+    for statement in spill_settings(workspace.spill, workspace.memory_limit):
+        connection.execute(statement)
+    return connection
+
+
+def table_rows(connection: duckdb.DuckDBPyConnection, database: str, schema: str) -> dict[str, int]:
+    """Rows of every table of a schema by name, counted: DuckDB notes them by row group."""
+    names = connection.execute(
+        f"select table_name from duckdb_tables() where database_name = {literal(database)} "
+        f"and schema_name = {literal(schema)} order by table_name"
+    ).fetchall()
+    counts = " union all ".join(
+        f"select {literal(name)}, count(*) from {qualified(database, schema, name)}"
+        for (name,) in names
+    )
+    return dict(connection.execute(counts).fetchall()) if names else {}
+
+
+def qualified(database: str, schema: str, table: str) -> str:
+    """A table's full name, quoted for SQL."""
+    return ".".join(map(identifier, (database, schema, table)))
+
+
+def one_row(result: duckdb.DuckDBPyConnection) -> tuple[Any, ...]:
+    """The first row of a result.
+
+    Raises:
+        duckdb.InvalidInputException: there is none.
+    """
+    row = result.fetchone()
+    if row is None:
+        raise duckdb.InvalidInputException("no row where one is needed")
+    return row
+
+
 # --- the ledger -------------------------------------------------------------------------------
 
 
 def reconcile_ledger(workspace: Workspace) -> bool:
-    """Write the ledger line that a run killed after the rename still owes.
+    """Write the ledger line of a run that was killed after the rename.
 
     Returns:
         True when a line was written; False when nothing was owed, nothing is published, or the
@@ -202,26 +247,23 @@ def ledger_record(workspace: Workspace) -> dict[str, Any]:
     row = read_generation(path, MARTS.schema)
     with open_published(path) as connection:
         rows = _row_counts(connection, MARTS.schema)
-        headline = _headline(connection, workspace)
-        figures = _new_figures(connection, workspace, row["as_of_on"])
-    restricted_hash = None
+        headline, figures = None, []
+        if f"{MARTS.schema}.fct_nps_by_period" in rows:
+            headline = _headline(connection, workspace)
+            ledger = read_ledger(workspace)
+            figures = new_figures(connection, workspace, row["as_of_on"], ledger)
     sizes = {MARTS.file_name: path.stat().st_size}
     restricted = published / RESTRICTED.file_name
-    with suppress(duckdb.Error):  # a restricted file that can't be read is told by its absence
-        restricted_row = read_generation(restricted, RESTRICTED.schema)
-        if restricted_row["generation_id"] == row["generation_id"]:
-            restricted_hash = restricted_row["content_hash"]
-            with open_published(restricted) as connection:
-                rows |= _row_counts(connection, RESTRICTED.schema)
-            sizes[RESTRICTED.file_name] = restricted.stat().st_size
-    folder = published / f".parquet-{row['generation_id']}"
+    with suppress(duckdb.Error):  # a restricted file that can't be read shows by its absence
+        with open_published(restricted) as connection:
+            rows |= _row_counts(connection, RESTRICTED.schema)
+        sizes[RESTRICTED.file_name] = restricted.stat().st_size
+    folder = published / "parquet"
     sizes["parquet"] = sum(file.stat().st_size for file in folder.rglob("*.parquet"))
     return {
         "generation_id": row["generation_id"],
         "built_at": row["built_at"].isoformat().replace("+00:00", "Z"),
         "as_of_on": row["as_of_on"].isoformat(),
-        "content_hash": row["content_hash"],
-        "restricted_content_hash": restricted_hash,
         "inputs_hash": row["inputs_hash"],
         "rows": rows,
         "headline": headline,
@@ -232,15 +274,12 @@ def ledger_record(workspace: Workspace) -> dict[str, Any]:
 
 
 def _row_counts(connection: duckdb.DuckDBPyConnection, schema: str) -> dict[str, int]:
-    names = [n for n in table_columns(connection, "published", schema) if n != GENERATION_TABLE]
-    rows = table_rows(connection, "published", schema, names)
-    return {f"{schema}.{name}": rows[name] for name in names}
+    rows = table_rows(connection, "published", schema)
+    return {f"{schema}.{name}": n for name, n in rows.items() if name != GENERATION_TABLE}
 
 
 def _headline(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> dict[str, Any] | None:
     """The headline figure over all time, one answer one voice; None without such a row."""
-    if "fct_nps_by_period" not in table_columns(connection, "published", MARTS.schema):
-        return None
     names = ("metric", "survey_type", "responses", "nps", "ci_low", "ci_high")
     row = connection.execute(
         f"select {', '.join(names)} from marts.fct_nps_by_period "
@@ -249,31 +288,3 @@ def _headline(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> di
         f"and survey_type = {literal(workspace.headline.survey_type)}"
     ).fetchone()
     return None if row is None else dict(zip(names, row, strict=True))
-
-
-def _new_figures(
-    connection: duckdb.DuckDBPyConnection, workspace: Workspace, as_of_on: date
-) -> list[list[Any]]:
-    """The headline figures that the ledger lacks; none where the build has no such table."""
-    if "fct_nps_by_period" not in table_columns(connection, "published", MARTS.schema):
-        return []
-    return new_figures(connection, workspace, as_of_on, read_ledger(workspace))
-
-
-def append_line(path: Path, record: Mapping[str, Any]) -> None:
-    """Append one JSON line and have it on the disk before returning.
-
-    A line torn by a crash is ended first, so that it spoils no line but itself.
-    """
-    line = json.dumps(record, ensure_ascii=False, sort_keys=True).encode() + b"\n"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
-    try:
-        size = os.fstat(descriptor).st_size
-        if size and os.pread(descriptor, 1, size - 1) != b"\n":
-            line = b"\n" + line
-        while line:
-            line = line[os.write(descriptor, line) :]
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    sync(path.parent)

@@ -8,14 +8,17 @@ record, whatever is rebuilt, and costs a line only when it changes.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
 
+from orchestration.core.files import sync
 from orchestration.core.sql import literal
 
 if TYPE_CHECKING:
@@ -51,6 +54,25 @@ def read_ledger(workspace: Workspace) -> list[dict[str, Any]]:
                 if isinstance(record, dict):
                     lines.append(record)
     return lines
+
+
+def append_line(path: Path, record: Mapping[str, Any]) -> None:
+    """Append one JSON line and fsync it before returning.
+
+    A line torn by a crash is ended first, so that it spoils no line but itself.
+    """
+    line = json.dumps(record, ensure_ascii=False, sort_keys=True).encode() + b"\n"
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+    try:
+        size = os.fstat(descriptor).st_size
+        if size and os.pread(descriptor, 1, size - 1) != b"\n":
+            line = b"\n" + line
+        while line:
+            line = line[os.write(descriptor, line) :]
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    sync(path.parent)
 
 
 def new_figures(

@@ -1,28 +1,23 @@
-"""Write, audit, publish: from the private build to the files that BI opens.
+"""Write, audit, publish: from the build's files to the generation that BI opens.
 
-One publication is a *generation*. Both DuckDB files and the Parquet folder of a generation are
-made under hidden names on the same file system, read back and compared with the build, and only
-then renamed over the old ones (see `orchestration.publish.swap`). Until the last rename nothing a
-reader can reach has changed for good, so every failure before it leaves the old generation in
-place.
-
-A candidate begins as a copy of the published file where that spares work. Each table is then kept
-(its content is the build's), patched (only rows that the build touched are replaced) or copied
-anew; which of them is a matter of cost, never of content: the checksum that a table must end up
-with is the build's own. What can't be made on the old file is made anew.
+A generation is one folder. It is made under a hidden name from copies of the build's files, read
+back and compared with the build, and given its name; then one rename of the link `current` makes
+all of it the published one (see `orchestration.publish.folders`). Until that rename nothing that a
+reader can reach has changed, so every failure before it leaves the old generation in place.
 
 The caller holds the workspace's lock: two publications at once are not handled here.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
-import time
 import uuid
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,46 +26,45 @@ import duckdb
 from orchestration.core.errors import UserError
 from orchestration.core.files import (
     DISK_FULL,
-    candidate_file,
     date_file,
-    previous_file,
+    is_dated,
     reason_of,
+    replace,
     seal,
     sync,
     wal_file,
 )
-from orchestration.core.sql import literal
-from orchestration.publish.candidate import (
-    audit_candidate,
-    connect,
-    make_candidate,
-    plan_anew,
-    refuse_wal,
+from orchestration.publish.audit import audit_file
+from orchestration.publish.copies import copy_build, refuse_wal
+from orchestration.publish.folders import (
+    LINKS,
+    current_id,
+    drop_dangling_links,
+    generation_folder,
+    generation_ids,
+    hidden_folder,
+    link_names,
+    prune,
+    sweep,
+    take_over,
+    turn,
 )
-from orchestration.publish.content import GENERATION_TABLE, PersonalDataError, table_columns
 from orchestration.publish.generation import (
     MARTS,
     PARTS,
     RESTRICTED,
     UNTOUCHED,
     Generation,
-    Part,
-    append_line,
     ledger_record,
     open_published,
     published_generation,
+    read_generation,
     reconcile_ledger,
 )
+from orchestration.publish.ledger import append_line, read_ledger
 from orchestration.publish.parquet import write_parquet
-from orchestration.publish.plan import (
-    Candidate,
-    Progress,
-    conditions_for,
-    plan_part,
-    read_before,
-    state_of_file,
-)
-from orchestration.publish.swap import prune_parquet, swap, sweep
+from orchestration.warehouse.build_record import state_of_build
+from orchestration.warehouse.database import build_files
 
 if TYPE_CHECKING:
     from orchestration.workspace.model import Workspace
@@ -84,9 +78,12 @@ __all__ = [
     "publish",
     "published_generation",
     "reconcile_ledger",
+    "rollback",
+    "unchanged_generation",
 ]
 
-# --- the public functions ---------------------------------------------------------------------
+Progress = Callable[[str], None]
+Report = Callable[[Path, Path], object]
 
 
 def publish(
@@ -95,27 +92,25 @@ def publish(
     inputs_hash: str,
     versions: Mapping[str, str],
     tables: Collection[str] | None = None,
-    touched: Mapping[str, str] | None = None,
+    changed: Mapping[str, str] | None = None,
     built_from: str | None = None,
+    report: Report | None = None,
     progress: Progress | None = None,
-    wait_seconds: float = 60,
+    wait_seconds: float = 10,
 ) -> Generation:
     """Publish the build as a new generation, or leave the old one and say why.
 
     Args:
-        workspace: whose `warehouse_file` is read and whose `published` is written.
+        workspace: whose build is read and whose `published` is written.
         inputs_hash: hash of what the build was made from; goes to `_generation` and the ledger.
         versions: versions by name, such as dbt's and duckdb's; DuckDB's own is added.
-        tables: the allowed tables as `<schema>.<table>`; others of the two schemas stay private
-            and a missing one is an error. None allows every table of both schemas.
-        touched: by `<schema>.<table>`, a SQL condition on the table's columns that holds for every
-            row which this build may have removed, changed or added since the build before it, such
-            as `customer_key in (select customer_key from build.intermediate.int_touched)`. The
-            build is attached as `build`. A condition that misses a row costs time, no more: the
-            table is then copied whole. The texts are run as they are: they are the program's own.
-        built_from: the inputs_hash of the build that this one was made from incrementally; None
-            for a full build. `touched` counts only where this is what is published.
-        progress: called with a few words before each step, and where a table can't be patched.
+        tables: the tables to publish as `<schema>.<table>`; another one in the build's files, or a
+            missing one, is an error. None publishes every table.
+        changed: by `<schema>.<table>`, a SQL condition on the table's columns that holds for every
+            row which a batch replaces. The texts run as they are: they are the program's own.
+        built_from: the inputs_hash of the build that this one went on from; None for a full build.
+        report: called with the new generation's nps.duckdb and the folder to write the report into.
+        progress: called with a few words before each step.
         wait_seconds: how long to wait for a program that has the build open for writing.
 
     Returns:
@@ -124,82 +119,127 @@ def publish(
     Raises:
         UserError: nothing was published and the old generation is in place; or (the message
             says so) the generation is published but its line in the ledger could not be written,
-            which the next run mends.
+            which the next run does.
     """
     published = workspace.published
-    build_file = workspace.warehouse_file
     with _step("sweeping leftovers", progress):
-        _check_folder(published)
-        for problem in _link_problem(published):
-            raise UserError(f"{problem}; {UNTOUCHED}")
-        sweep(published)
-        reconcile_ledger(workspace)
-        _check_build(build_file)
-        for part in PARTS:
-            refuse_wal(published / part.file_name)
-        before = read_before(published)
+        _prepare(workspace)
+        _check_build(workspace)
+        previous = current_id(published)
     stamp = _new_stamp(workspace, inputs_hash, versions)
-    made: dict[Part, Candidate] = {}
+    generation_id = stamp["generation_id"]
+    folder = hidden_folder(published, generation_id)
     try:
-        with _attached_build(workspace, wait_seconds) as connection:
-            stamp["build"] = state_of_file(build_file)
-            for part in PARTS:
-                with _step(f"comparing {part.schema}", progress):
-                    names = _tables_to_copy(connection, part, tables)
-                    conditions = conditions_for(part, before.get(part), touched or {}, built_from)
-                    made[part] = plan_part(
-                        connection,
-                        part,
-                        names,
-                        before.get(part),
-                        stamp=stamp,
-                        conditions=conditions,
-                        progress=progress,
-                    )
-                with _step(f"copying {part.schema}", progress):
-                    path = candidate_file(published, part.file_name)
-                    made[part] = make_candidate(
-                        connection, part, path, made[part], stamp=stamp, progress=progress
-                    )
+        with _step("copying the build", progress):
+            folder.mkdir(parents=True)
+            built = copy_build(
+                workspace,
+                folder,
+                stamp,
+                tables=tables,
+                changed=changed or {},
+                built_from=built_from,
+                wait_seconds=wait_seconds,
+            )
         for part in PARTS:
             with _step(f"auditing {part.file_name}", progress):
-                made[part] = _audit_or_remake(
-                    workspace,
-                    part,
-                    made[part],
-                    stamp=stamp,
-                    progress=progress,
-                    wait_seconds=wait_seconds,
-                )
-        parquet_folder = published / f".parquet-{stamp['generation_id']}"
-        with _step("writing and auditing Parquet", progress):
-            write_parquet(workspace, parquet_folder, made[MARTS].plans, stamp)
-        with _step("swapping", progress):
-            for part in PARTS:
-                candidate = candidate_file(published, part.file_name)
-                date_file(candidate, stamp["built_at"].replace(tzinfo=UTC))
-                seal(candidate, part.mode)
-            swap(published, parquet_folder)
+                made = built[part]
+                audit_file(workspace, part, folder / part.file_name, made.rows, made.unchanged)
+        if workspace.publish.parquet:
+            with _step("writing Parquet", progress):
+                before = generation_folder(published, previous) if previous else None
+                unchanged = built[MARTS].unchanged
+                write_parquet(workspace, folder, generation_id, before, unchanged)
+        if report:
+            with _step("writing the report", progress):
+                report(folder / MARTS.file_name, folder / "report")
+        with _step("switching to the new generation", progress):
+            _finish(folder, stamp["built_at"].replace(tzinfo=UTC))
+            replace(folder, generation_folder(published, generation_id))
+            link_names(published, [name for name in LINKS if _has(published, generation_id, name)])
+            turn(published, generation_id)
     except BaseException:
-        # Frees the disk and undoes a swap that did not reach its last rename; what this can't
-        # do now (a kill, a full disk) the next run's sweep does.
-        with suppress(OSError, duckdb.Error):
-            sweep(published)
+        # Frees the disk; what this can't do now (a kill, a full disk) the next run's sweep does.
+        with suppress(OSError):
+            sweep(workspace)
         raise
+    return _record(workspace, generation_id, keep={previous, generation_id})
+
+
+def unchanged_generation(workspace: Workspace, inputs_hash: str) -> Generation | None:
+    """The published generation, if publishing the build would only repeat it.
+
+    It was published from these inputs and this very build, by this code, and its files are as they
+    were left; or it was rolled back to from a generation of these inputs, which is not published
+    again unasked.
+
+    Returns:
+        None: the build is to be published.
+    """
+    published = workspace.published
+    lines = read_ledger(workspace)
+    found = current_id(published)
+    of_current = [line for line in lines if line.get("generation_id") == found]
+    if found is None or not of_current:
+        return None
+    generation = Generation(
+        **{name: of_current[-1].get(name) for name in Generation.__dataclass_fields__}
+    )
+    last = lines[-1]
+    if last.get("rolled_back_to") == found:
+        return generation if last.get("inputs_hash") == inputs_hash else None
     try:
-        sync(published)
-        # The old comments and identities go at once: nothing but the undoing needed them.
-        previous_file(published, RESTRICTED.file_name).unlink(missing_ok=True)
-        record = ledger_record(workspace)
-        append_line(published / "ledger.jsonl", record)
-        prune_parquet(published)
-    except (OSError, duckdb.Error) as error:
-        raise UserError(
-            f"{published / 'ledger.jsonl'}: generation {stamp['generation_id']} is published, but "
-            f"what follows could not be finished ({reason_of(error)}); the next run writes its "
-            "line in the ledger and tidies up"
-        ) from error
-    return Generation(**record)
+        for part in PARTS:
+            path = published / part.file_name
+            row = read_generation(path, part.schema)
+            state = row["state"]
+            if (
+                row["inputs_hash"] != inputs_hash
+                or state.get("build") != state_of_build(workspace)
+                or state.get("publisher") != _publisher()
+                or not is_dated(path, row["built_at"])
+                or wal_file(path).exists()
+            ):
+                return None
+    except (duckdb.Error, OSError, ValueError):
+        return None
+    names = {name.removeprefix("marts.") for name in generation.rows if name.startswith("marts.")}
+    files = {path.parent.name for path in (published / "parquet").glob("*/*.parquet")}
+    has_parquet = names <= files if workspace.publish.parquet else not files
+    return generation if has_parquet and (published / "report").exists() else None
+
+
+def rollback(workspace: Workspace) -> str:
+    """Turn the link back to the generation before the published one, and note it in the ledger.
+
+    Returns:
+        The id of the generation now published.
+
+    Raises:
+        UserError: there is no earlier generation, or its file can't be read.
+    """
+    published = workspace.published
+    with _step("rolling back", None):
+        _prepare(workspace)
+        current = current_id(published)
+        earlier = [found for found in generation_ids(published) if current and found < current]
+        if current is None or not earlier:
+            raise UserError(f"{published}: there is no earlier generation to go back to")
+        target = generation_folder(published, earlier[-1])
+        for part in PARTS:
+            read_generation(target / part.file_name, part.schema)
+        withdrawn = read_generation(published / MARTS.file_name, MARTS.schema)
+        turn(published, earlier[-1])
+        drop_dangling_links(published)
+        link_names(published, [name for name in LINKS if _has(published, earlier[-1], name)])
+        line = {
+            "rolled_back_at": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
+            "rolled_back_from": current,
+            "rolled_back_to": earlier[-1],
+            "inputs_hash": withdrawn["inputs_hash"],
+        }
+        append_line(published / "ledger.jsonl", line)
+    return earlier[-1]
 
 
 def check_writable(workspace: Workspace) -> None:
@@ -214,7 +254,7 @@ def check_writable(workspace: Workspace) -> None:
     problems = []
     for folder in (workspace.lake, workspace.warehouse_dir, workspace.published, workspace.runs):
         try:
-            _check_folder(folder)
+            folder.mkdir(parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile(dir=folder, prefix=".tmp-") as probe:
                 probe.write(b"x" * 4096)
                 probe.flush()
@@ -229,43 +269,40 @@ def check_writable(workspace: Workspace) -> None:
         raise UserError("\n".join(problems))
 
 
-def _audit_or_remake(
-    workspace: Workspace,
-    part: Part,
-    made: Candidate,
-    *,
-    stamp: Mapping[str, Any],
-    progress: Progress | None,
-    wait_seconds: float,
-) -> Candidate:
-    """Audit a candidate; one that was made from the old file and fails is made and audited anew."""
-    path = candidate_file(workspace.published, part.file_name)
-    if made.base is not None:
-        try:
-            audit_candidate(workspace, part, path, made)
-            return made
-        except PersonalDataError:
-            raise
-        except UserError:
-            made = plan_anew(part, path, made, stamp, progress)
-        with _attached_build(workspace, wait_seconds) as connection:
-            if state_of_file(workspace.warehouse_file) != stamp["build"]:
-                raise UserError(
-                    f"{workspace.warehouse_file}: was written to while it was being published; "
-                    f"run again; {UNTOUCHED}"
-                )
-            made = make_candidate(connection, part, path, made, stamp=stamp, progress=progress)
-    audit_candidate(workspace, part, path, made)
-    return made
+# --- steps --------------------------------------------------------------------------------------
 
 
-# --- the build ----------------------------------------------------------------------------------
+def _prepare(workspace: Workspace) -> None:
+    """Bring `published/` into the state that the last finished run left or should have left."""
+    published = workspace.published
+    published.mkdir(parents=True, exist_ok=True)
+    for problem in _link_problem(published):
+        raise UserError(f"{problem}; {UNTOUCHED}")
+    sweep(workspace)
+    take_over(published)
+    reconcile_ledger(workspace)
+    for part in PARTS:
+        for folder in (published, published / "current"):
+            refuse_wal(folder / part.file_name)
+
+
+def _check_build(workspace: Workspace) -> None:
+    """Refuse a build that is missing or that its last writer did not close."""
+    for path in build_files(workspace).values():
+        if not path.exists():
+            raise UserError(f"{path}: there is no build to publish; run `nps run` first")
+        if wal_file(path).exists():
+            # DuckDB could replay it, but a writer that died left models of mixed builds
+            raise UserError(
+                f"{wal_file(path)}: the build was not closed by its last writer, so it may be half "
+                f"done; run `nps run` again to repair it; {UNTOUCHED}"
+            )
 
 
 def _new_stamp(
     workspace: Workspace, inputs_hash: str, versions: Mapping[str, str]
 ) -> dict[str, Any]:
-    """The row of `_generation`, but for the content hash that each file has of its own."""
+    """The row of `_generation`."""
     built_at = datetime.now(UTC)
     return {
         # Time first, so that ids sort as they were published; the rest keeps them apart.
@@ -274,79 +311,36 @@ def _new_stamp(
         "as_of_on": workspace.as_of_on,
         "inputs_hash": inputs_hash,
         "versions": {"duckdb": duckdb.__version__} | dict(versions),
+        "state": {"build": state_of_build(workspace), "publisher": _publisher()},
     }
 
 
-def _check_build(build_file: Path) -> None:
-    """Refuse a build that is missing or that its last writer did not close."""
-    if not build_file.exists():
-        raise UserError(f"{build_file}: there is no build to publish; run refresh first")
-    wal = wal_file(build_file)
-    if wal.exists():
-        # DuckDB could replay it, but a writer that died left models of mixed generations.
-        raise UserError(
-            f"{wal}: the build was not closed by its last writer, so it may be half done; "
-            f"run refresh again to repair it; {UNTOUCHED}"
-        )
+def _finish(folder: Path, built_at: datetime) -> None:
+    """Give a generation's files their modes and times, and fsync all of it."""
+    for part in PARTS:
+        date_file(folder / part.file_name, built_at)
+        seal(folder / part.file_name, part.mode)
+    for path in (folder / "report").rglob("*"):
+        sync(path)
+    folder.chmod(0o755)
+    sync(folder)
 
 
-@contextmanager
-def _attached_build(
-    workspace: Workspace, wait_seconds: float
-) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Attach the build read-only as `build`: no writer can come in between hash and copy."""
-    connection = connect(workspace)
+def _record(workspace: Workspace, generation_id: str, keep: Collection[str | None]) -> Generation:
+    """Write the ledger line of the generation just published, and prune the older ones."""
+    published = workspace.published
     try:
-        deadline = time.monotonic() + wait_seconds
-        while True:
-            try:
-                connection.execute(
-                    f"attach {literal(workspace.warehouse_file)} as build (read_only)"
-                )
-                break
-            except duckdb.IOException as error:
-                if "lock" not in str(error).lower():
-                    raise UserError(
-                        f"{workspace.warehouse_file}: the build can't be read "
-                        f"({reason_of(error)}); run full-refresh to rebuild it; {UNTOUCHED}"
-                    ) from error
-                if time.monotonic() >= deadline:
-                    raise UserError(
-                        f"{workspace.warehouse_file}: another program has had the build open for "
-                        f"{wait_seconds:g} seconds; close it and run again; {UNTOUCHED}"
-                    ) from error
-                time.sleep(min(0.2, wait_seconds))
-        yield connection
-    finally:
-        connection.close()
-
-
-def _tables_to_copy(
-    connection: duckdb.DuckDBPyConnection, part: Part, allowed: Collection[str] | None
-) -> list[str]:
-    """The tables of a part, by name; a killed dbt's half-made tables are never among them."""
-    names = [
-        name
-        for name in sorted(table_columns(connection, "build", part.schema))
-        if not name.endswith(("__dbt_tmp", "__dbt_backup", "__dbt_new"))
-        and name != GENERATION_TABLE
-    ]
-    if allowed is not None:
-        wanted = {item.split(".", 1)[1] for item in allowed if item.startswith(f"{part.schema}.")}
-        missing = sorted(wanted - set(names))
-        if missing:
-            raise UserError(
-                f"{part.schema}.{missing[0]}: is to be published but not in the build"
-                f"{f' ({len(missing)} such tables)' if len(missing) > 1 else ''}; run refresh; "
-                f"{UNTOUCHED}"
-            )
-        names = [name for name in names if name in wanted]
-    if part is MARTS and not names:
+        drop_dangling_links(published)
+        record = ledger_record(workspace)
+        append_line(published / "ledger.jsonl", record)
+        prune(published, keep)
+    except (OSError, duckdb.Error) as error:
         raise UserError(
-            f"the build holds no table of schema {part.schema}: nothing to publish; run refresh; "
-            f"{UNTOUCHED}"
-        )
-    return names
+            f"{published / 'ledger.jsonl'}: generation {generation_id} is published, but what "
+            f"follows could not be finished ({reason_of(error)}); the next run writes its line in "
+            "the ledger and tidies up"
+        ) from error
+    return Generation(**record)
 
 
 # --- small things -----------------------------------------------------------------------------
@@ -359,21 +353,14 @@ def _step(what: str, progress: Progress | None) -> Iterator[None]:
         progress(what)
     try:
         yield
-    except OSError as error:
-        raise UserError(_failure(what, error)) from error
-    except duckdb.Error as error:
-        raise UserError(_failure(what, error)) from error
+    except (OSError, duckdb.Error) as error:
+        reason = reason_of(error)
+        fix = "free some space and run again" if reason == DISK_FULL else "fix it and run again"
+        raise UserError(f"publishing stopped while {what}: {reason}; {fix}; {UNTOUCHED}") from error
 
 
-def _failure(what: str, error: Exception) -> str:
-    """One line for a failed step."""
-    reason = reason_of(error)
-    mend = "free some space and run again" if reason == DISK_FULL else "mend it and run again"
-    return f"publishing stopped while {what}: {reason}; {mend}; {UNTOUCHED}"
-
-
-def _check_folder(folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
+def _has(published: Path, generation_id: str, name: str) -> bool:
+    return (generation_folder(published, generation_id) / name).exists()
 
 
 def _link_problem(published: Path) -> list[str]:
@@ -382,3 +369,15 @@ def _link_problem(published: Path) -> list[str]:
     if path.is_dir() and not path.is_symlink():
         return [f"{path}: is a folder where a link belongs; move it away"]
     return []
+
+
+@lru_cache(maxsize=1)
+def _publisher() -> str:
+    """A hash of the code that decides what a generation holds and how it is searched."""
+    digest = hashlib.sha256()
+    package = Path(__file__).parent
+    for folder in (package, package.parent / "report"):
+        for path in sorted(folder.rglob("*")):
+            if path.is_file() and path.suffix != ".pyc":
+                digest.update(path.read_bytes())
+    return digest.hexdigest()

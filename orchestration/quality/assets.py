@@ -89,7 +89,12 @@ def _changed_rows(workspace: Workspace, schema: str) -> dict[str, str] | None:
     """The condition of the rows that the last batch changed, by table; None: a full build."""
     if built_from(workspace) is None:
         return None
-    return changed_rows(target_dir(workspace) / "manifest.json", schema)
+    conditions = changed_rows(target_dir(workspace) / "manifest.json")
+    return {
+        name.removeprefix(f"{schema}."): condition
+        for name, condition in conditions.items()
+        if name.startswith(f"{schema}.")
+    }
 
 
 def _is_full(context: AssetCheckExecutionContext) -> bool:

@@ -23,6 +23,7 @@ from orchestration.core.errors import UserError
 from orchestration.core.progress import announce
 from orchestration.core.sql import literal
 from orchestration.quality.boundaries import RAW, Suites, lake_views
+from orchestration.warehouse.database import SEARCH_PATH, attach_build
 from orchestration.warehouse.dbt import release_dbt
 from orchestration.warehouse.inputs import inputs_hash
 from orchestration.workspace.current import PROJECT_DIR
@@ -82,10 +83,10 @@ def check_warehouse(
     release_dbt()
     try:
         return validate(
-            workspace.warehouse_file,
+            None,
             suites,
             schema,
-            setup=_memory(workspace),
+            setup=[*_memory(workspace), *attach_build(workspace), SEARCH_PATH],
             changed=changed,
             results=results,
         )

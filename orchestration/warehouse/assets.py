@@ -9,6 +9,7 @@ import dagster as dg
 from orchestration.core.lock import hold_workspace
 from orchestration.core.progress import announce, timed
 from orchestration.warehouse.build import build_models, unchanged_build
+from orchestration.warehouse.database import open_build
 from orchestration.warehouse.dbt import FAILED, prepare_manifest, release_dbt
 from orchestration.warehouse.manifest import read_manifest
 from orchestration.workspace.current import current_workspace
@@ -67,10 +68,8 @@ def dbt_models(workspace: Workspace) -> dg.AssetsDefinition:
 
 
 def _row_counts(workspace: Workspace) -> dict[str, int]:
-    """Rows of every table of the build, by `<schema>.<table>`, as its catalogue has them."""
-    import duckdb
-
-    with duckdb.connect(str(workspace.warehouse_file), read_only=True) as connection:
+    """Rows of every table of the build, by `<schema>.<table>`, as the catalogues have them."""
+    with open_build(workspace) as connection:
         return {
             f"{schema}.{table}": rows
             for schema, table, rows in connection.execute(

@@ -14,6 +14,7 @@ from orchestration.warehouse.build_record import (
     state_of_build,
     unmark_gated,
 )
+from orchestration.warehouse.database import build_files
 from orchestration.warehouse.dbt import invoke_dbt
 from orchestration.warehouse.inputs import inputs_hash
 from orchestration.workspace.model import Workspace
@@ -71,8 +72,9 @@ def build_models(workspace: Workspace, *, full_refresh: bool = False) -> list[di
     if why:
         announce("transform", f"from the beginning: {why}")
         batches.require_full_build(workspace)
-        for leftover in workspace.warehouse_dir.glob("nps.duckdb*"):
-            remove(leftover)  # a folder, too: what a killed build had spilled
+        for path in build_files(workspace).values():
+            for leftover in workspace.warehouse_dir.glob(f"{path.name}*"):
+                remove(leftover)  # a folder, too: what a killed build had spilled
     events = _Events()
     # Unit tests test the code, not the data: the test suite runs them, not every run.
     options = (

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestration.core.errors import UserError
+from orchestration.warehouse.database import build_files
 from orchestration.warehouse.dbt import release_dbt
 from orchestration.workspace.model import Workspace
 
@@ -30,14 +31,17 @@ def record_file(workspace: Workspace) -> Path:
     return workspace.warehouse_dir / "built.json"
 
 
-def state_of_build(workspace: Workspace) -> list[int]:
-    """Size and time of the build's file: whoever writes to it changes them."""
+def state_of_build(workspace: Workspace) -> list[list[int]]:
+    """Size and time of the build's files: whoever writes to one changes them; empty: one is gone.
+
+    Files of two builds side by side, which a killed build leaves, are another state.
+    """
     release_dbt()
     try:
-        status = workspace.warehouse_file.stat()
+        found = [path.stat() for path in build_files(workspace).values()]
     except FileNotFoundError:
         return []
-    return [status.st_size, status.st_mtime_ns]
+    return [[status.st_size, status.st_mtime_ns] for status in found]
 
 
 def mark_gated(workspace: Workspace) -> None:
@@ -62,7 +66,7 @@ def check_gated(workspace: Workspace) -> None:
         gated = json.loads(_gate_file(workspace).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         gated = None
-    if gated is None or gated != state_of_build(workspace):
+    if not gated or gated != state_of_build(workspace):
         raise UserError(
             f"{workspace.warehouse_file}: this build has not passed the checks; run refresh, which "
             "builds, checks and publishes in one run"

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from orchestration.core.duckdb_session import known_cause, safe_reason, spill_settings
+from orchestration.core.duckdb_session import known_cause, safe_reason
 from orchestration.core.errors import UserError
 from orchestration.core.progress import announce
 from orchestration.warehouse.inputs import project_files
@@ -147,13 +147,11 @@ def published_tables(manifest: Path) -> tuple[str, ...]:
     )
 
 
-def changed_rows(manifest: Path, schema: str, database: str | None = None) -> dict[str, str]:
-    """The condition on the rows that a batch replaces, by table.
+def changed_rows(manifest: Path) -> dict[str, str]:
+    """The condition on the rows that a batch replaces, by `<schema>.<table>`.
 
     Args:
         manifest: dbt's manifest.json.
-        schema: the schema of the tables.
-        database: the name under which the build is attached; None: as dbt names it.
 
     Returns:
         Of each model with `meta: {changed: {key: …, model: …}}`, or a list of these, a SQL
@@ -164,26 +162,16 @@ def changed_rows(manifest: Path, schema: str, database: str | None = None) -> di
 
     def condition(rows: dict[str, str]) -> str:
         affected = models[rows["model"]]
-        parts = (database or affected["database"], affected["schema"], affected["alias"])
-        relation = ".".join(f'"{part}"' for part in parts)
+        relation = ".".join(f'"{affected[part]}"' for part in ("database", "schema", "alias"))
         return f"{rows['key']} in (select {rows['key']} from {relation})"
 
     found = {}
-    for name, node in models.items():
+    for node in models.values():
         changed = node["config"]["meta"].get("changed")
-        if node["schema"] == schema and changed:
+        if changed:
             listed = changed if isinstance(changed, list) else [changed]
-            found[name] = " or ".join(condition(rows) for rows in listed)
+            found[f"{node['schema']}.{node['name']}"] = " or ".join(map(condition, listed))
     return found
-
-
-def touched_rows(manifest: Path) -> dict[str, str]:
-    """The conditions of both published schemas by `<schema>.<table>`, for the build as `build`."""
-    return {
-        f"{schema}.{table}": condition
-        for schema in ("marts", "restricted")
-        for table, condition in changed_rows(manifest, schema, "build").items()
-    }
 
 
 def _broken_rules(workspace: Workspace, result: Any) -> str:
@@ -198,20 +186,20 @@ def _broken_rules(workspace: Workspace, result: Any) -> str:
     """
     import duckdb
 
+    from orchestration.warehouse.database import open_build
+
     if result.status != "fail" or getattr(result.node, "test_metadata", None) is None:
         return ""
     if result.node.test_metadata.name != "holds":
         return ""
     release_dbt()
     try:
-        with duckdb.connect(str(workspace.warehouse_file), read_only=True) as connection:
-            for setting in spill_settings(workspace.spill, workspace.memory_limit):
-                connection.execute(setting)
+        with open_build(workspace) as connection:
             found = connection.execute(
                 "select broken, count(*) as n "
                 f"from ({result.node.compiled_code}) group by all order by n desc, broken"
             ).fetchall()
-    except duckdb.Error:
+    except (duckdb.Error, FileNotFoundError):
         return ""
     return "; ".join(f"{broken}: {rows:,} rows" for broken, rows in found)
 

@@ -16,6 +16,7 @@ from orchestration.workspace.model import (
     FILE_NAME,
     Format,
     Headline,
+    Publish,
     Settings,
     Source,
     SurveyRules,
@@ -205,6 +206,7 @@ _KEYS: dict[tuple[str, ...], type[BaseModel]] = {
     ("format",): Format,
     ("survey_rules",): SurveyRules,
     ("headline",): Headline,
+    ("publish",): Publish,
 }
 _EXPECTED = {
     "string_type": "is not text; write it in quotes",

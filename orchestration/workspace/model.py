@@ -126,6 +126,12 @@ class Retain(_Model):
     runs: Annotated[StrictInt, Field(ge=1, le=10_000)] = 30
 
 
+class Publish(_Model):
+    """What a generation holds beside its DuckDB files and the report."""
+
+    parquet: StrictBool = True
+
+
 class Settings(_Model):
     """The keys of ``workspace.yml``."""
 
@@ -145,6 +151,7 @@ class Settings(_Model):
     feature_months: Annotated[StrictInt, Field(ge=0, le=240)] = 12
     survey_rules: SurveyRules = SurveyRules()
     headline: Headline = Headline()
+    publish: Publish = Publish()
     webhook_env: Annotated[StrictStr, AfterValidator(rules.environment_name)] = "NPS_WEBHOOK_URL"
     memory_limit: Annotated[StrictStr, AfterValidator(rules.memory)] | None = None
     max_quarantine_rate: Annotated[StrictFloat, Field(ge=0, le=1)] = 0.05
@@ -234,6 +241,16 @@ class Workspace(Settings):
     def warehouse_file(self) -> Path:
         """The private build database."""
         return self.warehouse_dir / "nps.duckdb"
+
+    @property
+    def marts_file(self) -> Path:
+        """The build's tables that everybody may read; a generation is copied from it."""
+        return self.warehouse_dir / "marts.duckdb"
+
+    @property
+    def restricted_file(self) -> Path:
+        """The build's comments, identities and quarantined rows."""
+        return self.warehouse_dir / "restricted.duckdb"
 
     @property
     def spill(self) -> Path:

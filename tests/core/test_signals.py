@@ -74,3 +74,15 @@ def test_the_second_signal_does_not_wait():
         time.sleep(0.5)
         process.send_signal(signal.SIGINT)
     assert process.wait(timeout=20) == 130
+
+
+def test_a_signal_that_the_shell_ignores_ends_the_process_all_the_same():
+    process = subprocess.Popen(
+        ["sh", "-c", 'trap \'\' INT; exec "$0" -c "$1"', sys.executable, START + BODIES["asleep"]],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=20) == 130

@@ -205,12 +205,15 @@ class Together:
     lake: dict[str, str]
     ledger: list[dict[str, Any]]
     unchanged: tuple[e2e.Run, float]
+    tables_before: dict[str, list[tuple]]
+    tables: dict[str, list[tuple]]
 
 
 @job
 def sample_again(jobs: Jobs) -> Together:
     """The sample refreshed twice more, at once."""
     root = jobs["sample_run"].root
+    before = e2e.tables_of(root)
     commands = ("run --force", "full-refresh")
     started = {command: e2e.start(root, *command.split()) for command in commands}
     with ThreadPoolExecutor(len(started)) as pool:
@@ -219,7 +222,9 @@ def sample_again(jobs: Jobs) -> Together:
     ledger = e2e.ledger(root)
     begun = time.monotonic()
     unchanged = e2e.run(root, "run")
-    return Together(runs, e2e.lake_of(root), ledger, (unchanged, time.monotonic() - begun))
+    seconds = time.monotonic() - begun
+    tables = e2e.tables_of(root)
+    return Together(runs, e2e.lake_of(root), ledger, (unchanged, seconds), before, tables)
 
 
 @dataclass(frozen=True)

@@ -239,10 +239,10 @@ def _build(root: Path, *, full_refresh: bool, progress: Any) -> Any:
     from orchestration.warehouse.build import build_models
     from orchestration.warehouse.build_record import built_from
     from orchestration.warehouse.dbt import (
+        changed_rows,
         prepare_manifest,
         published_tables,
         release_dbt,
-        touched_rows,
     )
     from orchestration.warehouse.inputs import inputs_hash
 
@@ -266,7 +266,7 @@ def _build(root: Path, *, full_refresh: bool, progress: Any) -> Any:
             inputs_hash=inputs_hash(workspace),
             versions={},
             tables=published_tables(manifest),
-            touched=touched_rows(manifest),
+            changed=changed_rows(manifest),
             built_from=built_from(workspace),
             progress=progress,
         )
@@ -329,13 +329,13 @@ def tables_of(root: Path) -> dict[str, list[tuple]]:
 
 
 def published_files(root: Path) -> dict[str, str]:
-    """What a reader finds published: SHA-256 of the files, and where the Parquet link leads."""
+    """What a reader finds published: SHA-256 of the files, and the generation's folder."""
     published = root / "published"
     found = {
         name: hashlib.sha256((published / name).read_bytes()).hexdigest()
         for name in ("nps.duckdb", "restricted.duckdb", "ledger.jsonl", "report/index.html")
     }
-    return found | {"parquet": os.readlink(published / "parquet")}
+    return found | {"current": os.readlink(published / "current")}
 
 
 def hashes_below(folder: Path) -> dict[str, str]:

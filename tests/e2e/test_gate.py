@@ -43,7 +43,7 @@ def test_a_failed_check_leaves_the_generation_before(blocked_run, crooked_run):
 
 def test_what_failed_is_in_the_build_and_not_in_what_is_published(blocked_run):
     """The check was right: the address did get as far as the build."""
-    with e2e.opened(blocked_run.root / "warehouse/nps.duckdb") as build:
+    with e2e.opened(blocked_run.root / "warehouse/marts.duckdb") as build:
         regions = build.execute("select region from marts.dim_customers").fetchall()
     assert (crooked.LEAKED,) in regions
     for path in (blocked_run.root / "published").rglob("*"):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from functools import cache
 
-import duckdb
 import pytest
 from dbt_support import SEGMENTS, manifest, nodes, run_dbt, warehouse
+
+from orchestration.warehouse.database import open_build
 
 ONE_LINE = "one line of judge_versions, which the tests of other entities hold"
 SELECTION = "selects columns, computes nothing"
@@ -63,7 +64,7 @@ def test_every_model_with_logic_has_a_unit_test():
 @pytest.fixture(scope="module")
 def built():
     """Columns and types of what dbt built, by (schema, relation)."""
-    with duckdb.connect(str(warehouse().warehouse_file), read_only=True) as connection:
+    with open_build(warehouse()) as connection:
         rows = connection.execute(
             """
             select schema_name, table_name, list(column_name order by column_index),
@@ -84,7 +85,7 @@ def test_every_built_column_is_described_and_every_described_column_built(built)
 
 def test_every_published_column_is_described_in_the_database():
     """Segment columns among them: a BI tool shows what the published file says of itself."""
-    with duckdb.connect(str(warehouse().warehouse_file), read_only=True) as connection:
+    with open_build(warehouse()) as connection:
         silent = connection.execute(
             """
             select schema_name, table_name, column_name from duckdb_columns()

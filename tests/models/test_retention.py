@@ -22,7 +22,7 @@ AS_OF = date(2025, 12, 31)
 MIN_GROUP_SIZE = 3
 CLASSES = ("detractor", "no_response", "passive", "promoter")
 REGIONS = ("north", "south", None)
-CHURN = '"nps"."marts"."fct_nps_churn"'
+CHURN = '"marts_file"."marts"."fct_nps_churn"'
 SILENCES = '"nps"."intermediate"."int_invitations_unanswered"'
 ANSWERS = '"nps"."marts"."fct_nps_responses"'
 INVITATIONS = '"nps"."intermediate"."int_invitations_identified"'
@@ -447,7 +447,7 @@ def test_tests_follow_settings(database):
     ):  # fmt: skip
         database.execute("begin")
         try:
-            database.execute(f"update nps.{change}")
+            database.execute(f"update {change}")
             assert {*log_ranks(database)[column]} == {value}
         finally:
             database.execute("rollback")

@@ -47,10 +47,10 @@ class Warehouse:
         )
 
     def fill(self, table: str, rows: pd.DataFrame) -> None:
-        self.connection.execute(f"delete from nps.{table}")
+        self.connection.execute(f"delete from {table}")
         if len(rows):
             self.connection.register("filling", rows)
-            self.connection.execute(f"insert into nps.{table} by name from filling")
+            self.connection.execute(f"insert into {table} by name from filling")
             self.connection.unregister("filling")
 
     def build(self, model: str) -> None:

@@ -146,7 +146,7 @@ RISK_CHANGES = {
 @pytest.mark.parametrize("setting", RISK_CHANGES)
 def test_revenue_at_risk_follows_settings(changed, setting: str):
     before = risk(changed)
-    changed.execute(f"update nps.{RISK_CHANGES[setting]}")
+    changed.execute(f"update {RISK_CHANGES[setting]}")
     after = risk(changed)
     assert before and after != before
     if setting == "population":
@@ -173,7 +173,7 @@ CENTS = "intermediate.int_customer_values_summed set mrr = 123456789.01 + 1e6 * 
 @pytest.mark.parametrize("model", ["nps_revenue_at_risk", "nps_outcomes_by_class"])
 def test_money_is_the_same_in_any_order(changed, model: str):
     """Beyond 1e8 the sixth digit of a sum of doubles depends on the order of its rows."""
-    changed.execute(f"update nps.{CENTS}, realised_ltv = mrr")
+    changed.execute(f"update {CENTS}, realised_ltv = mrr")
     changed.execute("insert into nps.raw.churn_windows values (30)")
     found = []
     for order in ("customer_key", "customer_key desc", "hash(customer_key)"):
@@ -270,7 +270,7 @@ LIFT_CHANGES = {
 @pytest.mark.parametrize("setting", LIFT_CHANGES)
 def test_lift_follows_settings(changed, setting: str):
     before = lift(changed)
-    changed.execute(f"update nps.{LIFT_CHANGES[setting]}")
+    changed.execute(f"update {LIFT_CHANGES[setting]}")
     after = lift(changed)
     assert before and after != before
     if setting in ("population", "passive"):

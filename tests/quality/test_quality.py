@@ -23,6 +23,7 @@ from orchestration.core.progress import listening
 from orchestration.quality import assets as quality
 from orchestration.quality import gate, outcomes
 from orchestration.quality.boundaries import MARTS, RAW, RESTRICTED
+from orchestration.warehouse.database import SEARCH_PATH
 from orchestration.workspace.current import current_workspace
 from orchestration.workspace.entities import SETTINGS_TABLES
 
@@ -52,6 +53,17 @@ def small(tmp_path_factory):
     with duckdb.connect(str(root / "warehouse" / "nps.duckdb")) as connection:
         for statement in SMALL.MARTS:
             connection.execute(statement)
+        for schema in ("marts", "restricted"):
+            path = root / "warehouse" / f"{schema}.duckdb"
+            connection.execute(f"attach '{path}' as {schema}_file")
+            connection.execute(f"create schema {schema}_file.{schema}")
+            for (table,) in connection.execute(
+                "select table_name from duckdb_tables() "
+                f"where database_name = 'nps' and schema_name = '{schema}'"
+            ).fetchall():
+                name = f"{schema}.{table}"
+                connection.execute(f"create table {schema}_file.{name} as from nps.{name}")
+            connection.execute(f"drop schema nps.{schema} cascade")
     lake = root / "lake"
     with duckdb.connect() as connection:
         for statement in SMALL.RAW:
@@ -94,8 +106,16 @@ def _rewrite(root: Path, table: str, query: str) -> None:
 
 
 def _alter(root: Path, statement: str) -> None:
-    with duckdb.connect(str(root / "warehouse" / "nps.duckdb")) as connection:
+    with duckdb.connect() as connection:
+        for name, file in (
+            ("nps", "nps"),
+            ("marts_file", "marts"),
+            ("restricted_file", "restricted"),
+        ):
+            connection.execute(f"attach '{root}/warehouse/{file}.duckdb' as {name}")
+        connection.execute(SEARCH_PATH)
         connection.execute(statement)
+        connection.execute("use memory")
 
 
 def _run(selection=None, tags=None):

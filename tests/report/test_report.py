@@ -11,7 +11,6 @@ from datetime import date
 from html.parser import HTMLParser
 
 import altair as alt
-import duckdb
 import pytest
 import vl_convert
 from jsonschema.exceptions import ValidationError
@@ -28,6 +27,7 @@ from tests.publish_support import (
     WORKSPACE_YML,
     Answer,
     Facts,
+    editing,
     interval,
     make_workspace,
     sample_facts,
@@ -72,7 +72,7 @@ class Page(HTMLParser):
 
 
 def reported(workspace, facts: Facts) -> tuple[str, Page]:
-    write_build(workspace.warehouse_file, facts)
+    write_build(workspace, facts)
     publish(workspace, inputs_hash="inputs", versions={})
     path = write_report(workspace)
     assert path == workspace.published / "report" / "index.html"
@@ -248,8 +248,8 @@ def test_an_empty_workspace_has_a_page(workspace):
 
 
 def test_a_build_that_lacks_tables_has_a_page(workspace):
-    with duckdb.connect(str(workspace.warehouse_file)) as connection:
-        connection.execute("create schema marts; create table marts.dim_other as select 1 as a")
+    with editing(workspace) as connection:
+        connection.execute("create table marts.dim_other as select 1 as a")
     publish(workspace, inputs_hash="inputs", versions={})
     page = Page(write_report(workspace).read_text(encoding="utf-8"))
     assert "No answers yet" in page.text
@@ -290,8 +290,8 @@ def test_a_dimension_nothing_is_known_of_is_left_out(workspace):
 
 
 def test_other_metrics_are_told_apart_from_the_headline(workspace):
-    write_build(workspace.warehouse_file, Facts())
-    with duckdb.connect(str(workspace.warehouse_file)) as connection:
+    write_build(workspace, Facts())
+    with editing(workspace) as connection:
         connection.execute(
             "insert into marts.fct_nps_by_period values ('all', '2025-01-01', '2025-12-31', "
             "'responses', 'csat', 'transactional', 2000, 0, 0, 0, 78.0, 1.0, 76.1, 79.8, false)"
@@ -521,7 +521,7 @@ def test_the_trend_is_a_small_png(sample):
 
 
 def test_the_trend_of_no_answers_is_a_png_too(workspace):
-    write_build(workspace.warehouse_file, Facts())
+    write_build(workspace, Facts())
     publish(workspace, inputs_hash="inputs", versions={})
     assert trend_png(load_workspace(workspace.root)).startswith(b"\x89PNG")
 

@@ -31,6 +31,7 @@ from tests.publish_support import (
     Answer,
     Facts,
     comparison,
+    editing,
     interval,
     make_workspace,
     sample_facts,
@@ -44,7 +45,7 @@ def workspace(tmp_path):
 
 
 def published(workspace, facts: Facts):
-    write_build(workspace.warehouse_file, facts)
+    write_build(workspace, facts)
     return publish(workspace, inputs_hash="inputs", versions={})
 
 
@@ -505,8 +506,8 @@ def test_names_of_users_cannot_forge_lines_or_colours(workspace):
 
 
 def test_a_build_without_the_tables_leaves_their_lines_out(workspace):
-    with duckdb.connect(str(workspace.warehouse_file)) as connection:
-        connection.execute("create schema marts; create table marts.dim_other as select 1 as a")
+    with editing(workspace) as connection:
+        connection.execute("create table marts.dim_other as select 1 as a")
     generation = publish(workspace, inputs_hash="inputs", versions={})
     text = build_summary(workspace, RunFacts(generation=generation))
     assert "Published" in text

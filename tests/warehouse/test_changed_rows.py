@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import duckdb
 import pytest
 from dbt_support import PROJECT_DIR
+from publish_support import editing, make_workspace
 
 from orchestration.warehouse.dbt import release_dbt
 
@@ -148,16 +149,13 @@ def test_a_condition_of_nothing_but_null_is_no_new_row(built, monkeypatch):
 def test_what_a_failed_test_found_is_told_by_its_rules(tmp_path):
     from orchestration.warehouse.dbt import _broken_rules
 
-    path = tmp_path / "it.duckdb"
-    with duckdb.connect(str(path)) as connection:
+    workspace = make_workspace(tmp_path / "ws")
+    with editing(workspace) as connection:
         connection.execute(
-            "create table t as select unnest(['b is null', 'a_rule', 'a_rule']) as broken"
+            "create table marts.t as select unnest(['b is null', 'a_rule', 'a_rule']) as broken"
         )
     node = SimpleNamespace(
-        test_metadata=SimpleNamespace(name="holds"), compiled_code="select broken from t"
-    )
-    workspace = SimpleNamespace(
-        warehouse_file=path, spill=tmp_path / ".spill", memory_limit="500MB"
+        test_metadata=SimpleNamespace(name="holds"), compiled_code="select broken from marts.t"
     )
     result = SimpleNamespace(status="fail", node=node)
     assert _broken_rules(workspace, result) == "a_rule: 2 rows; b is null: 1 rows"
@@ -166,13 +164,10 @@ def test_what_a_failed_test_found_is_told_by_its_rules(tmp_path):
     assert _broken_rules(workspace, SimpleNamespace(status="error", node=node)) == ""
 
 
-@pytest.mark.parametrize(("database", "named"), [(None, "it"), ("build", "build")])
-def test_conditions_are_read_from_the_manifest(built, database, named):
+def test_conditions_are_read_from_the_manifest(built):
     from orchestration.warehouse.dbt import changed_rows
 
-    manifest = built / "manifest.json"
-    assert changed_rows(manifest, "marts", database) == {
-        "answers": "customer_key in (select customer_key from "
-        f'"{named}"."intermediate"."int_customers_affected")'
+    assert changed_rows(built / "manifest.json") == {
+        "marts.answers": "customer_key in (select customer_key from "
+        '"it"."intermediate"."int_customers_affected")'
     }
-    assert changed_rows(manifest, "intermediate") == {}

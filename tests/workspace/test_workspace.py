@@ -98,6 +98,8 @@ def test_paths_lie_below_the_root(tmp_path):
         "settings_dir": "lake/settings",
         "warehouse_dir": "warehouse",
         "warehouse_file": "warehouse/nps.duckdb",
+        "marts_file": "warehouse/marts.duckdb",
+        "restricted_file": "warehouse/restricted.duckdb",
         "published": "published",
         "runs": "runs",
     }
