@@ -246,8 +246,13 @@ def _python(*arguments: str) -> int:
     return subprocess.run(command, cwd=PROJECT_DIR, check=False).returncode  # noqa: S603
 
 
-if __name__ == "__main__":
+def command() -> int:
+    """The installed command `nps`."""
     status = main()
-    # collecting garbage among millions of objects at the very end would take over a second
+    # looking through millions of objects for garbage at the very end would take over a second
     gc.freeze()
-    sys.exit(status)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(command())
