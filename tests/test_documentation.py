@@ -42,7 +42,8 @@ def test_the_measure_finds_what_is_missing():
 
 
 @pytest.mark.parametrize(
-    "name", ["README.md", *(f"docs/{p.name}" for p in (PROJECT / "docs").glob("*.md"))]
+    "name",
+    ["README.md", "CONTRIBUTING.md", *(f"docs/{p.name}" for p in (PROJECT / "docs").glob("*.md"))],
 )
 def test_links_between_pages_lead_somewhere(name):
     import re
