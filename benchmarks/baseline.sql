@@ -435,7 +435,7 @@ with lost as (
     where coalesce(statuses.status, 'accepted') = 'accepted' and c is null
 ),
 
--- an address that two customers ever held names nobody
+-- an address that two customers ever held identifies neither
 holders as (
     select email, min(c) as c
     from (
@@ -675,7 +675,7 @@ counted as (
 select surveys.metric, surveys.survey_type, counted.* exclude (survey_id)
 from counted
 inner join published.dim_surveys as surveys using (survey_id)
--- the survey tells its touchpoint: no need to count again
+-- the survey has its touchpoint: no need to count again
 union all
 select surveys.metric, surveys.survey_type, counted.* exclude (survey_id) replace ('survey' as dimension, survey_id as segment)
 from counted

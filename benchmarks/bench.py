@@ -1,7 +1,7 @@
 """Measure the product beside the hand-written script: ``python -m benchmarks.bench N``.
 
 Both take in the same deliveries of N answers and publish the same tables, each in a process of its
-own, on a fresh workspace. Then come a run without anything new, and one with a further day. What
+own, on a fresh workspace. Then come a no-op run, and one with one more day. What
 was found is printed and written to ``benchmarks/results/latest.json``.
 """
 
@@ -87,12 +87,12 @@ def measure(command: Sequence[str], folder: Path, workspace: Path) -> tuple[Meas
 
 
 def _stages(text: str) -> dict[str, float]:
-    """The seconds of a run's stages, as its summary tells them."""
+    """The seconds of a run's stages, from its summary."""
     found = re.search(r"^Time +(.*(?:\n +.*)*)", text, re.MULTILINE)
     if not found:
         return {}
-    told = " ".join(found[1].split()).partition(";")[0]
-    return {name: float(s) for name, s in re.findall(r"([a-z-]+) ([\d.]+) s", told)}
+    seconds = " ".join(found[1].split()).partition(";")[0]
+    return {name: float(s) for name, s in re.findall(r"([a-z-]+) ([\d.]+) s", seconds)}
 
 
 def most_expensive(workspace: Path) -> list[tuple[str, float]]:
@@ -124,7 +124,7 @@ def bench(answers: int, folder: Path, *, whole: bool, times: int = 1) -> dict[st
         answers: how many to generate.
         folder: an empty folder that everything is made in.
         whole: whether the whole catalogue is built, too.
-        times: how often all of it is run; told are the last run and the medians of the ratios.
+        times: how often all of it is run; the last run and the medians of the ratios are reported.
     """
     project, foundation = (copy_project(folder / name) for name in ("project", "foundation"))
     started = time.monotonic()
@@ -273,8 +273,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.bench", description=__doc__)
     parser.add_argument("answers", type=int, nargs="?", default=200_000, help="a multiple of 40")
     parser.add_argument("--foundation", action="store_true", help="not the whole catalogue")
-    parser.add_argument("--times", type=int, default=1, help="runs; the medians are told")
-    parser.add_argument("--folder", type=Path, help="kept afterwards; left out: a temporary one")
+    parser.add_argument("--times", type=int, default=1, help="runs; the medians are reported")
+    parser.add_argument("--folder", type=Path, help="kept afterwards; default: a temporary one")
     given = parser.parse_args()
     if given.folder:
         given.folder.mkdir(parents=True)

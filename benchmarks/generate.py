@@ -165,7 +165,7 @@ class _Writer:
         self._connection.execute(MACROS.read_text(encoding="utf-8"))
 
     def write(self, source: str, what: str, day: date, query: str) -> None:
-        """Write one delivery; its file's name tells its day."""
+        """Write one delivery; its day is in the file's name."""
         folder = self.target / "landing" / source
         folder.mkdir(parents=True, exist_ok=True)
         path = str(folder / f"{what}_{day:%Y%m%d}.{self.form}").replace("'", "''")
@@ -213,7 +213,7 @@ class _Writer:
                 (_corrected(1, at), span, f"pick(i, 'corrected', 1000) < 5 and {when}"),
                 (_ANSWER, span, f"pick(i, 'twice', 1000) < 3 and {when}"),
                 (_tombstone(at), span, f"pick(i, 'deleted', 1000) = 0 and {when}"),
-                # two contents of one version: neither is believed
+                # two contents of one version: both are quarantined
                 (
                     _corrected(1, "iso(submitted_at)"),
                     span,
@@ -341,7 +341,7 @@ def generate(target: Path, answers: int, *, seed: int = 1, form: str = "csv") ->
 def add_day(target: Path, answers: int, day: int, *, seed: int = 1, form: str = "csv") -> None:
     """Write what one day after the two years brings, and move ``as_of`` there.
 
-    A thousandth of the answers anew, some of them of periods long closed, corrections and
+    A thousandth of new answers, some of them of periods long closed, corrections and
     tombstones of old ones, the invitations of the day and a file of the customers that changed.
 
     Args:

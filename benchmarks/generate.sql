@@ -135,7 +135,7 @@ create or replace macro comment_of(i) as
                 || case when pick(i, 'two lines', 100) = 0 then chr(10) || 'That is "all".' else '' end
     end;
 
--- of a customer told by its id, by its address alone, by neither; or of somebody whom the CRM knows not
+-- of a customer known by id, by address alone, by neither; or of somebody unknown to the CRM
 create or replace macro answer_rows(numbers) as table
     select
         response_id(i) as id,

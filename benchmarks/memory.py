@@ -1,9 +1,9 @@
 """What a build costs that may use little memory: ``python -m benchmarks.memory N --limit 8GB``.
 
 N answers, delivered as Parquet, are taken in, built and published with the limit in workspace.yml,
-the foundation's tables alone: for sizes that no script gets through in memory. Told are the seconds
-by stage, the most memory that the process took, what lay on the disk in the end, and the most
-that was seen to lie spilled at once.
+the foundation's tables alone: for sizes that no script gets through in memory. It reports the
+seconds by stage, the peak memory of the process, the disk used at the end, and the most that was
+seen spilled at once.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def build(
 
     Returns:
         What the run took; its models and tests with their seconds, longest first; bytes on the disk
-        by folder, and, as `spilled`, the most that was seen to lie spilled at once.
+        by folder, and, as `spilled`, the most that was seen spilled at once.
     """
     workspace, project, foundation = (folder / name for name in ("all", "project", "foundation"))
     copy_project(project)
@@ -55,7 +55,7 @@ def build(
 
 
 def _spills(workspace: Path) -> list[Path]:
-    """The folders that DuckDB spills to, as they lie there now."""
+    """The folders that DuckDB spills to, as they are now."""
     return [
         path
         for pattern in ("warehouse/.spill", "warehouse/*.tmp", f"lake/{TEMPORARY}*")
@@ -70,7 +70,7 @@ def _largest(look: Callable[[], int]) -> Iterator[list[int]]:
 
     def watch() -> None:
         while not is_over.wait(EVERY):
-            with suppress(OSError):  # a file went while it was looked at
+            with suppress(OSError):  # a file vanished meanwhile
                 found[0] = max(found[0], look())
 
     watcher = threading.Thread(target=watch, daemon=True)

@@ -41,7 +41,7 @@ HEADER = "id,customer,email,score,submitted,comment\n"
 
 
 def answers(hour: int, size: int) -> str:
-    """The rows of one hour of 2025: so many, told by their number."""
+    """The rows of one hour of 2025: so many, each from its number."""
     day = hour // 24 % 365
     month, date = 1 + day // 31, 1 + day % 28
     return "".join(

@@ -26,13 +26,13 @@ class Check:
         why: one sentence: what holds, and what would be wrong without it.
         kwargs: arguments of the expectation. Of ``expect_no_rows``: ``unexpected_rows_query``, a
             query of the rows that break the rule, in which ``{batch}`` is the table. In one of
-            scope ``rows``, ``{batch}`` is what is looked at and ``{rest}`` what is not: nothing,
-            where everything is new.
+            scope ``rows``, ``{batch}`` is the changed rows and ``{rest}`` the others: none after
+            a full build.
         type: Great Expectations' name of the expectation, in snake case.
         severity: ``critical`` keeps the tables from being published, ``warning`` is only reported.
-        scope: ``rows`` where nothing but a row itself can make it break the rule: a table of which
-            few rows are new is looked at where it is new. ``table`` where other rows, other tables
-            or the day can, as in sums: the whole table is looked at each time.
+        scope: ``rows`` if only a row itself can make it break the rule: after a batch the check
+            reads the changed rows. ``table`` if other rows, other tables or the day can, as in
+            sums: the check reads the whole table each time.
         measure: optional query of one row of named numbers over ``{batch}``, reported beside the
             outcome. Never of cell values: only numbers are kept.
         explain: optional query that runs only if the check fails and says where: names of the
@@ -113,7 +113,7 @@ def no_rows(
             doubling; it must not end in a comment.
         why: the rule, in one sentence.
         severity: whether a failure blocks publishing.
-        scope: whether it is enough to look at new rows, see ``Check``.
+        scope: whether reading the changed rows is enough, see ``Check``.
         measure: optional query of one row of named numbers, see ``Check``.
         explain: optional query that says where the rule is broken, see ``Check``.
         by: instead of ``explain``: columns of the query by which its rows are counted.

@@ -256,7 +256,7 @@ def _escape(query: str) -> str:
 
 
 def _measure(batch: Any, query: str) -> dict[str, int | float]:
-    """The named numbers of a measure; what is no number is left out, and so is what fails."""
+    """The named numbers of a measure; anything else, and a measure that fails, is skipped."""
     table = batch.data_asset.qualified_name
     try:
         with batch.datasource.get_engine().connect() as connection:

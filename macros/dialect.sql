@@ -1,4 +1,4 @@
-{#- Whatever is said differently by DuckDB and Spark lies here, and only here. -#}
+{#- Whatever DuckDB and Spark spell differently belongs here, and only here. -#}
 
 {#- Text as a type; NULL where it is none of it. dbt's own safe_cast is a plain cast on DuckDB, which
     stops the build and quotes the cell. -#}
@@ -28,7 +28,7 @@
     json_extract_string({{ json }}, '$."{{ key }}"')
 {%- endmacro %}
 
-{#- A row's columns as one JSON object of text, NULLs left out: how a quarantined row is kept. -#}
+{#- A row's columns as one JSON object of text, without NULLs: how a quarantined row is kept. -#}
 {% macro row_as_json(columns, prefix='') -%}
     {{ return(adapter.dispatch('row_as_json', 'nps_warehouse')(columns, prefix)) }}
 {%- endmacro %}

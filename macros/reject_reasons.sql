@@ -14,7 +14,7 @@
         then 'bad_timestamp'
 {%- endmacro %}
 
-{#- An event's place in time: not before the earliest year believed, not after as_of. -#}
+{#- An event's time: not before earliest_year (seed assumptions), not after as_of. -#}
 {% macro event_reasons(column) -%}
     when extract(year from {{ try_cast(column, 'timestamp') }}) < {{ assumption('earliest_year') }} then 'too_old'
     when {{ try_cast(column, 'timestamp') }} >= (select as_of_at from {{ source('raw', 'workspace') }}) then 'future'

@@ -39,7 +39,7 @@
 {%- endmacro %}
 
 {#- One bound of Wilson's score interval of a share k / n (Wilson 1927), which holds near 0 and 1, where
-    churn rates lie. side is -1 or 1. NULL where n is 0 or k is unknown. The bounds are exactly 0 at
+    churn rates often are. side is -1 or 1. NULL where n is 0 or k is unknown. The bounds are exactly 0 at
     k = 0 and 1 at k = n; greatest and least remove rounding errors. -#}
 {% macro share_bound(side, k, n, z) -%}
     case

@@ -1,7 +1,7 @@
 {#- What becomes of every delivered row: the relation's columns plus row_status and its final
     reject_reason. Of the rows with one key the newest version is accepted (deleted, where it is a
     tombstone); rows of its content are duplicates, others superseded. If the newest version has two
-    contents, all rows of that version are quarantined, because nothing tells which one is true.
+    contents, all rows of that version are quarantined, because nothing says which one is true.
     Ties go by content, never by file order, so that any order of delivery gives the same tables.
 
     model_name: the versioned model, whose described columns are kept;

@@ -1,8 +1,8 @@
 {#- Follow each voice from answer to answer: the CTEs `responses` (the columns that are counted; an
     unknown segment, channel, touchpoint or survey is named so) and `followed` (the same with next_on,
     the day of the voice's next answer of the metric and survey type; NULL: none). An answer is its
-    voice's latest of a period when the next one lies in a later period.
-    answers: a CTE of answers with is_now, which tells current answers from those of the previous
+    voice's latest of a period when the next one is in a later period.
+    answers: a CTE of answers with is_now, which separates current answers from those of the previous
     build; without it, all current answers. -#}
 {% macro follow_voices(answers=none) -%}
 responses as (

@@ -57,7 +57,7 @@ def post_webhook(address: str, text: str) -> None:
 
     Raises:
         ValueError: the address is of another kind.
-        OSError: nobody answers, or with an error.
+        OSError: there is no answer, or it is an error.
     """
     if urlsplit(address).scheme not in ("http", "https"):
         raise ValueError("a webhook's address begins with http:// or https://")

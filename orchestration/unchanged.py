@@ -2,8 +2,8 @@
 
 A run that published leaves `warehouse/finished.json`: what it read (landing, settings, code,
 versions, the business day), what it left (lake, build, published files) and its summary. If all of
-it is as it was, another run would publish the same tables, and is not started. Whatever cannot be
-told for certain is a change.
+it is as it was, another run would publish the same tables, and is not started. Whatever is
+uncertain counts as a change.
 """
 
 from __future__ import annotations

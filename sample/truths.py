@@ -265,7 +265,7 @@ PROJECT_INVOICES = 40
 REFUNDS = 60
 REFUND_CENTS = -2500  # a refund is delivered negative
 
-# --- 7. what follows for the tables that tell whether it is real and what it is worth -----------
+# --- 7. what follows for the tables of whether it is real and what it is worth -----------
 
 # 2025 against 2024, by touchpoint: every part gains 5, so the rate is 5; the total loses 3, so the
 # mix is -8. By hand: mean scores 52.5, 42.5, 12.5 times the shares' changes -0.2, 0, +0.2.

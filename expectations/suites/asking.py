@@ -1,6 +1,6 @@
 """Of asking: response rates, non-response, weighting and fatigue, as a reader would see them.
 
-Whatever the facts can tell once more is recomputed from them; bounds are the business's and come
+Whatever follows from the facts is recomputed from them; bounds are the business's and come
 from the settings and the seeds.
 """
 
@@ -33,7 +33,7 @@ ASKING: dict[str, tuple[Check, ...]] = {
             also=f"""
                 t.cohort_end is null or t.cohort_end < t.cohort_start
                 or t.time_grain not in {_GRAINS}""",
-            why="A cohort of a survey and channel has one row; what is unknown is named.",
+            why="A cohort of a survey and channel has one row; unknown ones have a name.",
         ),
         no_rows(
             "rates",
@@ -76,13 +76,13 @@ ASKING: dict[str, tuple[Check, ...]] = {
                 ) > {TOLERANCE}
             """,
             scope="rows",
-            why="Whoever answered had opened, and what was opened had arrived; the rates follow "
-            "from the counts and lie in Wilson's interval, and are NULL exactly where a count is "
-            "unknown or the denominator is 0 or smaller than min_group_size.",
+            why="An answered invitation was opened, and an opened one delivered; the rates follow"
+            " from the counts, are within their Wilson interval, and are NULL exactly where a"
+            " count is unknown or the denominator is 0 or smaller than min_group_size.",
         ),
         no_rows(
             "settled",
-            # a day's row is of the cohorts that hold its day: what was sent last tells of them
+            # a day's row belongs to the cohorts that contain its day: the last sending decides
             f"""
             with last_sendings as (
                 select
@@ -107,7 +107,7 @@ ASKING: dict[str, tuple[Check, ...]] = {
             where t.is_settled
                 <> (l.last_on + cast({_assumed("response_days")} as int) < w.as_of_on)
             """,
-            why="A rate is settled once the last invitation in it is older than response_days.",
+            why="A rate is settled once its last invitation is older than response_days.",
         ),
         no_rows(
             "adds_up",
@@ -138,7 +138,7 @@ ASKING: dict[str, tuple[Check, ...]] = {
                     > (select count(*) from marts.fct_nps_responses)
             """,
             why="Every accepted invitation is counted once at every grain, and no more answers "
-            "than there are.",
+            "than exist.",
         ),
         no_emails("cohort_start", "cohort_end"),
     ),
@@ -155,7 +155,7 @@ ASKING: dict[str, tuple[Check, ...]] = {
             select 1 from {batch}
             group by metric, survey_type, measure, window_days having count(*) > 1
             """,
-            why="A measure has one row, and churn one for each declared window.",
+            why="A measure has one row, churn one per declared window.",
         ),
         no_rows(
             "tested",
@@ -185,7 +185,7 @@ ASKING: dict[str, tuple[Check, ...]] = {
                     and abs(t.z * t.standard_error - t.difference)
                         > {TOLERANCE} * (1 + abs(t.difference))
                 )
-                -- the normal tail lies between two elementary bounds (Chernoff; Gordon)
+                -- the normal tail is between two elementary bounds (Chernoff; Gordon)
                 or not (
                     t.p_value <= exp(-t.z * t.z / (1 + 1)) + {TOLERANCE}
                     and t.p_value >= sqrt((1 + 1) / pi()) * exp(-t.z * t.z / (1 + 1))
@@ -195,8 +195,8 @@ ASKING: dict[str, tuple[Check, ...]] = {
                     not t.responder_mean between 0 and 1 or not t.silent_mean between 0 and 1
                 ))
             """,
-            why="Difference and z follow from the means, p is the normal distribution's, and what "
-            "is unknown says why and shows no figure.",
+            why="Difference and z follow from the means, p from the normal distribution; an "
+            "unknown figure is NULL with a reason.",
         ),
         no_rows(
             "shares",
@@ -224,8 +224,8 @@ ASKING: dict[str, tuple[Check, ...]] = {
             ) > {TOLERANCE} * standard_error * standard_error
                 or abs(z * standard_error - (first_share - second_share)) > {TOLERANCE}
             """,
-            why="Shares are tested with one that left and one that stayed added to each group, so "
-            "that all against none is a difference, too.",
+            why="Shares are tested with one churned and one kept customer added to each group, so"
+            " that all against none is a difference as well.",
         ),
         no_rows(
             "corrected",
@@ -256,8 +256,8 @@ ASKING: dict[str, tuple[Check, ...]] = {
             union all
             select 1 from expected where abs(p_adjusted - least(corrected, 1)) > {TOLERANCE}
             """,
-            why="Every p is corrected for those of its metric and survey type (Benjamini and "
-            "Hochberg), and called significant by the level of the seed assumptions.",
+            why="Every p is corrected for its metric and survey type (Benjamini and Hochberg), "
+            "and called significant at the level of the seed assumptions.",
         ),
         no_rows(
             "silence",
@@ -278,8 +278,8 @@ ASKING: dict[str, tuple[Check, ...]] = {
                     or t.silent_mean * t.silent > o.churned + {TOLERANCE} * (1 + o.churned)
             end
             """,
-            why="The silent are those of class no_response who can no longer answer, and leave as "
-            "often.",
+            why="Non-responders are those of class no_response who can no longer answer, with the"
+            " same churn.",
         ),
     ),
     "nps_weighted_by_period": (
@@ -291,7 +291,7 @@ ASKING: dict[str, tuple[Check, ...]] = {
                 or t.time_grain not in {_GRAINS} or t.basis not in ('responses', 'customers')
                 or t.dimension not in (select segment from raw.segments)
                 or t.metric not in ({_OF_CUSTOMERS})""",
-            why="A period has one row for each segment dimension, of what customers are asked.",
+            why="A period of a customer metric has one row per segment dimension.",
         ),
         no_rows(
             "weights",
@@ -335,8 +335,8 @@ ASKING: dict[str, tuple[Check, ...]] = {
                 or t.standard_error * sqrt(t.effective_responses) > 100 + {TOLERANCE}
                 or not (t.ci_low >= -100 and t.ci_low < t.ci_high and t.ci_high <= 100)
             """,
-            why="The answers are those of the segments, the weighted score lies between theirs, "
-            "and no weighting makes answers worth more than they are.",
+            why="The answers are those of the segments, the weighted score is between theirs, and"
+            " the effective answers never exceed the answers.",
         ),
         no_rows(
             "base",
@@ -411,8 +411,8 @@ ASKING: dict[str, tuple[Check, ...]] = {
                 or abs(t.weighted_nps - e.score) > {TOLERANCE}
                 or abs(t.effective_responses - e.effective) > {TOLERANCE} * t.responses
             """,
-            why="Over all time the base is the customers there at its end, and the weighted score "
-            "that of their segments.",
+            why="Over all time the base is the customers active at its end, and the weighted "
+            "score follows from their segments.",
         ),
     ),
     "survey_fatigue": (
@@ -431,7 +431,7 @@ ASKING: dict[str, tuple[Check, ...]] = {
                 c.customer_key is null or t.as_of_on <> w.as_of_on
                 or t.is_active is distinct from c.is_active""",
             scope="table",  # every row is as of as_of
-            why="Every customer of a source that tells of invitations is listed once, as of as_of.",
+            why="Every customer of a source that delivers invitations has one row, as of as_of.",
         ),
         no_rows(
             "peace",
@@ -449,7 +449,8 @@ ASKING: dict[str, tuple[Check, ...]] = {
                 )
             """,
             scope="rows",
-            why="Nobody is asked again who opted out, left, or was asked within the quarantine.",
+            why="Customers who opted out, left, or were asked within the quarantine may not be "
+            "asked again.",
         ),
         no_rows(
             "asked",
@@ -460,7 +461,8 @@ ASKING: dict[str, tuple[Check, ...]] = {
                 select max(cohort_start) from marts.fct_response_rates where time_grain = 'day'
             )
             """,
-            why="No more was asked than was sent, and nobody later than the last sending.",
+            why="A customer was asked no more often than invitations were sent, and not later "
+            "than the last of them.",
         ),
     ),
 }

@@ -26,7 +26,7 @@ def keys(
     Args:
         name: the check's name.
         key: the key's columns, separated by commas.
-        also: a condition of rows that break a further rule; the table is ``t`` there.
+        also: a condition of rows that break one more rule; the table is ``t`` there.
         tables: joins that the condition needs.
         scope: ``table`` where the condition may come to fail of rows that did not change.
         why: the check's reason.
@@ -39,7 +39,7 @@ def keys(
         f"""
         select 1 from {{batch}} as t {tables} where {is_null} or ({also})
         union all
-        -- hashes tell whether any keys are the same, in less time and memory than the keys
+        -- hashes show whether any keys are equal, in less time and memory than the keys
         select 1 from {{batch}}
         where hash({key}) in (
             select hash({key}) as key_hash from {{batch}} group by key_hash having count(*) > 1
@@ -53,7 +53,7 @@ def keys(
 
 
 def no_emails(*free_of_text: str, severity: Severity = "critical") -> Check:
-    """No cell looks like an e-mail; columns that cannot hold one are left out for speed.
+    """No cell looks like an e-mail address; columns that cannot hold one are skipped for speed.
 
     A condition on ``columns(*)`` holds for a row if it holds for every column: so the clean rows
     are counted, and the rest break the rule.
@@ -83,7 +83,7 @@ def no_emails(*free_of_text: str, severity: Severity = "critical") -> Check:
         where regexp_matches(cell, '{EMAIL}')
         group by column_name
         """,
-        why="Published tables hold no personal data: no text in them looks like an e-mail.",
+        why="Published tables hold no personal data: no text in them looks like an e-mail address.",
     )
 
 
@@ -106,9 +106,9 @@ SCORES_WITH_COUNTS = no_rows(
         or (t.responses > 1 and t.nps > t.ci_high + {TOLERANCE})
     """,
     scope="rows",
-    why="Promoters, passives and detractors are all responses; the score follows from them, lies "
-    "within -100..100 and within its interval, and is NULL exactly where there is no answer or "
-    "the cell is smaller than min_group_size.",
+    why="Promoters, passives and detractors add up to the responses; the score follows from them,"
+    " is within -100..100 and within its interval, and is NULL exactly where there is no "
+    "answer or the cell is smaller than min_group_size.",
 )
 
 
@@ -162,6 +162,6 @@ def corrected(family: str) -> Check:
             or (e.tests is not null and t.comparisons is distinct from e.tests)
             or t.is_significant is distinct from (t.p_adjusted <= level)
         """,
-        why="Every p-value is corrected for those of its family (Benjamini and Hochberg), and a "
-        "difference is called significant by the level of the seed assumptions.",
+        why="Every p-value is corrected for its family (Benjamini and Hochberg), and a difference"
+        " is called significant at the level of the seed assumptions.",
     )

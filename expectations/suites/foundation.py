@@ -1,4 +1,4 @@
-"""The marts boundary: what leaves, checked once more as a reader of the tables would see it.
+"""The marts boundary: what leaves, checked as a reader of the tables would see it.
 
 dbt's tests guard the way there; these guard the result, and recompute from the facts what the
 aggregates say. What would make a published number wrong is critical. Constants of the business are
@@ -43,8 +43,8 @@ FOUNDATION: dict[str, tuple[Check, ...]] = {
                         then t.churned_at is null or t.churned_at >= w.as_of_at
                 end
             """,
-            why="A customer is active as of as_of unless churned by then; neither is known where "
-            "the source does not tell who leaves.",
+            why="A customer is active at as_of unless churned by then; both are unknown where the"
+            " source does not report churn.",
         ),
         no_emails("customer_key", "account_key", "signed_up_at", "churned_at"),
     ),
@@ -66,10 +66,10 @@ FOUNDATION: dict[str, tuple[Check, ...]] = {
             also="""
                 c.customer_key is null or t.valid_to <= t.valid_from
                 or t.valid_to is distinct from n.next_from""",
-            why="A known customer's versions follow each other without gap or overlap, and the "
-            "last one is open: an answer finds exactly one.",
+            why="A known customer's versions follow each other without gap or overlap and the "
+            "last one is open, so that an answer matches exactly one.",
         ),
-        # without segments the key is the only text left to look at
+        # without segments the key is the only text column
         no_emails("valid_from", "valid_to"),
     ),
     "dim_surveys": (
@@ -80,8 +80,7 @@ FOUNDATION: dict[str, tuple[Check, ...]] = {
                 (t.metric is null or t.survey_type is null or t.scale is null)
                 and t.survey_key in (select survey_key from marts.fct_nps_responses)""",
             scope="table",  # an unanswered survey needs no metric until it is answered
-            why="A survey has one row, and an answered one says what it measures and on which "
-            "scale.",
+            why="A survey has one row; an answered survey has its metric and scale.",
         ),
         no_emails("survey_key"),
     ),
@@ -96,7 +95,7 @@ FOUNDATION: dict[str, tuple[Check, ...]] = {
                 t.source is null or t.response_id is null or t.voice_key is null
                 or (t.customer_key is not null and c.customer_key is null)
                 or (t.survey_key is not null and s.survey_key is null)""",
-            why="An answer is counted once, under one voice; its customer and survey are listed.",
+            why="An answer is counted once, under one voice, and its customer and survey exist.",
         ),
         no_rows(
             "classes",
@@ -111,13 +110,13 @@ FOUNDATION: dict[str, tuple[Check, ...]] = {
             """,
             scope="rows",
             by="source",
-            why="Every score lies on its scale, and its class and contribution are those of the "
-            "seed metric_scales.",
+            why="Every score is on its scale, with the class and contribution of the seed "
+            "metric_scales.",
         ),
         no_rows(
             "times",
-            # when a day begins in UTC is worked out once a day, not once an answer; what lies
-            # outside its day may lie in an hour that the clocks repeat, and is worked out by itself
+            # when a day begins in UTC is computed once per day, not per answer; what is
+            # outside its day may be in an hour that the clocks repeat, and is computed by itself
             """
             with days as (
                 select
@@ -143,7 +142,7 @@ FOUNDATION: dict[str, tuple[Check, ...]] = {
             """,
             scope="rows",
             by="source",
-            why="No answer is later than as_of, and its day is the business zone's.",
+            why="No answer is later than as_of, and its day is that of the business zone.",
         ),
         no_rows(
             "arrived",
@@ -153,7 +152,7 @@ FOUNDATION: dict[str, tuple[Check, ...]] = {
             )
             """,
             severity="warning",
-            why="Where answers were delivered, some are counted.",
+            why="If a source delivered answers, at least one is counted.",
         ),
         no_rows(
             "fresh",
@@ -225,8 +224,8 @@ FOUNDATION: dict[str, tuple[Check, ...]] = {
             ) as b using (metric, survey_type)
             where answers.voices is distinct from b.responses
             """,
-            why="At every grain the periods add up to the answers in fct_nps_responses, and over "
-            "all time each voice counts once in the basis customers.",
+            why="At every grain the periods add up to the answers in fct_nps_responses; over all "
+            "time each voice counts once in basis customers.",
         ),
     ),
     "fct_nps_by_segment_period": (
@@ -234,7 +233,8 @@ FOUNDATION: dict[str, tuple[Check, ...]] = {
             "keys",
             f"{_PERIOD_KEY}, dimension, segment",
             also=_PERIOD_RULE,
-            why="A segment of a period has one row; unknown segments are named, never NULL.",
+            why="A segment of a period has one row; unknown segments have a name and are never "
+            "NULL.",
         ),
         SCORES_WITH_COUNTS,
         no_rows(
@@ -259,7 +259,7 @@ FOUNDATION: dict[str, tuple[Check, ...]] = {
             from totals as a full join parts as b using ({_PERIOD_KEY}, dimension)
             where {_differ}
             """,
-            why="In both bases the segments of every dimension add up to the total: none is lost.",
+            why="In both bases the segments of every dimension add up to the total.",
         ),
         no_emails(),
     ),
@@ -273,7 +273,7 @@ FOUNDATION: dict[str, tuple[Check, ...]] = {
                 or t.customer_key is distinct from f.customer_key
                 or t.nps_class is distinct from f.nps_class
                 or t.responded_on is distinct from f.responded_on""",
-            why="Each is one answer of a known customer, with the class and day of that answer.",
+            why="Each row is one answer of a known customer, with its class and day.",
         ),
         no_rows(
             "survival",
@@ -289,8 +289,8 @@ FOUNDATION: dict[str, tuple[Check, ...]] = {
                 or (not was_active_at_answer and (churned_on is null or days_to_churn is not null))
             """,
             scope="rows",
-            why="Days to churn follow from the two dates; who had left before answering is out; "
-            "churn is unknown, not zero, where the source does not tell it.",
+            why="Days to churn follow from the two dates; answers given after leaving do not "
+            "count; churn is unknown, not zero, where the source does not report it.",
         ),
         no_emails(
             "response_key, customer_key, nps_class, responded_on, churned_on, days_to_churn",
@@ -325,8 +325,8 @@ FOUNDATION: dict[str, tuple[Check, ...]] = {
                 or not (0 <= t.ci_low and t.ci_low <= t.churn_rate + {TOLERANCE})
                 or not (t.churn_rate <= t.ci_high + {TOLERANCE} and t.ci_high <= 1)
             """,
-            why="A churn rate is the churned of the observed, within 0..1 and its interval, and "
-            "NULL exactly where nobody was observed or the cell is suppressed.",
+            why="A churn rate is churned / observed, within 0..1 and its interval, and NULL "
+            "exactly where nobody was observed or the cell is suppressed.",
         ),
         no_rows(
             "adds_up",
@@ -365,7 +365,7 @@ FOUNDATION: dict[str, tuple[Check, ...]] = {
             "customer_key, as_of_on",
             tables="left join marts.dim_customers as c on t.customer_key = c.customer_key",
             also="c.customer_key is null",
-            why="A known customer has one row for each day of the features.",
+            why="A known customer has one row per feature day.",
         ),
         no_rows(
             "consistent",
@@ -383,8 +383,8 @@ FOUNDATION: dict[str, tuple[Check, ...]] = {
                 or not (t.mean_contribution between -100 and 100)
             """,
             scope="rows",
-            why="Windows lie within each other, nothing is counted below zero, and the last "
-            "answer is known with its class and age or not at all.",
+            why="A longer window counts at least what a shorter one does, no count is negative, "
+            "and the last answer has its class and age or is NULL in all three.",
         ),
         no_rows(
             "no_future",
@@ -423,7 +423,7 @@ FOUNDATION: dict[str, tuple[Check, ...]] = {
             where t.as_of_on > (select as_of_on from raw.workspace) or t.tenure_days < 0
             """,
             scope="rows",
-            why="Nothing is later than as_of_on: the last answer is the last one before it.",
+            why="Nothing is later than as_of_on: the last answer is the latest one up to that day.",
         ),
     ),
 }

@@ -1,4 +1,4 @@
-"""What must hold of the table that tells earned from bought growth."""
+"""Checks of earned growth."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ GROWTH: dict[str, tuple[Check, ...]] = {
                     where s.moved_on < t.period_start), 0
                 )) > {TOLERANCE} * greatest(1, abs(t.opening_mrr))
             """,
-            why="MRR at a period's beginning and end is the sum of all movements until then.",
+            why="MRR at the start and end of a period is the sum of all movements until then.",
         ),
         no_rows(
             "growth",
@@ -74,8 +74,8 @@ GROWTH: dict[str, tuple[Check, ...]] = {
                 or (t.earned_new_mrr is null and t.earned_growth_rate is not null)
                 or t.earned_customers > t.new_customers
             """,
-            why="Growth is what was retained, earned, bought and came back; what is unknown says "
-            "why, and is never 0.",
+            why="Growth is retained, new and returned revenue, earned growth retained and earned "
+            "new revenue; an unknown figure is NULL with a reason.",
         ),
     ),
 }

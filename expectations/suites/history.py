@@ -1,4 +1,4 @@
-"""What must hold of the table that tells what was published before."""
+"""Checks of restatements: the first published figures beside the current ones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HISTORY: dict[str, tuple[Check, ...]] = {
                 t.first_as_of_on is null or t.period_end < t.period_start
                 or t.period_end > w.as_of_on
                 or t.time_grain not in ('week', 'month', 'quarter', 'year')""",
-            why="A period that is over has one row a basis, and says when it was first published.",
+            why="An ended period has one row per basis, with the as_of of its first publication.",
         ),
         no_rows(
             "first",
@@ -29,7 +29,7 @@ HISTORY: dict[str, tuple[Check, ...]] = {
             where t.first_as_of_on is distinct from f.as_of_on
                 or t.first_responses is distinct from f.promoters + f.passives + f.detractors
             """,
-            why="What the ledger says was first published stands in the table unchanged.",
+            why="The first published figures are those of the ledger.",
         ),
         no_rows(
             "now",
@@ -45,7 +45,8 @@ HISTORY: dict[str, tuple[Check, ...]] = {
                 or (t.change is null) <> (p.nps is null or t.first_nps is null)
                 or (not t.is_restated and t.responses <> t.first_responses)
             """,
-            why="What is now known is what fct_nps_by_period says, and a difference is marked.",
+            why="The current figures are those of fct_nps_by_period, and a difference is marked "
+            "as a restatement.",
         ),
     ),
 }

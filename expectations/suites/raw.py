@@ -78,15 +78,15 @@ FILES: tuple[Check, ...] = (
         where f.rows_rejected > 0 and (f.status = 'loaded' or ({UNSETTLED}))
         group by all
         """,
-        why="Of every source's rows the share that could not even be read as rows lies below "
-        "max_quarantine_rate: above it the delivery is broken, and figures would miss people.",
+        why="The share of a source's rows that could not be read is at most max_quarantine_rate: "
+        "above it the delivery is broken, and figures would miss people.",
     ),
     no_rows(
         "quarantined_files",
         f"select source, entity, reason from {{batch}} as f where {UNSETTLED}",
         explain="select source, entity, reason, count(*) as files from {failing} group by all",
         severity="warning",
-        why="No quarantined file waits to be fixed and delivered again.",
+        why="No quarantined file is waiting to be fixed and delivered again.",
     ),
     no_rows(
         "drift",
@@ -114,8 +114,8 @@ FILES: tuple[Check, ...] = (
         """,
         explain="select source, entity, count(*) as feeds from {failing} group by all",
         severity="warning",
-        why="The newest file of every source has no columns that its first one did not have: a "
-        "new column may belong in the mapping.",
+        why="The newest file of every source has no column that its first file lacked: a new "
+        "column may belong in the mapping.",
     ),
     no_rows(
         "delivered",
@@ -168,8 +168,8 @@ def _provenance(name: str) -> Check:
         """,
         scope="rows",
         explain="select source, count(*) as files from {failing} group by all",
-        why="Every row names its source, file and place, no place twice; and each file has in the "
-        "lake the rows that the manifest says, no fewer and not loaded twice.",
+        why="Every row has its source, file and row number, none twice, and the lake has exactly "
+        "the rows of each file that the manifest lists.",
     )
 
 
@@ -188,7 +188,7 @@ def _filled(name: str, entity: Entity) -> Check:
     )
     return no_rows(
         "filled",
-        # where only new files are looked at, they may well lack what their source once delivered
+        # if only new files are read, they may well lack what their source once delivered
         f"""
         with landed as materialized (
             select
@@ -222,8 +222,8 @@ def _filled(name: str, entity: Entity) -> Check:
         scope="rows",
         explain="select source, column_name, count(*) as columns from {failing} group by all",
         severity="warning",
-        why="No mapped column is empty in every row, and required cells are present: an empty one "
-        "usually means that the export or the mapping has changed.",
+        why="No mapped column is empty in every row, and required cells are filled: an empty "
+        "column usually means that the export or the mapping has changed.",
     )
 
 

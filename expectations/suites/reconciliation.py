@@ -60,7 +60,7 @@ RECONCILIATION: dict[str, tuple[Check, ...]] = {
                 or least(t.rows_accepted, t.rows_quarantined, t.rows_duplicate, t.rows_superseded,
                     t.rows_deleted) < 0""",
             scope="table",
-            why="Every delivered file is listed, and of its rows none was dropped silently: "
+            why="Every delivered file is listed and none of its rows was dropped silently: "
             "delivered = accepted + quarantined + duplicate + superseded + deleted.",
         ),
         no_rows(
@@ -69,8 +69,8 @@ RECONCILIATION: dict[str, tuple[Check, ...]] = {
             "where rate > (select max_quarantine_rate from raw.workspace)",
             measure=f"select max(rate) as worst_rate from ({_RATES})",
             explain=_MISTAKES,
-            why="Of every source's rows the share that was quarantined lies below "
-            "max_quarantine_rate; rows of the future and test answers are no mistakes.",
+            why="The share of a source's rows that was quarantined is at most "
+            "max_quarantine_rate; future rows and test answers do not count.",
         ),
         no_emails("file_sha256", severity="warning"),
     ),
@@ -98,7 +98,7 @@ RESTRICTED: dict[str, tuple[Check, ...]] = {
             where t.kept is distinct from r.rows_quarantined or t.places is distinct from t.kept
             """,
             by="source, entity",
-            why="Every quarantined row is kept once, with its place in the file it came from.",
+            why="Every quarantined row is kept once, with its file and row number.",
         ),
         no_rows(
             "reasons",
@@ -108,7 +108,7 @@ RESTRICTED: dict[str, tuple[Check, ...]] = {
             """,
             scope="rows",
             by="source, entity",
-            why="Every quarantined row says why, in words that the seed reject_reasons explains.",
+            why="Every quarantined row has a reason of the seed reject_reasons.",
         ),
     ),
 }

@@ -43,7 +43,7 @@ _CURVES = (
         "keys",
         f"{_CELL}, nps_class, days",
         also=f"t.basis not in {_BASES} or t.days < 0 or t.nps_class not in {_CLASSES}",
-        why="A curve has one row a day, from day 0 on.",
+        why="A curve has one row per day, from day 0 on.",
     ),
     no_rows(
         "follow_up",
@@ -66,8 +66,8 @@ _CURVES = (
             or (t.days > 0 and t.churned + t.censored = 0)
             or t.is_suppressed is distinct from (t.records < w.min_group_size)
         """,
-        why="A curve begins on day 0 with all its records, loses on each of its days who churned "
-        "or was seen no longer, and ends with nobody.",
+        why="A curve begins on day 0 with all its records, loses each day those who churned or "
+        "were censored, and ends with none.",
     ),
     no_rows(
         "figures",
@@ -108,9 +108,8 @@ _CURVES = (
             ))
             or (t.retention in (0, 1) and (t.ci_low <> t.retention or t.ci_high <> t.retention))
         """,
-        why="Retention is the product of the shares that stayed (Kaplan and Meier), its error "
-        "Greenwood's, its interval on the scale log(-log); NULL exactly where too few are "
-        "followed.",
+        why="Retention is the Kaplan-Meier product, with Greenwood's error and an interval on the"
+        " scale log(-log); NULL exactly where too few are followed.",
     ),
     no_rows(
         "of_the_facts",
@@ -140,8 +139,8 @@ _CURVES = (
             or a.churned is distinct from b.churned
             or a.days is distinct from b.days
         """,
-        why="The curves of all answers follow every customer who was active, for as many days as "
-        "the facts say, and lose those who left by as_of.",
+        why="The curves of all answers follow every customer who was active at the answer, for as"
+        " many days as the facts cover, and lose those who left by as_of.",
     ),
     no_rows(
         "of_the_customers",
@@ -199,7 +198,7 @@ _CURVES = (
             or a.churned is distinct from b.churned
             or a.days is distinct from b.days
         """,
-        why="In the basis customers each counts once, from the first answer or silence.",
+        why="In basis customers each customer counts once, from the first answer or non-response.",
     ),
     no_rows(
         "adds_up",
@@ -239,7 +238,7 @@ _TESTS = (
         "keys",
         _PAIR,
         also="t.nps_class >= t.compared_class",
-        why="A pair of classes has one row, whichever is named first.",
+        why="A pair of classes has one row, in either order.",
     ),
     no_rows(
         "pairs",
@@ -274,8 +273,7 @@ _TESTS = (
                 least(e.records, e.compared_records) < w.min_group_size
             )
         """,
-        why="Every two classes of a cell are compared, with the records and the churned of their "
-        "curves.",
+        why="Every two classes of a cell are compared, with the records and churn of their curves.",
     ),
     no_rows(
         "log_rank",
@@ -297,7 +295,7 @@ _TESTS = (
                 case when a.days = days.days then a.churned else 0 end as d,
                 case when b.days = days.days then b.churned else 0 end as e
             from days
-            -- nobody is lost between a day and the next one of the curve
+            -- no record is lost between a day and the next one of the curve
             asof left join marts.nps_retention_curves as a
                 on days.basis = a.basis and days.metric = a.metric
                 and days.survey_type = a.survey_type and days.dimension = a.dimension
@@ -340,8 +338,8 @@ _TESTS = (
             or (t.chi_squared is null) <> (t.p_value is null)
             or {p_value_is_wrong("sqrt(t.chi_squared)")}
         """,
-        why="Of a day's churned each class is expected to have its share of those still there; "
-        "chi-squared sets the sum beside what happened, and p follows from it.",
+        why="Each class is expected to have its share at risk of a day's churn; chi-squared "
+        "compares the sum with the observed churn, and p follows from it.",
     ),
     corrected(_CELL),
     no_emails("records", "compared_records", "churned", "compared_churned", "chi_squared"),

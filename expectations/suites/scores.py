@@ -1,6 +1,6 @@
 """Of scores over time: rolling windows, significance of change and goals, as a reader sees them.
 
-What the facts or the published periods can tell once more is computed from them again; windows,
+Whatever follows from the facts or the published periods is computed from them again; windows,
 levels, priors and targets are read from ``raw`` and ``seeds``.
 """
 
@@ -117,7 +117,7 @@ def _adjusted(side: str) -> str:
         (({top} + {bottom}) / {n} - power(({top} - {bottom}) / {n}, 2)) / {n} as {side}variance"""
 
 
-# A normal tail lies between two simple functions (Birnbaum 1942, Sampford 1953): DuckDB has no erf.
+# A normal tail is between two simple functions (Birnbaum 1942, Sampford 1953): DuckDB has no erf.
 _DENSITY = "exp(-z * z / 2) / sqrt(2 * pi())"
 _TAIL_OVER = f"2 * {_DENSITY} / (abs(z) + sqrt(z * z + 4))"
 _TAIL_UNDER = f"4 * {_DENSITY} / (3 * abs(z) + sqrt(z * z + 8))"
@@ -131,8 +131,8 @@ SCORES: dict[str, tuple[Check, ...]] = {
                 t.window_days not in (select window_days from raw.rolling_windows)
                 or t.as_of_on > (select as_of_on from raw.workspace)
                 or t.responses = 0 or (t.dimension = 'all' and t.segment <> 'all')""",
-            why="A segment has one row for each day and declared window in which it has answers, "
-            "and none after as_of.",
+            why="A segment has one row per day and declared window in which it has answers, and "
+            "none after as_of.",
         ),
         SCORES_WITH_COUNTS,
         no_rows(
@@ -169,13 +169,13 @@ SCORES: dict[str, tuple[Check, ...]] = {
             from expected as a full join found as b using (metric, survey_type, window_days)
             where a.days is distinct from b.days
             """,
-            why="The total has a row for each day in whose window anybody answered: no gap.",
+            why="The total has a row, without gaps, for each day whose window has an answer.",
         ),
         no_rows(
             "recomputed",
             f"""
             with days as (
-                -- on the first nobody may have gone out yet; on the last everybody old has
+                -- on the first day no answer may have left yet; on the last every old one has
                 select as_of_on from raw.workspace
                 union
                 select min(responded_on) + max(window_days)
@@ -235,8 +235,8 @@ SCORES: dict[str, tuple[Check, ...]] = {
             ) as b using ({_ROLLING}, dimension, segment)
             where {_differ}
             """,
-            why="As of as_of, and of the day on which the first answers left the longest window, "
-            "every voice's latest answer within the window counts, and no other.",
+            why="At as_of, and on the day when the first answers left the longest window, exactly"
+            " the latest answer of every voice within the window counts.",
         ),
         no_rows(
             "adds_up",
@@ -276,7 +276,7 @@ SCORES: dict[str, tuple[Check, ...]] = {
             also="""
                 t.comparison not in ('previous_period', 'rest_of_dimension')
                 or t.compared_period_start is null or t.is_complete is null""",
-            why="A comparison of a segment's period has one row.",
+            why="A comparison of a segment and period has one row.",
         ),
         no_rows(
             "sides",
@@ -298,9 +298,9 @@ SCORES: dict[str, tuple[Check, ...]] = {
             }
             """,
             shared=_SUMMED,
-            why="Both sides are those of the published periods: the segment itself in the last "
-            "period with answers, or its dimension without it; none is missing, and none is shown "
-            "that is smaller than min_group_size.",
+            why="Both sides are published periods: the segment itself in its previous period with"
+            " answers, or the rest of its dimension; none is missing, and sides smaller than "
+            "min_group_size are suppressed.",
         ),
         no_rows(
             "tested",
@@ -321,8 +321,9 @@ SCORES: dict[str, tuple[Check, ...]] = {
                 or abs(t.z * t.standard_error - 100 * (s.mean - s.compared_mean)) > {TOLERANCE}
             """,
             shared=_SUMMED,
-            why="The change is that of the scores, and its z that of the adjusted counts (Rocks "
-            "2016; the priors are the seed metrics): NULL where a side is not shown.",
+            why="The change is the difference of the scores, z follows from the adjusted counts "
+            "(Rocks 2016; priors in the seed metrics); both are NULL where a side is "
+            "suppressed.",
         ),
         no_rows(
             "adjusted",
@@ -350,8 +351,9 @@ SCORES: dict[str, tuple[Check, ...]] = {
                     select value from seeds.assumptions where name = 'significance_level'
                 ))
             """,
-            why="p is the normal distribution's of z, adjusted for all that its family tests "
-            "(Benjamini and Hochberg 1995), and held against the seed's level.",
+            why="p follows from z and the normal distribution, is adjusted for its family "
+            "(Benjamini and Hochberg 1995), and is compared with the level of the seed "
+            "assumptions.",
         ),
         no_rows(
             "effects",
@@ -394,8 +396,8 @@ SCORES: dict[str, tuple[Check, ...]] = {
             having {_unequal("sum(t.rate_effect + t.mix_effect)", "a.change")}
             """,
             shared=_SUMMED,
-            why="Rate and mix effects follow from both periods' shares and scores, and over a "
-            "dimension's segments they are the total's change.",
+            why="Rate and mix effects follow from the shares and scores of both periods, and add "
+            "up over a dimension's segments to the change of the total.",
         ),
         no_emails(
             "comparison, time_grain, period_start, compared_period_start, is_complete, basis",
@@ -407,7 +409,7 @@ SCORES: dict[str, tuple[Check, ...]] = {
         keys(
             "keys",
             f"{_CELL}, target",
-            why="A segment's latest period has one row for each target.",
+            why="The latest period of a segment has one row per target.",
         ),
         no_rows(
             "latest",
@@ -433,8 +435,8 @@ SCORES: dict[str, tuple[Check, ...]] = {
             from expected as a full join {{batch}} as b using ({_CELL}, target)
             where {_differ}
             """,
-            why="Every target of the seed is held against every published cell of the latest "
-            "period, and against no other.",
+            why="Every target of the seed is compared with exactly the published cells of the "
+            "latest period.",
         ),
         no_rows(
             "goals",
@@ -478,8 +480,8 @@ SCORES: dict[str, tuple[Check, ...]] = {
                         then greatest(0, ceil(per_detractor * detractors - promoters))
                 end
             """,
-            why="So many promoters, or converts, reach the target and one fewer does not; both are "
-            "0 where it is reached, and nothing is told of a cell smaller than min_group_size.",
+            why="This many promoters, or conversions, reach the target and one fewer does not; "
+            "both are 0 where it is reached, and NULL for a cell smaller than min_group_size.",
         ),
         no_emails(
             "time_grain, period_start, basis, target, responses, promoters, passives, detractors",

@@ -27,8 +27,8 @@ _RISK = (
             or t.assumed_rate is distinct from r.rate
             or t.horizon_days is distinct from r.horizon_days
             or m.population is distinct from 'customers'""",
-        why="A figure has one row a segment, with the class, the rate and the horizon of the seed "
-        "revenue_at_risk_rates, of customers and not of employees.",
+        why="A figure has one row per segment, with the class, rate and horizon of the seed "
+        "revenue_at_risk_rates, for customers and not for employees.",
     ),
     no_rows(
         "amounts",
@@ -77,8 +77,9 @@ _RISK = (
                 'no_window_is_over'
             )
         """,
-        why="Assumed is customers with known MRR x rate x average revenue, evident their own "
-        "revenue x the observed rate; what is unknown is NULL and says why.",
+        why="The assumed amount is customers with known MRR x rate x average revenue, the "
+        "evidence their own revenue x the observed rate; an unknown figure is NULL with a "
+        "reason.",
     ),
     no_rows(
         "of_the_customers",
@@ -128,8 +129,8 @@ _RISK = (
                 ))
             )
         """,
-        why="A customer counts in the class of the latest answer, with its own revenue, unless it "
-        "left; the average is of all active customers.",
+        why="An active customer counts in the class of the latest answer, with its own revenue; "
+        "the average is that of all active customers.",
     ),
     no_rows(
         "of_the_churn",
@@ -160,7 +161,7 @@ _RISK = (
                 or abs(t.observed_rate * o.observed - o.happened) > {TOLERANCE} * o.observed
             )
         """,
-        why="The rate beside an assumed loss is that of the answers whose horizon is over.",
+        why="The observed rate of an assumed loss is that of the answers whose horizon has ended.",
     ),
     no_rows(
         "of_the_referrals",
@@ -212,8 +213,8 @@ _RISK = (
                     > {TOLERANCE} * o.observed
             )
         """,
-        why="The rate beside an assumed gain is that of referrals that won a customer within the "
-        "horizon, for each answer whose horizon is over.",
+        why="The observed rate of an assumed gain is referrals that won a customer within the "
+        "horizon per answer whose horizon has ended.",
     ),
     no_rows(
         "adds_up",
@@ -252,8 +253,8 @@ _RISK = (
                 or (a.annual_revenue is null) <> (b.annual_revenue is null)
             ))
         """,
-        why="The segments of every dimension add up to the figure, in customers and, where none is "
-        "too small to be shown, in money.",
+        why="The segments of every dimension add up to the figure, in customers and, where none "
+        "is suppressed, in money.",
     ),
     no_emails("customers", "assumed_amount", "annual_revenue", "observed", "evidence_amount"),
 )
@@ -267,7 +268,7 @@ _LIFT = (
             or t.metric not in (select metric from seeds.metric_scales where nps_class = 'passive')
             or t.metric not in (select metric from seeds.metrics where population = 'customers')
             or t.nps_class not in (select nps_class from seeds.metric_scales)""",
-        why="A class of a metric with passives has one row a measure.",
+        why="A class of a metric with passives has one row per measure.",
     ),
     no_rows(
         "figures",
@@ -313,8 +314,8 @@ _LIFT = (
             or (t.z is null) <> (t.p_value is null)
             or {p_value_is_wrong("abs(t.z)")}
         """,
-        why="A mean is a total over its customers, a lift its distance from the passives' mean, p "
-        "follows from both errors; what is unknown is NULL and says why.",
+        why="A mean is total / customers, a lift its difference from the passives' mean, p "
+        "follows from both standard errors; an unknown figure is NULL with a reason.",
     ),
     corrected("metric, survey_type"),
     no_rows(
@@ -408,8 +409,8 @@ _LIFT = (
         where t.observed is distinct from coalesce(c.observed, 0)
             or abs(t.total - coalesce(s.total, 0)) > {TOLERANCE} * (1 + t.observed)
         """,
-        why="Each customer counts once, from its first answer, with what the facts say of the days "
-        "after it, if they are over and what was delivered begins before and ends after them.",
+        why="Each customer counts once, from the first answer, with the events of the days after "
+        "it, if these days are over and the delivered data covers all of them.",
     ),
     # it has no text but what the settings and the seeds say
 )

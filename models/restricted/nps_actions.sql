@@ -39,7 +39,7 @@ workspace as (
     select * from {{ source('raw', 'workspace') }}
 ),
 
--- detractors of late whom nobody has called, the dearest first
+-- recent detractors without a follow-up, highest value first
 final as (
     select
         newest.response_key,

@@ -21,7 +21,7 @@ typed as (
         case
             when customer_id is null then 'missing_required'
             {{ timestamp_reasons('used_on', required=true) }}
-            -- a day is in the future once it lies after as_of's own
+            -- a day is in the future if it is after as_of's own
             when extract(year from {{ try_cast('used_on', 'date') }}) < {{ assumption('earliest_year') }} then 'too_old'
             when {{ try_cast('used_on', 'date') }} > (select as_of_on from {{ source('raw', 'workspace') }}) then 'future'
             {{ number_reasons('quantity', required=true) }}

@@ -17,7 +17,7 @@ _listeners: list[Callable[[str, str], None]] = []
 
 
 def announce(stage: str, text: str) -> None:
-    """Pass a line about a stage to whoever listens, from any thread."""
+    """Pass a line about a stage to the listeners, from any thread."""
     for listener in _listeners:
         listener(stage, text)
 

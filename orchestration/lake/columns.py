@@ -30,7 +30,7 @@ def shown_names(names: Iterable[str]) -> str:
 
 @dataclass(frozen=True)
 class Found:
-    """Where the wanted columns lie: ``at`` by declared name; what is missing or there twice."""
+    """Where the wanted columns are: ``at`` by declared name; what is missing or there twice."""
 
     at: Mapping[str, int]
     missing: list[str]

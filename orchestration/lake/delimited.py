@@ -178,7 +178,7 @@ def _true_places(values: pa.BooleanArray) -> np.ndarray:
 
 
 def _blank(column: pa.Array) -> np.ndarray:
-    """The places of the texts that are empty or spaces; only short ones are looked at closely."""
+    """The places of the texts that are empty or spaces; only short ones are examined."""
     column = column.fill_null("")
     places = _true_places(pc.less(pc.binary_length(column), 64))
     trimmed = pc.utf8_trim_whitespace(column.take(pa.array(places)))

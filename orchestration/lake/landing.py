@@ -79,7 +79,7 @@ def inspect_file(workspace: Workspace, source: Source, path: Path) -> tuple[Path
         if path.is_symlink():
             message = "a link that leads nowhere; put the file itself there"
             raise FileFault("outside_landing", message) from None
-        raise FileFault("still_being_written", "the file vanished while it was looked at") from None
+        raise FileFault("still_being_written", "the file vanished while it was read") from None
     if not real.is_relative_to(workspace.landing.resolve()):
         raise FileFault("outside_landing", "a link out of landing; put the file itself there")
     if not stat_module.S_ISREG(status.st_mode):
@@ -114,5 +114,5 @@ def check_unchanged(path: Path, status: Stat) -> None:
         same = Stat.of(path.stat()) == status
     if not same:
         raise FileFault(
-            "still_being_written", "the file changed while it was read; it is taken up next time"
+            "still_being_written", "the file changed while it was read; the next run reads it"
         )

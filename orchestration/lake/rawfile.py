@@ -174,7 +174,7 @@ def _look(
         if wrong is not None:
             flags.add(column.name)
             table = table.append_column(f"f_{column.name}", wrong)
-    # bytes were looked at for marks as they lay in a delimited file; in Parquet they are compressed
+    # the bytes of a delimited file were searched for marks; in Parquet they are compressed
     has_marks = has_marks and not _is_free_of_marks(table)
     has_marks = has_marks or any(MARK in text for text in source.constants.values())
     return table, Known(frozenset(times), frozenset(flags), has_marks, frozenset(plain))

@@ -69,7 +69,7 @@ class Scan:
         lines: lines of the text; 0 for Parquet.
         skip: bytes of a byte order mark before the text in ``text``.
         has_marks: whether the text may hold the character that separates cells while hashing.
-        text: where the UTF-8 text lies; None for Parquet or where a fault was found.
+        text: where the UTF-8 text is; None for Parquet or where a fault was found.
         fault: what the bytes alone show to be wrong.
         quote_fault: a quotation mark out of place; decided after the header has been read.
     """

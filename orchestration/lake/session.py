@@ -36,7 +36,7 @@ FILES_AT_ONCE = 2
 
 
 class Stopped(Exception):
-    """Ends the work of a thread when its run was interrupted or failed; nobody reports it."""
+    """Ends the work of a thread when its run was interrupted or failed; it is never reported."""
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ def write_settings(workspace: Workspace) -> None:
         for column in (*ENTITIES[source.entity].column_names, "_snapshot_at")
         if column in source.columns
         or column in source.constants
-        # a declared snapshot may lie after as_of; a file's own time says nothing of its rows
+        # a declared snapshot may be after as_of; a file's own time says nothing of its rows
         or (column == "_snapshot_at" and snapshot_kind(source) != "file_modified")
     ]
     rows: dict[str, list[tuple[Any, ...]]] = {

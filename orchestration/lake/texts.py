@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 # The first and the last byte that each place of ``2025-06-01T12:30:59Z`` may hold. Years from 1000
-# to 2999; month, day and hour are looked at once more, as numbers.
+# to 2999; month, day and hour are then checked as numbers.
 _FIRST = np.frombuffer(b"1000-00-00T00:00:00Z", dtype=np.uint8)
 _LAST = np.frombuffer(b"2999-19-39T29:59:59Z", dtype=np.uint8)
 _DAY = 10
@@ -53,7 +53,7 @@ def canonical_times(
 
 
 def _bytes_of(texts: pa.StringArray) -> tuple[np.ndarray, np.ndarray]:
-    """A column's offsets, from 0, and the bytes they lie in."""
+    """A column's offsets, from 0, and the bytes they point into."""
     _, places, data = texts.buffers()
     offsets = np.frombuffer(places, dtype=np.int32, count=len(texts) + 1, offset=4 * texts.offset)
     size = int(offsets[-1] - offsets[0])

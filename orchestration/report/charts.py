@@ -42,7 +42,7 @@ def _spec(chart: Any, width: int, height: Any, fit: str) -> dict[str, Any]:
         width=width, height=height, autosize={"type": fit, "contains": "padding"}
     )
     chart = chart.configure(
-        aria=False,  # the figure has words of its own; nobody wants every point read out
+        aria=False,  # the figure has words of its own; a screen reader should not read every point
         background=light("paper"),
         font="system-ui, -apple-system, Segoe UI, Roboto, Liberation Sans, sans-serif",
         view={"stroke": None},

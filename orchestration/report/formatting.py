@@ -99,7 +99,7 @@ def month_name(label: str) -> str:
 
 
 def quarter_name(day: date) -> str:
-    """The quarter a day lies in, as `2025 Q4`."""
+    """The quarter of a day, as `2025 Q4`."""
     return f"{day.year} Q{(day.month + 2) // 3}"
 
 

@@ -112,12 +112,12 @@ def _read(workspace: Workspace, database: Path | None, query: Callable[..., Any]
     """What the query answers of the file."""
     path = database or workspace.published / MARTS.file_name
     if not path.exists():
-        raise UserError(f"{path}: nothing is published yet; run refresh first")
+        raise UserError(f"{path}: nothing is published yet; run `nps run` first")
     try:
         with open_published(path) as marts:
             return query(marts, workspace)
     except duckdb.Error as error:
-        raise UserError(f"{path}: can't be read for the report; run refresh again") from error
+        raise UserError(f"{path}: can't be read for the report; run `nps run` again") from error
 
 
 # --- what the templates show --------------------------------------------------------------------

@@ -153,7 +153,7 @@ def change_driver(marts: Marts, workspace: Workspace, change: Comparison | None)
     """The segment whose score made most of a real change of the headline, beyond its share.
 
     A segment's score is expected to make its share of the change: what it makes beyond that
-    tells the segment that moved from the one that is merely large.
+    distinguishes the segment that moved from one that is merely large.
     """
     if change is None or change.change is None or not change.is_significant:
         return None

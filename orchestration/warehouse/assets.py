@@ -32,7 +32,7 @@ def dbt_models(workspace: Workspace) -> dg.AssetsDefinition:
             deps = [dep for dep in spec.deps if not dep.asset_key.path[0].startswith("previous_")]
             return spec.replace_attributes(deps=deps)
 
-    # no retry of the step: a model that fails fails again, and an interrupt must not start it anew
+    # no retry of the step: a failing model fails again, and an interrupt must not restart it
     @dbt_assets(manifest=manifest, name="dbt_models", dagster_dbt_translator=Translator())
     def models(context: dg.AssetExecutionContext) -> Iterator[Any]:
         """Build every model and run its data tests; a failed one stops what depends on it."""
@@ -49,7 +49,7 @@ def dbt_models(workspace: Workspace) -> dg.AssetsDefinition:
                 events = build_models(workspace, full_refresh=full_refresh)
                 release_dbt()
             else:
-                announce("transform", "nothing new since the last build: it stands")
+                announce("transform", "nothing changed since the last build, which stays")
         rows = _row_counts(workspace)
         for event in events:
             message = DbtCoreCliEventMessage(raw_event=event, event_history_metadata={})

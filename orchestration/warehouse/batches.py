@@ -1,8 +1,8 @@
 """What the previous build read, so that the next one need only read what came since: a batch.
 
-`lake/built/` tells the models: `built_files.parquet` names the files that the previous build read,
-`last_build.parquet` holds the number of the next build and the as_of of the previous one. A build
-is a batch when only deliveries were added and as_of did not move back; otherwise it is a full one.
+Models read it from `lake/built/`: `built_files.parquet` names the files that the previous build
+read, `last_build.parquet` holds the number of the next build and the as_of of the previous one. A
+build is a batch if only deliveries were added and as_of did not move back; otherwise it is full.
 """
 
 from __future__ import annotations

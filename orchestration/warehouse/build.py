@@ -70,7 +70,7 @@ def build_models(workspace: Workspace, *, full_refresh: bool = False) -> list[di
     batches.ensure(workspace)
     why = "a full refresh" if full_refresh else _full_build_reason(workspace, record, lasting)
     if why:
-        announce("transform", f"from the beginning: {why}")
+        announce("transform", f"full build: {why}")
         batches.require_full_build(workspace)
         for path in build_files(workspace).values():
             for leftover in workspace.warehouse_dir.glob(f"{path.name}*"):
@@ -104,7 +104,7 @@ def build_models(workspace: Workspace, *, full_refresh: bool = False) -> list[di
 
 
 def unchanged_build(workspace: Workspace) -> list[dict[str, Any]] | None:
-    """The events of the last build, if it succeeded, had these very inputs and lies there as left.
+    """The events of the last build, if it succeeded, had these inputs and its files are unmodified.
 
     A build is a function of its inputs: building again would make the same tables and pass the
     same tests. The publication runs all the same, and so do the checks of what changed.

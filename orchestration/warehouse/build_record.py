@@ -32,7 +32,7 @@ def record_file(workspace: Workspace) -> Path:
 
 
 def state_of_build(workspace: Workspace) -> list[list[int]]:
-    """Size and time of the build's files: whoever writes to one changes them; empty: one is gone.
+    """Size and time of the build's files: any write changes them; empty: a file is missing.
 
     Files of two builds side by side, which a killed build leaves, are another state.
     """
@@ -45,12 +45,12 @@ def state_of_build(workspace: Workspace) -> list[list[int]]:
 
 
 def mark_gated(workspace: Workspace) -> None:
-    """Note that every critical check holds for the build as it lies there."""
+    """Record that the current build passed every critical check."""
     _gate_file(workspace).write_text(json.dumps(state_of_build(workspace)), encoding="utf-8")
 
 
 def unmark_gated(workspace: Workspace) -> None:
-    """Note that a critical check fails for the build: it is not to be published."""
+    """Record that a critical check failed for the build: it must not be published."""
     _gate_file(workspace).unlink(missing_ok=True)
 
 
@@ -68,7 +68,7 @@ def check_gated(workspace: Workspace) -> None:
         gated = None
     if not gated or gated != state_of_build(workspace):
         raise UserError(
-            f"{workspace.warehouse_file}: this build has not passed the checks; run refresh, which "
+            f"{workspace.warehouse_file}: this build has not passed the checks; `nps run` "
             "builds, checks and publishes in one run"
         )
 

@@ -122,7 +122,7 @@ def release_dbt() -> None:
 
     dbt-duckdb keeps its connection for the life of the process, so that the next invocation is
     quick; DuckDB in turn refuses to open one file with two configurations in one process. dbt
-    opens it anew when it is called again. Call it between dbt's end and whatever opens the file:
+    opens it again at the next call. Call this between dbt's end and whatever opens the file next:
     validation, publishing. Without dbt in the process it does nothing.
     """
     module = sys.modules.get("dbt.adapters.duckdb.connections")

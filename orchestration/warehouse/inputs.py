@@ -16,7 +16,7 @@ VERSIONS_OF = ("dbt-core", "dbt-duckdb", "duckdb", "dagster", "great-expectation
 
 
 def project_files() -> Iterator[Path]:
-    """The files that dbt's project is made of, folders before what lies in them, sorted."""
+    """The files that dbt's project is made of, folders before their contents, sorted."""
     for name in SOURCES_OF_DBT:
         yield PROJECT_DIR / name
         yield from sorted((PROJECT_DIR / name).rglob("*"))

@@ -16,7 +16,7 @@ from orchestration.workspace.model import Workspace
 
 
 def read_manifest(workspace: Workspace) -> Path:
-    """The manifest of the dbt project, for whoever needs to know the models before any run.
+    """The manifest of the dbt project, for code that needs to know the models before any run.
 
     Commands parse the project into the workspace first (``prepare_manifest``). Where that has not
     happened, the project is parsed into a temporary folder, once a process.

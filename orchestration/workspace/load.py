@@ -222,7 +222,7 @@ _EXPECTED = {
 
 
 def _mistake(error: Mapping[str, Any], path: tuple[str, ...], place: str) -> str:
-    """One error of pydantic's as a sentence; ``path`` lies inside the entry that is named."""
+    """One error of pydantic's as a sentence; ``path`` is relative to the entry that is named."""
     kind, value, context = error["type"], error["input"], error.get("ctx", {})
     where = ".".join(path)
     if kind == "extra_forbidden":

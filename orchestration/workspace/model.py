@@ -160,7 +160,7 @@ class Settings(_Model):
 
 
 class Workspace(Settings):
-    """A validated workspace: its settings, its sources and where everything lies below ``root``."""
+    """A validated workspace: its settings, its sources and the paths below ``root``."""
 
     root: Path
 

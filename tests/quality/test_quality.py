@@ -406,7 +406,7 @@ def test_a_blocked_quarantine_rate_says_how_many_of_which_source_and_why(root, s
     blocked = [text for stage, text in screen if stage == "blocked"]
     assert blocked[0].startswith(
         "ingest_reconciliation.quarantine_rate failed (unexpected rows 1, worst rate 0.3333). "
-        "The rule: Of every source's rows"
+        "The rule: The share of a source's rows"
     )
     assert all(line.startswith("ask/survey_responses: ") for line in blocked[1:])
     with duckdb.connect(str(root / "warehouse/nps.duckdb"), read_only=True) as build:

@@ -474,7 +474,9 @@ def test_scales_hold_every_interval(ends, domain):
 
 def test_nothing_published_is_one_clear_line(workspace):
     for build in (write_report, trend_png):
-        with pytest.raises(UserError, match=r"nps\.duckdb: nothing is published yet; run refresh"):
+        with pytest.raises(
+            UserError, match=r"nps\.duckdb: nothing is published yet; run `nps run`"
+        ):
             build(workspace)
 
 

@@ -1,4 +1,4 @@
--- whoever comes to hold an address, or lets go of it: it may identify another customer now
+-- an address that a customer gains or gives up may now identify another customer
 select distinct email_key from {{ ref('int_customers_versioned') }}
 where
     {{ is_batch() | lower }}

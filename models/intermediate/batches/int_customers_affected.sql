@@ -29,11 +29,11 @@ affected as (
     {%- endfor %}
     select customer_key from named
     union
-    -- an address names whoever holds it, or ever held it
+    -- an address identifies customers who hold it or ever held it
     select customer_key from {{ ref('int_customers_versioned') }}
     where email_key in (select named.email_key from named)
     union
-    -- what lay after as_of has happened since
+    -- what was after the previous as_of has happened since
     select customer_key from {{ ref('int_customers_known') }}
     where
         churned_at >= (select last_build.as_of_at from last_build)

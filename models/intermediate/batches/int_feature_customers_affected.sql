@@ -12,7 +12,7 @@ workspace as (
 ),
 
 -- a day leaves the window of 90 days when as_of passes the 90th day after it; an instant's business day,
--- which lies within the UTC days around it, is worked out only for what may be leaving
+-- which is within the UTC days around it, is computed only for what may be leaving
 happened as (
     select
         customer_key,

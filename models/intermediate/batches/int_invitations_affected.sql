@@ -29,7 +29,7 @@ affected as (
     where row_status = 'accepted' and {{ is_affected('email_key', 'int_addresses_affected') }}
     {%- for event in events %}
     union
-    -- what lay after as_of has happened since
+    -- what was after the previous as_of has happened since
     select invitation_key from {{ ref('int_survey_invitations_versioned') }}
     where
         row_status = 'accepted'

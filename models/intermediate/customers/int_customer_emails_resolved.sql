@@ -24,7 +24,7 @@ held as (
     inner join known on snapshots.customer_key = known.customer_key
 ),
 
--- an address that two customers ever held names nobody
+-- an address that two customers ever held identifies neither
 resolved as (
     select
         email_key,

@@ -29,7 +29,7 @@ workspace as (
     select timezone from {{ source('raw', 'workspace') }}
 ),
 
--- a bounced invitation reached nobody: its silence says nothing; where nobody tells which invitation
+-- a bounced invitation reached no customer, so its silence says nothing; where it is unknown which invitation
 -- was answered, silence is unknown
 unanswered as (
     select * from invitations

@@ -41,7 +41,7 @@ ended as (
     having count(*) = count(subscriptions.ended_at)
 ),
 
--- that no churn is delivered means that nobody churned only where a source reports churn
+-- no delivered churn means no churn only where a source reports churn
 sources as (
     select
         customer_source,

@@ -6,7 +6,7 @@ with invitations as (
     where
         is_responded is not null
         and metric is not null
-        -- whoever answered was reached; of the silent, those whose invitation is not known to have bounced
+        -- who answered was reached; of the others, those whose invitation is not known to have bounced
         and (is_responded or not coalesce(is_bounced, false))
 ),
 

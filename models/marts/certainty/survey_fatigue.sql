@@ -18,7 +18,7 @@ invitations as (
         asked_key,
         sent_on,
         opted_out_on,
-        -- a bounced invitation asked nobody, unless it was opened after all
+        -- a bounced invitation does not count as asking, unless it was opened
         not coalesce(is_bounced, false) or coalesce(is_opened, false) as is_asked
     from {{ ref('int_invitations_identified') }}
     where asked_key is not null

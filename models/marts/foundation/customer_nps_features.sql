@@ -36,7 +36,7 @@ select * from final
 
 union all
 
--- for whom nothing happened and nothing left a window, a further day is the last one once more
+-- customers without events and without events leaving a window: the last day's features hold for one more
 select
     before.customer_key,
     days.as_of_on,
@@ -57,7 +57,7 @@ select
 from {{ this }} as before
 inner join {{ of_lake('last_build') }} as last_build on before.as_of_on = last_build.as_of_on
 inner join {{ ref('int_feature_days_listed') }} as days on last_build.as_of_on < days.as_of_on
-where before.customer_key not in (select touched.customer_key from {{ ref('int_feature_customers_affected') }} as touched)
+where before.customer_key not in (select affected.customer_key from {{ ref('int_feature_customers_affected') }} as affected)
 {%- endif %}
 {%- if not execute %}
     {%- for model in ['int_feature_customers_affected', 'int_feature_days_affected', 'int_feature_days_listed'] %}{% do ref(model) %}{% endfor %}

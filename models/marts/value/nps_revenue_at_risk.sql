@@ -48,7 +48,7 @@ figures as (
         case when rates.evidence = 'churn' then churn_outcomes.observed else coalesce(referral_outcomes.observed, 0) end as observed,
         case when rates.evidence = 'churn' then churn_outcomes.churned else referral_outcomes.referrals end as happened,
         workspace.min_group_size,
-        -- where nobody's MRR is known there is no amount to suppress
+        -- where no MRR is known there is no amount to suppress
         coalesce(class_values.priced_customers > 0 and class_values.priced_customers < workspace.min_group_size, false) as is_suppressed,
         {{ assumption('confidence_z') }} as z
     from churn_outcomes

@@ -25,7 +25,7 @@ where broken is not null
 union all
 select '{{ columns }} not unique' as broken
 from {{ model }}
--- hashes tell whether any keys are the same, in less time and memory than the keys, which tell truly
+-- hashes show whether any keys may be equal, in less time and memory than the keys, which decide
 where hash({{ columns }}) in (
     select key_hash
     from (select hash({{ columns }}) as key_hash from {{ model }}) as hashed
