@@ -1,4 +1,4 @@
-"""The rules for data that comes in and for tables that leave: the suites, and how they run.
+"""The rules for incoming data and outgoing tables: the suites, and how they run.
 
 ``suites/`` holds the checks as plain data, ``validate`` runs them with Great Expectations.
 Importing this package costs nothing: Great Expectations is imported only by ``validate``.

@@ -109,5 +109,5 @@ def seal(path: Path, mode: int) -> None:
 
 
 def replace(source: Path, target: Path) -> None:
-    """Rename over the target, atomically (one name, so that tests can cut in here)."""
+    """Rename over the target, atomically (one function, so that tests can interrupt it)."""
     os.replace(source, target)

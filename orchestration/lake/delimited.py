@@ -111,7 +111,7 @@ def delimited_batches(
             # Arrow's message may quote the row; the exception therefore goes no further.
             raise FileFault(
                 "oversized_field",
-                f"a row has more than {block >> 20} MiB; raise format.max_field_kb if it is right"
+                f"a row has more than {block >> 20} MiB; raise format.max_field_kb if it is real"
                 if "straddl" in str(error)
                 else "the rows cannot be read as declared; check format",
             ) from None
@@ -129,7 +129,7 @@ def _checked(
             raise FileFault(
                 "oversized_field",
                 f"a field has {longest >> 10} KiB, more than format.max_field_kb "
-                f"{shape.field_limit >> 10}; raise it if it is right",
+                f"{shape.field_limit >> 10}; raise it if such fields are real",
             )
     drop: np.ndarray | None = None
     blank = _rows_equal(batch, ("",) * shape.width) if shape.width > 1 else _blank(batch.column(0))

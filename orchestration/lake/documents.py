@@ -95,7 +95,7 @@ def check_documents(run: Run, path: Path, loaded: int, warnings: list[str]) -> N
     names = [name for name in entity.column_names if name in run.source.columns]
     absent = [name for name, number in _filled(path, names).items() if not number]
     if len(absent) == len(names):
-        message = "no document has any member that the mapping names; it may be an error's body"
+        message = "no document has any member that the mapping names; it may be an error message"
         raise FileFault("not_a_table", message, loaded)
     key = entity.column_names[0]
     if key in absent:

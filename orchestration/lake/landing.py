@@ -87,9 +87,11 @@ def inspect_file(workspace: Workspace, source: Source, path: Path) -> tuple[Path
     limit = source.format.max_file_mb
     if status.st_size > limit << 20:
         size = f"{status.st_size >> 20:,} MiB, more than format.max_file_mb {limit:,}"
-        raise FileFault("oversized_file", f"the file has {size}; raise it, or split the file")
+        raise FileFault(
+            "oversized_file", f"the file has {size}; raise the limit, or split the file"
+        )
     if not os.access(real, os.R_OK):
-        raise FileFault("still_being_written", "the file may not be read (yet); fix its mode")
+        raise FileFault("still_being_written", "the file cannot be read (yet); fix its permissions")
     return real, Stat.of(status)
 
 

@@ -1,4 +1,4 @@
-"""The build: every model, in full or from the last build on."""
+"""The build: every model, as a full build or as a batch on top of the previous build."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ class _Events:
 def build_models(workspace: Workspace, *, full_refresh: bool = False) -> list[dict[str, Any]]:
     """Build and test every model.
 
-    What was delivered since the last build is added to it, where that is all that changed;
-    otherwise the warehouse is removed and built from the lake alone.
+    If deliveries were added and nothing else changed, a batch adds them to the previous build;
+    otherwise the warehouse is removed and rebuilt from the lake.
 
     Args:
         workspace: whose warehouse is built.
-        full_refresh: build from the lake alone in any case.
+        full_refresh: rebuild in any case.
 
     Returns:
         dbt's structured events of finished nodes, in their order, as plain dictionaries; the data
@@ -74,7 +74,7 @@ def build_models(workspace: Workspace, *, full_refresh: bool = False) -> list[di
         batches.require_full_build(workspace)
         for path in build_files(workspace).values():
             for leftover in workspace.warehouse_dir.glob(f"{path.name}*"):
-                remove(leftover)  # a folder, too: what a killed build had spilled
+                remove(leftover)  # also a folder: what a killed build had spilled
     events = _Events()
     # Unit tests test the code, not the data: the test suite runs them, not every run.
     options = (
@@ -116,7 +116,7 @@ def unchanged_build(workspace: Workspace) -> list[dict[str, Any]] | None:
 
 
 def _full_build_reason(workspace: Workspace, record: dict[str, Any], lasting: str) -> str | None:
-    """Why a build cannot go on from the one on record; None: it can."""
+    """Why a batch cannot be added to the recorded build; None: it can."""
     if not record:
         return "no build was finished before"
     if record["file"] != state_of_build(workspace):

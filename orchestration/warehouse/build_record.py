@@ -13,7 +13,7 @@ from orchestration.workspace.model import Workspace
 
 
 def read_record(workspace: Workspace) -> dict[str, Any]:
-    """What was noted of the last build that succeeded; empty: there is none."""
+    """The record of the last successful build; empty: there is none."""
     try:
         record = json.loads(record_file(workspace).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -22,7 +22,7 @@ def read_record(workspace: Workspace) -> dict[str, Any]:
 
 
 def built_from(workspace: Workspace) -> str | None:
-    """The inputs_hash of the build that the last one went on from; None: it was a full one."""
+    """The inputs_hash of the build that the last batch was added to; None: it was a full build."""
     return read_record(workspace).get("from")
 
 

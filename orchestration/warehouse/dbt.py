@@ -78,21 +78,21 @@ def invoke_dbt(
         *("--project-dir", str(PROJECT_DIR), "--profiles-dir", str(PROJECT_DIR)),
         *("--target-path", str(target_dir(workspace))),
         *("--log-path", str(workspace.runs / "logs")),
-        # dbt's own lines quote the cells that an error is about: what is said of a failure
-        # is said below, without them
+        # dbt's own lines quote the cells that an error is about; failures are reported below,
+        # without cells
         *("--log-level", "none", "--log-level-file", "none"),
     ]
     remembered = target_dir(workspace) / "partial_parse.msgpack"
     runner = dbtRunner(callbacks=[on_event] if on_event else [])
     result = runner.invoke(command)
     if isinstance(result.exception, (CompilationError, ParsingError)) and remembered.exists():
-        # what dbt remembers of the project before an upgrade may contradict the project of now
+        # dbt's cached parse from before an upgrade may contradict the current project
         remembered.unlink()
         result = runner.invoke(command)
     if type(result.exception).__name__ in INTERRUPTS:
         raise KeyboardInterrupt
     if result.exception is not None:
-        # of the project's own text dbt may speak freely: no cell was read yet
+        # a parse error quotes only the project's own text: no cell was read yet
         is_ours = arguments[0] == "parse"
         words = str(result.exception) if is_ours else _one_line(result.exception)
         raise UserError(f"dbt {arguments[0]}: {' '.join(words.split())}")
