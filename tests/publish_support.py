@@ -192,7 +192,7 @@ def editing(workspace: Workspace) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def write_build(workspace: Workspace, facts: Facts) -> None:
-    """Write the build's files anew."""
+    """Write the build's files again."""
     for path in build_files(workspace).values():
         path.unlink(missing_ok=True)
     with editing(workspace) as connection:

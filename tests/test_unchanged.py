@@ -1,4 +1,4 @@
-"""A run is left out only if everything that it reads and left is as it was."""
+"""A run is skipped only if everything that it reads and left is unchanged."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_nothing_changed(root):
 CHANGES = {
     "a new file": lambda root: (root / "landing/crm/b.csv").write_text("x"),
     "a file of no source": lambda root: (root / "landing/other.txt").write_text("x"),
-    "a file that was touched": lambda root: os.utime(root / "landing/crm/a.csv", (1, 1)),
+    "a file with another time": lambda root: os.utime(root / "landing/crm/a.csv", (1, 1)),
     "a file taken away": lambda root: (root / "landing/crm/a.csv").unlink(),
     "a broken link": lambda root: (root / "landing/crm/l.csv").symlink_to("nowhere"),
     "settings": lambda root: (root / "workspace.yml").write_text(ENTRY + "currency: EUR\n"),

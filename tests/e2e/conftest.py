@@ -34,7 +34,7 @@ AT_ONCE = 2
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what lies here, and let what needs none of the long runs go first, beside them."""
+    """Mark the tests of this folder, and let those that need none of the long runs go first."""
     places = [place for place, item in enumerate(items) if HERE in item.path.parents]
     ours = [items[place] for place in places]
     ours.sort(key=lambda item: not JOBS.keys().isdisjoint(getattr(item, "fixturenames", ())))
@@ -229,7 +229,7 @@ def sample_again(jobs: Jobs) -> Together:
 
 @dataclass(frozen=True)
 class Restated:
-    """The sample published once more, after answers of a period that was long over."""
+    """The sample published again, after answers of a period that was long over."""
 
     root: Path
     late: int
@@ -263,7 +263,7 @@ def sample_restated(jobs: Jobs) -> Restated:
 
 @dataclass(frozen=True)
 class Blocked:
-    """A run whose result may not be published, and what it told the webhook."""
+    """A run whose result may not be published, and what it sent to the webhook."""
 
     root: Path
     run: e2e.Run
@@ -313,7 +313,7 @@ def killed_run(jobs: Jobs) -> Killed:
 
 @dataclass(frozen=True)
 class Interrupted:
-    """Runs that were told to stop, each at another stage; nothing of them was published.
+    """Runs that were stopped, each at another stage; nothing of them was published.
 
     Attributes:
         published_before: the published files before the first of them.

@@ -1,4 +1,4 @@
-"""Runs of the warehouse as its user starts them, and what lies in a workspace afterwards.
+"""Runs of the warehouse as its user starts them, and what is in a workspace afterwards.
 
 Nothing here reads the product's own code but where it is named: files are hashed, JSON lines are
 parsed and published tables are queried as an outsider would.
@@ -201,7 +201,7 @@ def listening(posted: list[str]) -> Iterator[str]:
 
 
 def take_in(root: Path) -> Any:
-    """Take what lies in landing into the lake, in this process; the workspace."""
+    """Ingest what is in landing, in this process; the workspace."""
     from orchestration.lake import ingest_source, prepare_lake, write_files_table
     from orchestration.publish.lake_tables import write_lake_tables
     from orchestration.workspace.load import load_workspace

@@ -27,8 +27,8 @@ def main() -> None:
         if not (node.description or "").split("#### Raw SQL")[0].strip():
             bare.append(name)
     for key in graph.asset_check_keys:
-        told = bool((graph.get(key).description or "").strip())
-        checks[f"{key.asset_key.to_user_string()}: {key.name}"] = told
+        described = bool((graph.get(key).description or "").strip())
+        checks[f"{key.asset_key.to_user_string()}: {key.name}"] = described
     repository = defs.get_repository_def()
     jobs = {}
     for name in repository.job_names:

@@ -4,7 +4,7 @@ Histories do not know one another (their customers, surveys and addresses are th
 hundreds of them lie side by side in one workspace and one build judges all. Every kind of event
 that may reach into the past is drawn: corrections, tombstones, contradictions, late answers,
 invitations after their answers, snapshots of long ago, customers removed, addresses that change
-hands, surveys described anew, rows dated after as_of.
+hands, surveys described again, rows dated after as_of.
 """
 
 from __future__ import annotations
@@ -170,7 +170,7 @@ class History:
         return rows
 
     def _again(self, name: str, row: list[str], day: date) -> list[str]:
-        """An older row sent once more: as it was, or with one or two cells otherwise."""
+        """An older row sent again: as it was, or with one or two cells otherwise."""
         row = list(row)
         if self._draw.random() < 0.3:
             return row
@@ -263,7 +263,7 @@ def deliveries(seed: int, histories: int) -> Iterator[tuple[date, Rows]]:
     draw = random.Random(seed)
     all_of_them = [History(number, draw) for number in range(histories)]
     for place in range(DAYS):
-        # a month end is passed on the way, and a day left out
+        # a month end is passed on the way, and a day skipped
         day = FIRST + timedelta(days=place * 2 + place // 4)
         rows: Rows = {name: [] for name in HEADERS}
         for history in all_of_them:

@@ -1,4 +1,4 @@
-"""A build that adds what came to the last one ends where a build from the beginning does.
+"""A batch on top of the previous build ends with the same tables as a full build.
 
 Two hundred random histories (`histories.py`), each delivered on a first day and ten further ones:
 after each of these the workspace is refreshed, and in the end its tables must be those of a

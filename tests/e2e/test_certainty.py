@@ -344,7 +344,7 @@ def test_weighted_by_region(tables, sample_root):
 
 
 def test_who_is_left_in_peace(tables, sample_root):
-    """Every customer once; the days of asking as the delivered invitations tell them."""
+    """Every customer once; the days of asking according to the delivered invitations."""
     frame = _sent(sample_root)
     frame = frame[frame["bounced"].isna() & frame["customer"].notna()]
     asked = frame.groupby("customer").agg(last=("day", "max"), asks=("sent", "size"))

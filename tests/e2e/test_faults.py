@@ -112,7 +112,7 @@ def test_rows_that_ingest_cannot_read_keep_their_line(quarantined):
 
 
 def test_versions_duplicates_and_tombstones(answers, files):
-    # 81 and 82: the newer version wins; 83 and 84: deleted, in whatever order it is told
+    # 81 and 82: the newer version wins; 83 and 84: deleted, in whatever order it is delivered
     assert answers["shop", "R81"]["score"] == 3
     assert ("shop", "R83") not in answers
     assert ("shop", "R84") not in answers
@@ -163,9 +163,9 @@ def test_a_snapshot_of_the_future_is_not_known_yet(crooked_run, quarantined):
 
 def test_a_time_without_a_zone_is_said_so(crooked_run):
     lines = (crooked_run.root / "lake/manifest/manifest.jsonl").read_text("utf-8").splitlines()
-    told = [json.loads(line) for line in lines]
+    found = [json.loads(line) for line in lines]
     warnings = [
-        warning for line in told if line["source"] == "zoneless" for warning in line["warnings"]
+        warning for line in found if line["source"] == "zoneless" for warning in line["warnings"]
     ]
     assert any("without an offset" in text and "Europe/Brussels" in text for text in warnings)
 
@@ -213,7 +213,7 @@ def test_every_file_adds_up_and_every_quarantined_row_is_there(files, quarantine
         assert per_file[name] == rows, name
 
 
-# --- what the user is told ----------------------------------------------------------------------
+# --- what the user reads ------------------------------------------------------------------------
 
 
 def test_a_run_over_bad_input_ends_well(crooked_run):
@@ -227,10 +227,10 @@ def test_the_summary_lists_what_is_quarantined(crooked_run):
     rows["future"] += 1  # the customer's snapshot
     files = Counter(odd.reason for odd in crooked.FILES.values() if odd.reason)
     files["outside_landing"] = 1
-    told = re.findall(r"^ {14}(\w+) +([\d,]+) rows?$", crooked_run.run.summary, re.MULTILINE)
-    assert {reason: int(count) for reason, count in told} == rows
-    told = re.findall(r"^ {14}(\w+) +(\d+) files? with", crooked_run.run.summary, re.MULTILINE)
-    assert {reason: int(count) for reason, count in told} == files
+    found = re.findall(r"^ {14}(\w+) +([\d,]+) rows?$", crooked_run.run.summary, re.MULTILINE)
+    assert {reason: int(count) for reason, count in found} == rows
+    found = re.findall(r"^ {14}(\w+) +(\d+) files? with", crooked_run.run.summary, re.MULTILINE)
+    assert {reason: int(count) for reason, count in found} == files
     assert crooked_run.run.shown("Quarantine").startswith(
         f"{rows.total()} rows; {files.total()} whole files"
     )
@@ -329,9 +329,9 @@ def test_no_address_nor_comment_is_on_the_screen_or_in_the_logs(crooked_run):
     secrets = ("joe+nps@example.com", "mover@example.com", "gone@example.com", "198.51.100.7")
     for screen in screens(crooked_run):
         assert not [secret for secret in secrets if secret in screen.casefold()]
-    told = [path for path in (crooked_run.root / "runs").rglob("*") if path.is_file()]
-    assert {"manifest.json", "dagster.yaml"} <= {path.name for path in told}
-    for path in [*told, crooked_run.root / "lake/manifest/manifest.jsonl"]:
+    found = [path for path in (crooked_run.root / "runs").rglob("*") if path.is_file()]
+    assert {"manifest.json", "dagster.yaml"} <= {path.name for path in found}
+    for path in [*found, crooked_run.root / "lake/manifest/manifest.jsonl"]:
         content = path.read_bytes().lower()
         assert not [secret for secret in secrets if secret.encode() in content], path
 
@@ -361,7 +361,7 @@ def test_the_report_shows_payloads_as_text(crooked_run):
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "found"),
     [
         ({"curency": "EUR"}, "workspace.yml: unknown key 'curency'; did you mean 'currency'?"),
         ({"timezone": "Mars/Base"}, "workspace.yml: timezone: 'Mars/Base' is not a time zone"),
@@ -369,13 +369,13 @@ def test_the_report_shows_payloads_as_text(crooked_run):
         ({"min_group_size": 0}, "workspace.yml: min_group_size: 0 must be at least 1"),
     ],
 )
-def test_a_mistake_in_the_workspace_is_one_clear_line(tmp_path, changes, told):
+def test_a_mistake_in_the_workspace_is_one_clear_line(tmp_path, changes, found):
     e2e.declare(tmp_path, crooked.settings())
     e2e.redeclare(tmp_path, **changes)
     run = e2e.run(tmp_path, "run")
     assert run.code == 2
     (line,) = run.err.splitlines()
-    assert line.startswith(told)
+    assert line.startswith(found)
     assert "Traceback" not in run.out
 
 

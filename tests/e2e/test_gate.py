@@ -34,11 +34,11 @@ def test_a_failed_check_is_told_and_ends_with_1(blocked_run):
 
 def test_a_failed_check_leaves_the_generation_before(blocked_run, crooked_run):
     assert e2e.published_files(blocked_run.root) == e2e.published_files(crooked_run.root)
-    told = blocked_run.run.shown("Published")
-    assert told.startswith("NOT PUBLISHED")
-    assert generation_of(crooked_run.root) in told
-    assert re.search(r"and \d+ (second|minute)s? old", told)
-    assert f"as of {crooked.AS_OF}" in told
+    shown = blocked_run.run.shown("Published")
+    assert shown.startswith("NOT PUBLISHED")
+    assert generation_of(crooked_run.root) in shown
+    assert re.search(r"and \d+ (second|minute)s? old", shown)
+    assert f"as of {crooked.AS_OF}" in shown
 
 
 def test_what_failed_is_in_the_build_and_not_in_what_is_published(blocked_run):

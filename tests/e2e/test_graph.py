@@ -1,6 +1,6 @@
 """The graph: one committed picture of every asset, what it waits for, its group and its checks.
 
-`NPS_UPDATE_GRAPH=1 python -m pytest tests/e2e/test_graph.py` writes the picture anew after a change
+`NPS_UPDATE_GRAPH=1 python -m pytest tests/e2e/test_graph.py` writes the picture again after a change
 that was meant. The failure hook is also tested by a whole run, in test_gate.
 """
 
@@ -101,7 +101,7 @@ def test_every_declared_source_is_an_asset(graph, sample_graph):
 def test_jobs_schedule_sensor_and_freshness(graph):
     assert set(graph["jobs"]) == {"refresh", "full_refresh"}
     for job in graph["jobs"].values():
-        # one process a run; a run that hangs is marked failed; whoever is to know is told
+        # one process a run; a run that hangs is marked failed; failures are notified
         assert job["executor"] == "in_process"
         assert job["hooks"] == ["report_failure"]
         assert int(job["tags"]["dagster/max_runtime"]) > 0

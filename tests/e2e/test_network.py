@@ -1,7 +1,7 @@
 """A whole run needs no network, and nothing in it asks for one.
 
 The sample's first run of the session is done behind a guard (`guard/sitecustomize.py`) that refuses
-every socket but loopback and files, and tells who tried; where the machine allows it, inside a
+every socket but loopback and files, and reports who tried; where the machine allows it, inside a
 network namespace that has no network, so that native code finds none either.
 """
 

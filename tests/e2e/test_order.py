@@ -2,7 +2,7 @@
 
 The deliveries are drawn by a seed, and what must become of them is worked out here by the plainest
 reading of the rules: of an answer's versions the newest counts, a tombstone removes, two contents
-of one version are believed neither; a customer's region is that of the last snapshot before the
+of one version are both quarantined; a customer's region is that of the last snapshot before the
 answer, the first one reaching back.
 """
 
@@ -111,7 +111,7 @@ def versions(rng: random.Random) -> list[list[Version]]:
                 2: [later(1)],  # corrected
                 3: [later(1), later(2)],  # corrected twice
                 4: [later(1, "true")],  # deleted
-                5: [later(2), later(1, "true")],  # deleted, and given anew
+                5: [later(2), later(1, "true")],  # deleted, and given again
                 6: [Version(first.answer, "", "", "", "", "yes")],  # deleted, whenever
                 7: [Version(first.answer, first.customer, "11", first.at)],  # a bad row beside it
                 8: [Version(first.answer, first.customer, "0" if first.score != "0" else "9",
@@ -346,7 +346,7 @@ def test_what_was_published_of_the_closed_period_stays_on_record(by_rounds):
 
 
 def test_any_order_of_deliveries_gives_the_same_tables(at_once, by_rounds):
-    """But for the one that tells what was published on the way."""
+    """Except the one that records what was published on the way."""
     first, second = (e2e.tables_of(root) for root in (by_rounds[0], at_once[0]))
     assert first.pop("marts.nps_restatements") != second.pop("marts.nps_restatements")
     assert first == second
@@ -369,7 +369,7 @@ def test_files_again_under_other_names_are_not_taken_in(found, by_rounds):
 
 
 def test_rows_again_in_other_bytes_are_duplicates(found, at_once):
-    """Every answers' file once more with its rows turned round: only the account of rows differs."""
+    """Every answers' file again with its rows reversed: only the account of rows differs."""
     root, _ = at_once
     before = e2e.tables_of(root)
     for name, rows in found.rows.items():

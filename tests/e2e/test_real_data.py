@@ -1,6 +1,6 @@
 """The two examples of the documentation on data that others wrote, against what is known of it.
 
-The data lies beside the repository and is no part of it: without it these tests skip. What its
+The data is beside the repository and no part of it: without it these tests skip. What its
 origin states is quoted here; the rest is computed from the same CSV files with pandas.
 """
 
@@ -26,7 +26,7 @@ def set_up(name: str, folder: Path) -> Path:
         The workspace.
     """
     if not DATA.is_dir():
-        pytest.skip(f"{DATA} is absent: it lies beside the repository and holds data of others")
+        pytest.skip(f"{DATA} is absent: it belongs beside the repository and holds data of others")
     place = folder / "main"
     place.mkdir()
     (place / "docs").symlink_to(e2e.REPOSITORY / "docs")

@@ -373,17 +373,17 @@ def test_a_quarantined_row_is_kept_as_it_was_delivered(tables, root):
 
 def test_the_summary_says_what_came_in(sample_run, root):
     delivered = [path for path in (root / "landing").rglob("*") if path.is_file()]
-    told = sample_run.run.shown("This run")
+    shown = sample_run.run.shown("This run")
     assert (
         f"{len(delivered)} files found: {len(delivered) - 2} new, 1 known already, 1 quarantined"
-        in told
+        in shown
     )
     ((rows_delivered,),) = e2e.marts(
         root, "select sum(rows_delivered) from marts.ingest_reconciliation"
     )
-    assert f"{rows_delivered:,} rows delivered" in told
+    assert f"{rows_delivered:,} rows delivered" in shown
     blank = sum(truths.BLANK_LINES.values())
-    assert f"{blank} blank lines skipped" in told
+    assert f"{blank} blank lines skipped" in shown
 
 
 def test_the_summary_says_what_became_of_it(sample_run):
@@ -393,8 +393,8 @@ def test_the_summary_says_what_became_of_it(sample_run):
     numbers = [int(text.replace(",", "")) for text in re.findall(r"[\d,]*\d(?= \w)", account)]
     _, delivered, *parts = numbers
     assert delivered == sum(parts)
-    told = re.findall(r"^ {14}(\w+) +([\d,]+) rows?$", run.summary, re.MULTILINE)
-    assert {reason: int(count) for reason, count in told} == truths.QUARANTINED_BY_REASON
+    shown = re.findall(r"^ {14}(\w+) +([\d,]+) rows?$", run.summary, re.MULTILINE)
+    assert {reason: int(count) for reason, count in shown} == truths.QUARANTINED_BY_REASON
     assert run.shown("Quarantine").startswith(f"{truths.QUARANTINED_ROWS} rows; 1 whole file")
 
 

@@ -42,7 +42,7 @@ SETTINGS = [
         ('ask', 'survey_responses', 'crm', 'comment')
     ) as t (source, entity, customer_source, column_name)
     """,
-    # one file of answers, one of customers, and one that was mended by the next of its name
+    # one file of answers, one of customers, and one that was fixed by the next of its name
     f"""
     create table raw.files as
     select

@@ -45,7 +45,7 @@ RAW_MISTAKES = {
         "update raw.files set rows_rejected = 4, rows_delivered = 13 "
         "where source = 'ask' and status = 'loaded'"
     ),
-    # unlike the other one, which was mended
+    # unlike the other one, which was fixed
     ("files", "quarantined_files"): (
         "insert into raw.files by name select * replace ('other.csv' as file_name, "
         "0 as rows_delivered, 0 as rows_rejected, 'x' as file_sha256) "
@@ -380,7 +380,7 @@ def test_every_check_can_fail():
         # a file with a header only, where that is allowed
         "insert into raw.files by name select * replace ('e' as file_sha256, 0 as rows_delivered, "
         "0 as rows_loaded) from raw.files where source = 'crm'",
-        # columns that were never mapped, and what is told of times
+        # columns that were never mapped, and what is reported of times
         "update raw.files set warnings = '[\"1 column not mapped: x\"]' where source = 'crm'; "
         "insert into raw.files by name select * replace ('e' as file_sha256, 0 as rows_delivered, "
         "0 as rows_loaded, ingested_at + interval 1 day as ingested_at, "
@@ -433,7 +433,7 @@ def test_what_is_allowed_in_marts(statement, good_marts, tmp_path):
     ],
 )
 def test_days_of_every_zone(zone, year):
-    """Every quarter of an hour lies in the day that Python's zoneinfo says, and in no other."""
+    """Every quarter of an hour is in the day that Python's zoneinfo says, and in no other."""
     start = datetime(year, 1, 1, tzinfo=UTC)
     instants = [start + timedelta(minutes=15 * i) for i in range(366 * 96)]
     table = pa.table(
@@ -526,7 +526,7 @@ HELD_BY_THE_PAST = {
 
 
 def test_what_a_day_may_change_is_looked_at_whole():
-    """A row that nobody touched may break a rule that speaks of the day: as_of moves on."""
+    """An unchanged row may break a rule that depends on the day: as_of moves on."""
     speaking = {
         (table, check.name)
         for suites in (RAW, MARTS, RESTRICTED)

@@ -28,7 +28,7 @@ def _wilson(k: int, n: int) -> tuple[float, float, float, float]:
 
 
 # Of four e-mails of one day one bounced, two were opened and answered, one of these with a score;
-# of the one text message nothing more is told, and one is too few.
+# of the one text message nothing more is known, and one is too few.
 COHORTS = [
     ("day", "2025-11-20", "2025-11-20", True),
     ("week", "2025-11-17", "2025-11-23", True),

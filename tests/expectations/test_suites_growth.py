@@ -78,7 +78,7 @@ GOOD = [
     )
     """,
 ]
-GROWN, TOLD = "update marts.earned_growth set", "update marts.nps_restatements set"
+GROWN, RESTATED = "update marts.earned_growth set", "update marts.nps_restatements set"
 LATER = "where period_start = date '2025-04-01'"
 MISTAKES = {
     ("earned_growth", "keys"): f"{GROWN} time_grain = 'week' {LATER}",
@@ -98,16 +98,16 @@ MISTAKES = {
     ("earned_growth", "growth no reason"): (
         f"{GROWN} unknown_because = null where period_start = date '2025-01-01'"
     ),
-    ("nps_restatements", "keys"): f"{TOLD} first_as_of_on = null where not is_restated",
+    ("nps_restatements", "keys"): f"{RESTATED} first_as_of_on = null where not is_restated",
     ("nps_restatements", "keys open"): (
-        f"{TOLD} period_end = date '2026-01-31' where not is_restated"
+        f"{RESTATED} period_end = date '2026-01-31' where not is_restated"
     ),
-    ("nps_restatements", "first"): f"{TOLD} first_responses = 11 where is_restated",
+    ("nps_restatements", "first"): f"{RESTATED} first_responses = 11 where is_restated",
     ("nps_restatements", "first day"): (
-        f"{TOLD} first_as_of_on = date '2025-03-01' where is_restated"
+        f"{RESTATED} first_as_of_on = date '2025-03-01' where is_restated"
     ),
-    ("nps_restatements", "now"): f"{TOLD} nps = nps + 1, change = change + 1 where is_restated",
-    ("nps_restatements", "now unmarked"): f"{TOLD} is_restated = false where is_restated",
+    ("nps_restatements", "now"): f"{RESTATED} nps = nps + 1, change = change + 1 where is_restated",
+    ("nps_restatements", "now unmarked"): f"{RESTATED} is_restated = false where is_restated",
 }
 
 

@@ -1,4 +1,4 @@
-"""Running suites: what is told, what is not told, and what is left behind."""
+"""Running suites: what is reported, what is not, and what is left behind."""
 
 from __future__ import annotations
 
@@ -171,8 +171,8 @@ def test_what_cannot_be_evaluated_fails(database, check, reason, caplog, capfd):
     assert not result.success
     assert reason in result.error
     assert "\n" not in result.error
-    told = result.error + caplog.text + "".join(capfd.readouterr())
-    assert SECRET not in told
+    printed = result.error + caplog.text + "".join(capfd.readouterr())
+    assert SECRET not in printed
 
 
 def test_a_check_that_errs_spoils_no_other(database):
@@ -191,7 +191,7 @@ def _scoped(query: str, scope: str = "rows") -> Check:
     ("query", "scope", "condition", "count"),
     [
         ("select 1 from {batch}", "rows", "id > 1", 2),
-        ("select 1 from {batch}", "rows", "id in (select i from marts.touched)", 1),
+        ("select 1 from {batch}", "rows", "id in (select i from marts.changed)", 1),
         ("select 1 from {batch}", "rows", "false", 0),
         ("select 1 from {batch}", "rows", "nullif(id, 1) > 1", 2),
         ("select 1 from {batch}", "rows", None, 3),
@@ -206,7 +206,7 @@ def _scoped(query: str, scope: str = "rows") -> Check:
 )
 def test_new_rows_alone_are_looked_at(database, query, scope, condition, count):
     with duckdb.connect(str(database)) as connection:
-        connection.execute("create table marts.touched as select 3 as i")
+        connection.execute("create table marts.changed as select 3 as i")
     changed = {"people": condition} if condition else {"others": "false"}
     result = _one(database, _scoped(query, scope), changed=changed)
     assert result.error is None
@@ -218,7 +218,7 @@ def test_a_condition_that_cannot_be_evaluated_fails_what_it_is_of(database):
     checks = [_scoped("select 1 from {batch} where id < 0"), _scoped("select 1 from {batch}")]
     checks.append(_rows("select 1 from {batch} where id < 0"))
     for condition, reason in (
-        ("x in (select i from intermediate.touched)", "(Catalog Error: Table"),
+        ("x in (select i from intermediate.changed)", "(Catalog Error: Table"),
         ("email::int = 1", "(Conversion Error)"),
     ):
         results = validate(database, {"people": checks}, "marts", changed={"people": condition})
@@ -228,7 +228,7 @@ def test_a_condition_that_cannot_be_evaluated_fails_what_it_is_of(database):
 
 
 def test_what_checks_share_is_made_once(database):
-    """A number that is drawn anew by each query is the same to all; what errs, errs in its check."""
+    """A number that each query would draw again is the same for all; an error stays in its check."""
     shared = {"drawn": "select random() as number", "wrong": "select x from marts.people"}
     first = no_rows("a", "select 1 from {batch}, {drawn} where id = 1", why="B.", shared=shared)
     numbers = [

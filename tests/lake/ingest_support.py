@@ -33,7 +33,7 @@ MODIFIED = datetime(2025, 6, 1, 12, 30, tzinfo=UTC)
 
 @dataclass
 class Lake:
-    """A workspace with one source unless told otherwise; ``deliver`` and ``ingest`` drive it."""
+    """A workspace with one source by default; ``deliver`` and ``ingest`` drive it."""
 
     root: Path
     content: dict[str, Any] = field(

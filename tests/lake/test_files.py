@@ -116,7 +116,7 @@ def test_a_faulty_file_is_quarantined_with_its_reason(lake: Lake, case: str):
     (file,) = lake.files()
     assert (file["status"], file["reason"], file["file_name"]) == ("quarantined", reason, "b.csv")
     assert (file["rows_delivered"], file["rows_loaded"], file["rows_rejected"]) == (rows, 0, rows)
-    # Nothing of it changes when it is looked at again, and it is still reported.
+    # Reading it again changes nothing, and it is still reported.
     before = lake.everything()
     again = lake.ingest()
     assert again.problems == result.problems
@@ -213,7 +213,7 @@ def test_a_pipe_is_not_opened(lake: Lake):
     assert [problem.reason for problem in lake.ingest().problems] == ["outside_landing"]
 
 
-@pytest.mark.parametrize("change", ["grows", "is touched", "vanishes"])
+@pytest.mark.parametrize("change", ["grows", "gets another time", "vanishes"])
 def test_a_file_being_written_is_taken_up_next_time(lake: Lake, change: str, monkeypatch):
     path = lake.deliver(GOOD)
     original = scan.scan_file
@@ -222,7 +222,7 @@ def test_a_file_being_written_is_taken_up_next_time(lake: Lake, change: str, mon
         found = original(*args, **kwargs)
         if change == "grows":
             path.write_bytes(GOOD + b"2,8,2025-01-03,more\n")
-        elif change == "is touched":
+        elif change == "gets another time":
             os.utime(path)
         else:
             path.unlink()
@@ -236,7 +236,7 @@ def test_a_file_being_written_is_taken_up_next_time(lake: Lake, change: str, mon
     monkeypatch.undo()
     again = lake.ingest()
     assert again.problems == []
-    assert len(lake.raw()) == {"grows": 2, "is touched": 1, "vanishes": 0}[change]
+    assert len(lake.raw()) == {"grows": 2, "gets another time": 1, "vanishes": 0}[change]
 
 
 def test_a_new_version_of_a_file_is_kept_beside_the_old(lake: Lake):
@@ -429,14 +429,14 @@ def test_counting_a_file_larger_than_a_block(lake: Lake, kind: str, monkeypatch)
 def test_progress_is_reported(lake: Lake, monkeypatch):
     monkeypatch.setattr(load_file, "_SMALL", 0)  # small files are not worth a line each
     lake.deliver(GOOD)
-    told = []
-    lake.ingest(told.append)
-    assert told == ["telco/survey_responses: file 1 of 1"]
+    lines = []
+    lake.ingest(lines.append)
+    assert lines == ["telco/survey_responses: file 1 of 1"]
     clock = itertools.count(step=5)
     monkeypatch.setattr(load_file.time, "monotonic", lambda: next(clock))
     lake.deliver(GOOD + b"2,9,2025-01-03,slow\n", "b.csv")
-    assert lake.ingest(told.append).files_new == 1
-    assert told[-1] == "telco/survey_responses: b.csv: 2 rows read"
+    assert lake.ingest(lines.append).files_new == 1
+    assert lines[-1] == "telco/survey_responses: b.csv: 2 rows read"
 
 
 def test_a_full_disk_is_one_clear_line(lake: Lake, monkeypatch):

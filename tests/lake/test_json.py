@@ -300,7 +300,7 @@ def test_texts_in_parquet_are_read_as_in_csv(lake: Lake):
 
 
 def test_times_of_one_shape_in_parquet_are_read_as_in_csv(lake: Lake):
-    """Times and addresses that are looked at by the column, with gaps and faults among them."""
+    """Times and addresses that are read by column, with gaps and faults among them."""
     lake.declare(columns={"response_id": "id", "score": "nps", "submitted_at": "date",
                           "email": "text"})  # fmt: skip
     others = {7: "", 19: "2025-02-30T10:00:00Z", 23: "soon", 31: "2025-01-02T11:00:00+01:00"}

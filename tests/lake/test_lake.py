@@ -1,4 +1,4 @@
-"""The lake: loading again changes nothing, a new mapping reads anew, a crash leaves no trace."""
+"""The lake: loading again changes nothing, a new mapping reads again, a crash leaves no trace."""
 
 from __future__ import annotations
 
@@ -501,12 +501,12 @@ def test_a_workspace_that_cannot_be_written_is_one_clear_line(lake: Lake):
 
 
 def test_a_memory_limit_is_kept(lake: Lake, monkeypatch):
-    """500 MB are 476.8 MiB, as DuckDB tells it."""
-    connect, told = duckdb.connect, []
+    """500 MB are 476.8 MiB in DuckDB's notation."""
+    connect, limits = duckdb.connect, []
 
     def spy(*arguments, **options):
         made = connect(*arguments, **options)
-        told.extend(made.execute("select current_setting('memory_limit')").fetchone())
+        limits.extend(made.execute("select current_setting('memory_limit')").fetchone())
         return made
 
     lake.content["memory_limit"] = "500MB"
@@ -514,7 +514,7 @@ def test_a_memory_limit_is_kept(lake: Lake, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(session.duckdb, "connect", spy)
         assert lake.ingest().files_new == 1
-    assert told == ["476.8 MiB"]
+    assert limits == ["476.8 MiB"]
 
 
 @pytest.mark.parametrize("root", ['it\'s [a] "root"*', "é {x}"])

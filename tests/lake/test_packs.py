@@ -20,7 +20,7 @@ class Killed(BaseException):
 
 
 def content(day: int) -> bytes:
-    """A file of one answer and one row too short, its figures told by the day."""
+    """A file of one answer and one row too short, its figures given by the day."""
     return HEADER + f"{day},{day % 11},2025-01-{1 + day % 28:02},day {day}\nshort {day}\n".encode()
 
 
@@ -44,7 +44,7 @@ def packed(lake: Lake, folder: str = "raw") -> list[str]:
 
 @pytest.fixture
 def few(monkeypatch) -> None:
-    """Three files are many; what is new in a run lies alone."""
+    """Three files are many; what is new in a run stays separate."""
     monkeypatch.setattr(packs, "MANY", 3)
     monkeypatch.setattr(load_file, "MANY", 10**6)
 
@@ -85,8 +85,8 @@ def test_many_new_files_share_one_parquet_file(lake: Lake, tmp_path: Path, monke
     assert timeless(rows(alone)) == timeless(rows(lake))
     without_time = [{**file, "ingested_at": None} for file in lake.files()]
     assert without_time == [{**file, "ingested_at": None} for file in alone.files()]
-    told = [(event["event"], event.get("file_name")) for event in lake.events()]
-    assert told[1:] == [(event["event"], event["file_name"]) for event in alone.events()]
+    found = [(event["event"], event.get("file_name")) for event in lake.events()]
+    assert found[1:] == [(event["event"], event["file_name"]) for event in alone.events()]
 
 
 def test_new_files_lie_alone_until_the_next_run(three: Lake):
@@ -115,7 +115,7 @@ def test_a_pack_has_the_columns_and_types_of_a_file_alone(three: Lake):
 
 
 def test_a_pack_is_read_for_its_own_files_alone(lake: Lake, few, monkeypatch):
-    """A row group's statistics tell whose rows it has: with one group a file, one is read."""
+    """A row group's statistics say whose rows it has: with one group a file, one is read."""
     monkeypatch.setattr(packs, "GROUP", 1)
     for day in range(3):
         lake.deliver(content(day), f"{day}.csv")

@@ -137,7 +137,7 @@ NONEXISTENT, AMBIGUOUS = "at:nonexistent_local_time", "at:ambiguous_local_time"
 @pytest.mark.parametrize(
     ("text", "zone", "expected", "flag"),
     [
-        # 63: the hour that is left out in spring
+        # 63: the hour that is skipped in spring
         ("2024-03-31T01:59:59", "Europe/Brussels", "2024-03-31T00:59:59", None),
         ("2024-03-31T02:00:00", "Europe/Brussels", None, NONEXISTENT),
         ("2024-03-31T02:59:59.999999", "Europe/Brussels", None, NONEXISTENT),
@@ -157,7 +157,7 @@ NONEXISTENT, AMBIGUOUS = "at:nonexistent_local_time", "at:ambiguous_local_time"
         ("2024-10-27T01:30:00", "Antarctica/Troll", "2024-10-26T23:30:00", AMBIGUOUS),
         ("2011-12-30T12:00:00", "Pacific/Apia", None, NONEXISTENT),
         ("2011-12-29T23:59:59", "Pacific/Apia", "2011-12-30T09:59:59", None),
-        # a day begins where it begins, though its midnight is left out or comes twice
+        # a day begins where it begins, though its midnight is skipped or comes twice
         ("2025-04-25", "Africa/Cairo", "2025-04-24T22:00:00", None),
         ("2025-04-25T00:30:00", "Africa/Cairo", None, NONEXISTENT),
         ("2024-11-03", "America/Havana", "2024-11-03T04:00:00", None),

@@ -96,8 +96,8 @@ EVENTS = ("delivered_at", "opened_at", "responded_at", "bounced_at", "opted_out_
 FLAGS = ("is_bounced", "is_delivered", "is_opened", "is_responded", "is_scored", "is_opted_out")
 
 
-def told(noted: dict, mapped: set, answer: str | None) -> tuple:
-    """The flags of an invitation by the rules, told again in Python with sets of what is true."""
+def flags_by_rule(noted: dict, mapped: set, answer: str | None) -> tuple:
+    """The flags of an invitation by the rules, written again in Python with sets of what is true."""
     linked = "invitation_id" in mapped
     scored = True if answer == "accepted" else (False if linked else None)
     true = {event for event in EVENTS if noted[event]}
@@ -164,7 +164,7 @@ def invited(seed: int) -> tuple[Rows, Rows, Rows, dict]:
                 )
             row = {"invitation_key": key, "source": source, "sent_at": sent_at, **noted}
             invitations.append({**row, "row_status": "accepted"})
-            expected[key] = told(happened, mapped, answer)
+            expected[key] = flags_by_rule(happened, mapped, answer)
     return mapped_columns, invitations, answers, expected
 
 
@@ -197,7 +197,7 @@ def sendings(seed: int) -> Rows:
     rng = random.Random(seed)
     rows = []
     for case in CASES:
-        tells = {flag: rng.random() < 0.8 for flag in ("bounced", "opted_out", *NARROWING)}
+        reports = {flag: rng.random() < 0.8 for flag in ("bounced", "opted_out", *NARROWING)}
         start = date(2024, 12, 1) + timedelta(days=rng.randrange(300))
         for _ in range(rng.randrange(1, 40)):
             reached = rng.randrange(len(NARROWING) + 1)
@@ -212,7 +212,7 @@ def sendings(seed: int) -> Rows:
                     "survey_type": f"type {case}",
                     "channel": rng.choice(("email", "sms", None)),
                     "sent_on": start + timedelta(days=rng.choice((0, 0, 1, 5, 31, 90))),
-                    **{f"is_{n}": value if tells[n] else None for n, value in flags.items()},
+                    **{f"is_{n}": value if reports[n] else None for n, value in flags.items()},
                 }
             )
     return rows

@@ -179,7 +179,7 @@ def test_laws_of_corrections(judging, rows: list[dict], data: st.DataObject):
 @settings(QUIET, max_examples=30)
 @given(rows=deliveries())
 def test_the_newest_undisputed_version_is_accepted(judging, rows: list[dict]):
-    """Against the rule told again in Python."""
+    """Against the rule written again in Python."""
     expected = {}
     for key in "xyz":
         # a newer version that takes an answer back is refused itself, and leaves no older one

@@ -167,7 +167,7 @@ KEYWORDS = """
 """
 # What prepares or keeps a build, in statements of its own, is written for DuckDB.
 DIALECT = ("macros/dialect.sql", "macros/lake.sql")
-# A test compares rows by their hash; columns are still left out by name.
+# A test compares rows by their hash; columns are still excluded by name.
 ELSEWHERE = ("macro test_holds",)
 
 

@@ -1,4 +1,4 @@
-"""The boundaries as asset checks: what they stop, what they only tell, and what they cost."""
+"""The boundaries as asset checks: what they block, what they only report, and what they cost."""
 
 from __future__ import annotations
 
@@ -251,11 +251,11 @@ def test_what_did_not_change_is_not_checked_again(root, evaluated):
     again = _run()
     assert evaluated == ["raw", "marts", "restricted"]
     assert again.success
-    told = [
+    evaluations = [
         {name: (each.passed, each.severity, each.metadata) for name, each in run.outcome.items()}
         for run in (first, again)
     ]
-    assert told[0] == told[1]
+    assert evaluations[0] == evaluations[1]
 
 
 def test_a_full_refresh_checks_everything_again(root, evaluated):
@@ -300,7 +300,7 @@ def test_rubbish_in_place_of_the_last_results_is_no_pass(root, evaluated, rubbis
 
 
 def test_what_failed_is_checked_again(root, evaluated):
-    """A failure may have been of the moment; what it blocks is worth looking at once more."""
+    """A failure may have been of the moment; what it blocks is evaluated again."""
     _alter(root, "update marts.fct_nps_by_period set nps = nps + 1")
     for _ in range(2):
         assert _run().failed == {"marts/fct_nps_by_period scores"}
@@ -493,12 +493,12 @@ OLD = "select * replace (null::varchar as _row_hash) from {}"
 def test_of_the_lake_new_files_alone_are_looked_at_but_in_a_full_refresh(root):
     assert _run().success
     _rewrite(root, "survey_responses", OLD)
-    # what lies there was looked at when it came: whoever changed it since is found by a full refresh
+    # existing rows were checked when they came: a later change is found by a full refresh
     assert _run().failed == set()
     assert _run(tags={quality.FULL_REFRESH_TAG: "true"}).failed == {
         "raw/survey_responses provenance"
     }
-    # nothing is known to have passed: all is looked at
+    # nothing is known to have passed: all rows are checked
     assert _run().failed == {"raw/survey_responses provenance"}
 
 
@@ -580,7 +580,7 @@ WRONG = "update marts.fct_nps_responses set score = 9 where customer_key {} md5(
 
 
 def test_of_a_build_new_rows_alone_are_looked_at_but_in_a_full_refresh(incremental):
-    assert _run().success  # nothing was looked at before: everything is
+    assert _run().success  # nothing was checked before: everything is
     _alter(incremental, WRONG.format("<>"))
     assert _run().failed == set()
     assert _run(tags={quality.FULL_REFRESH_TAG: "true"}).failed == {
@@ -592,7 +592,7 @@ def test_a_mistake_in_new_rows_of_a_build_is_found(incremental):
     assert _run().success
     _alter(incremental, WRONG.format("="))
     assert _run().failed == {"marts/fct_nps_responses classes"}
-    # the others are believed only of a build that passed
+    # results of the others are reused only if their build passed
     _alter(incremental, WRONG.format("<>"))
     assert _run().failed == {"marts/fct_nps_responses classes"}
 

@@ -45,5 +45,5 @@ def test_every_held_file_is_named_with_its_process(tmp_path):
         ]
         other.communicate("\n")
     check_build_files(workspace)
-    # looking changes nothing: the record of the build tells it by its time
+    # reading changes nothing: the record of the build compares its time
     assert [path.stat().st_mtime_ns for path in paths] == before

@@ -62,8 +62,8 @@ def test_a_build_does_not_quote_what_dbt_says(workspace, dbt):
     assert "models/a.yml" not in str(caught.value)
 
 
-def test_a_build_from_the_beginning_removes_what_a_killed_one_spilled(workspace, dbt):
-    """Beside its file lies a folder of that name, which DuckDB makes for what memory cannot hold."""
+def test_a_full_build_removes_what_a_killed_one_spilled(workspace, dbt):
+    """DuckDB spills into a folder beside its file."""
     from orchestration.lake import prepare_lake
     from orchestration.publish.lake_tables import write_lake_tables
 
@@ -87,15 +87,15 @@ def test_the_memory_limit_reaches_dbts_own_connection(tmp_path, declared, limit,
     line = f"memory_limit: {declared}\n" if declared else ""
     workspace = make_workspace(tmp_path / "limited", WORKSPACE_YML + line)
     prepare_lake(workspace)
-    told: list[str] = []
+    previews: list[str] = []
     try:
         invoke_dbt(
             workspace,
             "show",
             "--inline",
             "select current_setting('memory_limit') as found",
-            on_event=lambda event: told.append(str(getattr(event.data, "preview", ""))),
+            on_event=lambda event: previews.append(str(getattr(event.data, "preview", ""))),
         )
     finally:
         release_dbt()
-    assert any(limit in preview for preview in told), told
+    assert any(limit in preview for preview in previews), previews

@@ -1,4 +1,4 @@
-"""Put on PYTHONPATH, this lets no socket of a Python process leave the machine, and tells who tried.
+"""Put on PYTHONPATH, this lets no socket of a Python process leave the machine, and reports who tried.
 
 Each attempt is one line in the file that NPS_E2E_NETWORK_LOG names: the audit event, the address,
 and the module that asked.
