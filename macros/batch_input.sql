@@ -20,8 +20,8 @@
 {%- endmacro %}
 
 {#- The CTE `delivered`: the rows that staging reads in this batch: those of new files, and those that
-    were dated after as_of when they were last read. judged is the table that keeps what became of
-    older rows; columns what it keeps of a row; reason its column with staging's verdict. -#}
+    were dated after as_of when they were last read. judged is the table with the status of older
+    rows, columns what it keeps of a row, reason its column with staging's reject reason. -#}
 {% macro delivered_rows(staged, entity, judged, columns, reason='reject_reason') -%}
 {%- set new = new_files(entity) -%}
 {#- a filter on literals lets the engine leave other files unread -#}

@@ -1,7 +1,7 @@
-{#- Incremental builds. A batch judges the rows delivered since the previous build together with older
-    rows of the same keys, and rebuilds the rows that these affect; all others stay. The lake's folder
-    built/ says what the previous build read; a build that cannot go on from it (other settings, other
-    code, a file gone) is a full one. -#}
+{#- Incremental builds. A batch decides the status of the rows delivered since the previous build together
+    with older rows of the same keys, and rebuilds the rows that these affect; all others stay. The lake's
+    folder built/ says what the previous build read; a build that cannot be added to it (other settings,
+    other code, a file gone) is a full one. -#}
 
 {#- Whether this run adds a batch to the tables of the previous build. -#}
 {% macro is_batch() -%}
@@ -26,7 +26,7 @@
     {{ return(api.Relation.create(database=target.database, schema='raw', identifier=table)) }}
 {%- endmacro %}
 
-{#- Whether a row is affected by the batch: whether its column's value stands in a model of affected keys,
+{#- Whether a row is affected by the batch: whether its column's value is in a model of affected keys,
     in the column of the same name. True of every row in a full build, which does not read that model. -#}
 {% macro is_affected(column, model_name) -%}
     {%- if not execute -%}

@@ -1,6 +1,6 @@
 {#- Which rows of a model a batch replaces, as a condition over the model's columns. The model's config
-    says it: `meta: {changed: {key: …, model: …}}`, the rows whose key stands in the model of affected
-    keys; of a list of these, the rows that any of them names. Empty: the config names none.
+    says it: `meta: {changed: {key: …, model: …}}`, the rows whose key is in the model of affected
+    keys; for a list of these, the rows that any of them selects. Empty: the config has none.
 
     node: the model's entry in dbt's graph. -#}
 {% macro changed_rows(node) -%}
@@ -15,7 +15,7 @@
 {%- endmacro %}
 
 {#- What a data test reads of a model: dbt's own hook, which every generic test goes through; singular
-    tests call it where single rows can be judged. `dbt build` of a batch tests the changed rows alone:
+    tests call it where single rows can be tested. `dbt build` of a batch tests the changed rows alone:
     the others passed when they were built. A key that is unique among the changed rows is unique in the
     table as far as the condition follows from the key (all answers of a customer change together);
     whether an unchanged row has a changed row's key is checked at the gate (expectations/suites). -#}

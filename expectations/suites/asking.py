@@ -1,4 +1,4 @@
-"""Of asking: response rates, non-response, weighting and fatigue, as a reader would see them.
+"""Checks of asking: response rates, non-response, weighting and survey fatigue.
 
 Whatever follows from the facts is recomputed from them; bounds are the business's and come
 from the settings and the seeds.

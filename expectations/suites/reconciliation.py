@@ -1,4 +1,4 @@
-"""The marts boundary of the account of rows: what was delivered, and what became of it."""
+"""Checks of the reconciliation: what was delivered, and what became of it."""
 
 from __future__ import annotations
 

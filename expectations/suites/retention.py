@@ -1,6 +1,6 @@
-"""The marts boundary of retention: how long customers stay, by what they answered.
+"""Checks of retention: how long customers stay, by what they answered.
 
-Counts are taken again from the facts, figures from counts, each in another way than the models do.
+Counts are recomputed from the facts and figures from counts, in another way than in the models.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Of scores over time: rolling windows, significance of change and goals, as a reader sees them.
+"""Checks of scores over time: rolling windows, significance of change, goals.
 
 Whatever follows from the facts or the published periods is computed from them again; windows,
 levels, priors and targets are read from ``raw`` and ``seeds``.

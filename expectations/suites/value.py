@@ -1,6 +1,6 @@
-"""The marts boundary of what opinions are worth: revenue at risk and lift.
+"""Checks of what opinions are worth: revenue at risk and lift.
 
-Counts are taken again from the facts, figures from counts, each in another way than the models do.
+Counts are recomputed from the facts and figures from counts, in another way than in the models.
 """
 
 from __future__ import annotations
