@@ -22,7 +22,7 @@ import yaml
 
 from orchestration.lake import prepare_lake
 from orchestration.publish.lake_tables import write_lake_tables
-from orchestration.warehouse.database import SEARCH_PATH, build_files, open_build
+from orchestration.warehouse.database import open_build
 from orchestration.warehouse.dbt import release_dbt
 from orchestration.workspace.load import load_workspace
 from orchestration.workspace.model import Workspace
@@ -118,10 +118,10 @@ def warehouse() -> Workspace:
 
 @cache
 def compiled(model: str) -> str:
-    """The SQL that dbt made of a model for the empty workspace, as a query."""
+    """The SQL that dbt made of a model for the empty workspace, as a query on one database."""
     warehouse()
     folder = target_dir() / "compiled" / PROJECT / "models"
-    return (folder / nodes("model")[model]["path"]).read_text(encoding="utf-8")
+    return _on_one_database((folder / nodes("model")[model]["path"]).read_text(encoding="utf-8"))
 
 
 @cache
@@ -131,17 +131,22 @@ def compiled_inline(sql: str) -> str:
     outcome = run_dbt("compile", "--inline", sql)
     assert outcome.success, outcome.exception
     (result,) = outcome.result.results
-    return result.node.compiled_code
+    return _on_one_database(result.node.compiled_code)
+
+
+def _on_one_database(sql: str) -> str:
+    """The SQL with all tables in the database `nps`: a transaction can write to one file only."""
+    return re.sub(r'"(marts|restricted)_file"[.]', '"nps".', sql)
 
 
 @cache
 def _layout() -> tuple[tuple[str, str, str], ...]:
-    """Database with schema, name and columns of every table and view of the warehouse."""
+    """Schema, name and columns of every table and view of the warehouse."""
     with open_build(warehouse()) as connection:
         return tuple(
             connection.execute(
                 """
-                select database_name || '.' || schema_name, table_name, string_agg(
+                select schema_name, table_name, string_agg(
                     format('"{}" {}', column_name, data_type), ', ' order by column_index
                 )
                 from duckdb_columns() where not internal group by all
@@ -151,22 +156,21 @@ def _layout() -> tuple[tuple[str, str, str], ...]:
 
 
 def empty_database() -> duckdb.DuckDBPyConnection:
-    """Databases in memory, named and laid out as the warehouse's, for compiled SQL to run on.
+    """A database in memory, laid out as the warehouse's files together, for compiled SQL to run on.
 
     The seeds are filled; every other table and view of the warehouse is an empty table.
     """
     connection = duckdb.connect(":memory:")
-    for database in build_files(warehouse()):
-        connection.execute(f"attach ':memory:' as {database}")
+    connection.execute("attach ':memory:' as nps")
     for schema, table, columns in _layout():
-        connection.execute(f"create schema if not exists {schema}")
-        connection.execute(f'create table {schema}."{table}" ({columns})')
+        connection.execute(f'create schema if not exists nps."{schema}"')
+        connection.execute(f'create table nps."{schema}"."{table}" ({columns})')
     connection.execute(f"attach '{warehouse().warehouse_file}' as built (read_only)")
     for schema, table, _ in _layout():
-        if schema == "nps.seeds":
+        if schema == "seeds":
             connection.execute(f'insert into nps.seeds."{table}" from built.seeds."{table}"')
     connection.execute("detach built")
-    connection.execute(SEARCH_PATH)
+    connection.execute("use nps")
     connection.execute("set TimeZone = 'UTC'")
     connection.execute("set threads = 1")  # a few rows: threads cost more than they bring
     return connection

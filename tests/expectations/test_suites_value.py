@@ -11,7 +11,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from dbt_support import compiled, empty_database
+from dbt_support import compiled, empty_database, rebuild
 from suites_support import failing_after
 from value_support import Business, settle
 
@@ -23,6 +23,22 @@ VALUE = RETENTION | WORTH
 ALL = [(table, check) for table, checks in VALUE.items() for check in checks]
 CURVES, TESTS, RISK, LIFT = VALUE
 ANN = "ann@mail.example"
+
+# The intermediate models between a business and the tables of value, in order.
+STEPS = (
+    "int_anchors_unioned",
+    "int_outcomes_counted",
+    "int_class_values_summed",
+    "int_referral_outcomes_counted",
+    "int_customer_values_averaged",
+    "int_first_anchors_chosen",
+    "int_retention_days_counted",
+    "int_customer_events_dated",
+    "int_measures_covered",
+    "int_first_answers_followed",
+    "int_lift_amounts_summed",
+    "int_lift_classes_summed",
+)
 
 
 def change(table: str, what: str, where: str) -> str:
@@ -232,7 +248,8 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with empty_database() as connection:
         settle(connection)
         Business(20260101, cases=6, customers=120, answers=200).fill(connection)
-        for model in ("fct_nps_responses", *VALUE):
+        rebuild(connection, STEPS)
+        for model in VALUE:
             connection.execute(f"insert into marts.{model} by name {compiled(model)}")
             # compiled for a workspace of two segments, of which this business has one
             if model in (CURVES, TESTS, RISK):

@@ -15,7 +15,7 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 import pytest
-from dbt_support import compiled, empty_database
+from dbt_support import compiled, empty_database, nodes
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -73,6 +73,8 @@ def deliveries(draw: st.DrawFn) -> list[dict]:
 @pytest.fixture(scope="module")
 def judging():
     query = compiled("int_survey_responses_versioned")
+    described = nodes("model")["int_survey_responses_versioned"]["columns"]
+    others = "".join(f", null as {name}" for name in described if name not in DELIVERED.names)
     with duckdb.connect(":memory:") as connection:
         connection.execute("attach ':memory:' as nps")
         connection.execute("create schema nps.intermediate")
@@ -81,7 +83,7 @@ def judging():
             """Judge several deliveries at once; sources keep them apart."""
             rows = [{**row, "source": name} for name, part in deliveries.items() for row in part]
             connection.register("delivered", pa.Table.from_pylist(rows, schema=DELIVERED))
-            connection.execute(f"create or replace table {JUDGED} as from delivered")
+            connection.execute(f"create or replace table {JUDGED} as select *{others} from delivered")
             judged = {name: [] for name in deliveries}
             for row in connection.execute(query).to_arrow_table().to_pylist():
                 judged[row.pop("source")].append(row)
