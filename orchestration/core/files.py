@@ -8,11 +8,9 @@ import shutil
 from datetime import datetime
 from pathlib import Path
 
-import duckdb
-
 DISK_FULL = "the disk is full"
 # Errors about files and memory; others may quote a value, so that only their class is named.
-_SPEAKABLE = (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.FatalException)
+_SPEAKABLE = {"IOException", "OutOfMemoryException", "FatalException"}
 
 
 def reason_of(error: Exception) -> str:
@@ -25,7 +23,7 @@ def reason_of(error: Exception) -> str:
     text = str(error)
     if "No space left on device" in text or "Disk quota exceeded" in text:
         return DISK_FULL
-    if isinstance(error, _SPEAKABLE):
+    if type(error).__name__ in _SPEAKABLE:
         return text.strip().splitlines()[0] if text.strip() else type(error).__name__
     return type(error).__name__
 

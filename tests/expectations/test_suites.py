@@ -440,6 +440,7 @@ def test_days_of_every_zone(zone, year):
         {
             "responded_at": pa.array([each.replace(tzinfo=None) for each in instants]),
             "responded_on": pa.array([each.astimezone(ZoneInfo(zone)).date() for each in instants]),
+            "source": pa.array(["ask"] * len(instants)),
         }
     )
     (check,) = [check for check in FOUNDATION["fct_nps_responses"] if check.name == "times"]

@@ -83,7 +83,9 @@ def judging():
             """Judge several deliveries at once; sources keep them apart."""
             rows = [{**row, "source": name} for name, part in deliveries.items() for row in part]
             connection.register("delivered", pa.Table.from_pylist(rows, schema=DELIVERED))
-            connection.execute(f"create or replace table {JUDGED} as select *{others} from delivered")
+            connection.execute(
+                f"create or replace table {JUDGED} as select *{others} from delivered"
+            )
             judged = {name: [] for name in deliveries}
             for row in connection.execute(query).to_arrow_table().to_pylist():
                 judged[row.pop("source")].append(row)

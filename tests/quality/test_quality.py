@@ -409,10 +409,11 @@ def test_a_blocked_quarantine_rate_says_how_many_of_which_source_and_why(root, s
         "The rule: The share of a source's rows"
     )
     assert all(line.startswith("ask/survey_responses: ") for line in blocked[1:])
-    with duckdb.connect(str(root / "warehouse/nps.duckdb"), read_only=True) as build:
+    # file and schema share a name
+    with duckdb.connect(str(root / "warehouse/restricted.duckdb"), read_only=True) as build:
         expected_lines = build.execute(
-            "select 'ask/survey_responses: ' || reason, count(*) from restricted.quarantined_rows "
-            "where reason <> 'future' group by 1"
+            "select 'ask/survey_responses: ' || reason, count(*) "
+            "from restricted.restricted.quarantined_rows where reason <> 'future' group by 1"
         ).fetchall()
     assert {line.rpartition(": ")[::2] for line in blocked[1:]} == {
         (name, f"{count} row{'s' * (count > 1)}") for name, count in expected_lines
