@@ -114,8 +114,8 @@ def _run(*, full: bool, force: bool) -> int:
             print(report)
             return 0
         workspace = _ready_workspace()
-        from orchestration.publish.publish import check_writable
         from orchestration.warehouse.dbt import prepare_manifest
+        from orchestration.workspace.writable import check_writable
 
         check_writable(workspace)
         hold_workspace(workspace.runs)
@@ -222,7 +222,7 @@ def _docs() -> int:
 def _lint_sql() -> int:
     from orchestration.core.lock import hold_workspace
     from orchestration.lake.prepare import prepare_lake, write_files_table
-    from orchestration.publish.lake_tables import write_lake_tables
+    from orchestration.publish.ledger import write_lake_tables
     from orchestration.warehouse.dbt import invoke_dbt, release_dbt
 
     workspace = _ready_workspace()

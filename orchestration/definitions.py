@@ -6,7 +6,7 @@ Importing this module reads the settings and the dbt project; it writes nothing 
 import dagster as dg
 
 from orchestration.lake.assets import ingest_assets, lake_assets
-from orchestration.publish.lake_tables import write_lake_tables
+from orchestration.publish.ledger import write_lake_tables
 from orchestration.quality.assets import mart_checks, raw_checks
 from orchestration.report.assets import output_assets
 from orchestration.schedules import daily, full_refresh, landing, refresh, with_freshness

@@ -97,7 +97,7 @@ def record_finished_run(
         delivered: `delivered_fingerprint`, taken before the run.
         summary: the summary that the run printed.
     """
-    from orchestration.publish.publish import published_generation
+    from orchestration.report.queries import published_generation
 
     current = published_generation(workspace)
     if current is None or _has_unread_files(workspace):

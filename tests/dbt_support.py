@@ -21,7 +21,7 @@ import duckdb
 import yaml
 
 from orchestration.lake import prepare_lake
-from orchestration.publish.lake_tables import write_lake_tables
+from orchestration.publish.ledger import write_lake_tables
 from orchestration.warehouse.database import open_build
 from orchestration.warehouse.dbt import release_dbt
 from orchestration.workspace.load import load_workspace

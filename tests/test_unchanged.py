@@ -13,7 +13,7 @@ import duckdb
 import pytest
 
 from orchestration import unchanged
-from orchestration.publish import publish
+from orchestration.report import queries
 from orchestration.workspace.load import load_workspace
 
 ENTRY = """version: 1
@@ -58,7 +58,7 @@ def root(tmp_path, monkeypatch) -> Path:
     duckdb.sql("select 'a' as file_sha256").write_parquet(
         str(tmp_path / "lake/manifest/files.parquet")
     )
-    monkeypatch.setattr(publish, "published_generation", lambda _: {"generation_id": "g1"})
+    monkeypatch.setattr(queries, "published_generation", lambda _: {"generation_id": "g1"})
     return tmp_path
 
 

@@ -1,12 +1,17 @@
-"""Files: hidden names of a publication, copies, renames, fsync, and reasons of failures."""
+"""Files: copies, links, renames, appended lines, fsync, and reasons of failures."""
 
 from __future__ import annotations
 
 import errno
+import hashlib
+import json
 import os
 import shutil
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 DISK_FULL = "the disk is full"
 # Errors about files and memory; others may quote a value, so that only their class is named.
@@ -26,16 +31,6 @@ def reason_of(error: Exception) -> str:
     if type(error).__name__ in _SPEAKABLE:
         return text.strip().splitlines()[0] if text.strip() else type(error).__name__
     return type(error).__name__
-
-
-def candidate_file(published: Path, file_name: str) -> Path:
-    """The temporary name of a file of the next generation."""
-    return published / f".{file_name}.tmp"
-
-
-def previous_file(published: Path, file_name: str) -> Path:
-    """A second link to a file of the previous generation, while another is renamed over it."""
-    return published / f".{file_name}.previous"
 
 
 def wal_file(path: Path) -> Path:
@@ -109,3 +104,48 @@ def seal(path: Path, mode: int) -> None:
 def replace(source: Path, target: Path) -> None:
     """Rename over the target, atomically (one function, so that tests can interrupt it)."""
     os.replace(source, target)
+
+
+def point(link: Path, target: str) -> None:
+    """Make a link, or turn an existing one to another target, atomically."""
+    temporary = link.with_name(f".{link.name}.tmp")
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(target)
+    replace(temporary, link)
+
+
+def append_line(path: Path, record: Mapping[str, Any]) -> None:
+    """Append one JSON line and fsync it before returning.
+
+    A line torn by a crash is ended first, so that it spoils no line but itself.
+    """
+    line = json.dumps(record, ensure_ascii=False, sort_keys=True).encode() + b"\n"
+    with path.open("ab+") as file:
+        if file.tell():
+            file.seek(-1, os.SEEK_END)
+            line = line if file.read() == b"\n" else b"\n" + line
+        file.write(line)
+        file.flush()
+        os.fsync(file.fileno())
+    sync(path.parent)
+
+
+def read_json_lines(path: Path) -> list[dict[str, Any]]:
+    """The objects of a file of JSON lines; a line torn by a crash is left out."""
+    objects = []
+    for line in path.read_bytes().split(b"\n") if path.exists() else ():
+        with suppress(ValueError):
+            found = json.loads(line)
+            if isinstance(found, dict):
+                objects.append(found)
+    return objects
+
+
+def hash_of_files(folders: Iterable[Path]) -> str:
+    """SHA-256 over the bytes of the files below some folders, but for compiled Python."""
+    digest = hashlib.sha256()
+    for folder in folders:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file() and path.suffix != ".pyc":
+                digest.update(path.read_bytes())
+    return digest.hexdigest()

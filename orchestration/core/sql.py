@@ -10,6 +10,11 @@ def identifier(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def qualified(database: str, schema: str, table: str) -> str:
+    """A table's full name, quoted for SQL."""
+    return ".".join(map(identifier, (database, schema, table)))
+
+
 def literal(value: object) -> str:
     """A text literal, quoted for SQL; None is null.
 

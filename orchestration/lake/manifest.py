@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-from orchestration.core.files import sync
+from orchestration.core.files import read_json_lines, sync
 
 Event = Literal["loaded", "quarantined", "seen_again", "retired"]
 Member = tuple[str, str]
@@ -110,15 +111,9 @@ class Manifest:
     def load(cls, path: Path) -> Manifest:
         """Read and fold the lines; none if there is no file."""
         manifest = cls(path)
-        try:
-            lines = path.read_bytes().split(b"\n")
-        except FileNotFoundError:
-            return manifest
-        for line in lines:
-            try:
-                manifest._fold(json.loads(line))
-            except (ValueError, KeyError, TypeError):
-                continue  # torn by a crash
+        for line in read_json_lines(path):
+            with suppress(ValueError, KeyError, TypeError):
+                manifest._fold(line)
         return manifest
 
     def of(self, source: str, entity: str) -> list[FileState]:

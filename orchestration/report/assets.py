@@ -10,7 +10,7 @@ import dagster as dg
 
 from orchestration.core.lock import hold_workspace
 from orchestration.core.progress import announce, record, timed
-from orchestration.publish.generation import Generation
+from orchestration.publish.ledger import Generation
 from orchestration.warehouse.assets import FULL_REFRESH_TAG
 from orchestration.warehouse.build_record import built_from, check_gated
 from orchestration.warehouse.dbt import (
@@ -107,7 +107,6 @@ def publish_build(
         changed=changed_rows(prepare_manifest(workspace)),
         built_from=built_from(workspace),
         report=report,
-        progress=lambda what: announce("publish", what),
     )
     announce("publish", f"generation {published.generation_id} is published")
     return published

@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from orchestration.core.atomic_write import write_if_changed
+from orchestration.core.duckdb_session import open_published
 from orchestration.core.errors import UserError
 from orchestration.core.files import reason_of
-from orchestration.publish.publish import MARTS, open_published
+from orchestration.publish.generation import MARTS
 from orchestration.report import formatting
 from orchestration.report.charts import (
     COLOURS,

@@ -9,12 +9,15 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from orchestration.core.errors import UserError
+from orchestration.core.files import reason_of
 from orchestration.core.sql import literal
+from orchestration.publish.generation import MARTS, read_generation
 from orchestration.report.figures import (
     CLASSES,
     Cell,
@@ -86,15 +89,31 @@ def generation_row(marts: Marts) -> dict[str, Any]:
     return dict(zip(names, result.fetchall()[0], strict=True))
 
 
+def published_generation(workspace: Workspace) -> dict[str, Any] | None:
+    """The row of the generation that BI sees now, with its age_seconds; None: there is none.
+
+    Raises:
+        UserError: the published file is there but can't be read.
+    """
+    path = workspace.published / MARTS.file_name
+    if not path.exists():
+        return None
+    try:
+        row = read_generation(path, MARTS.schema)
+    except duckdb.Error as error:
+        raise UserError(
+            f"{path}: can't be read ({reason_of(error)}); run `nps run --force` to publish again"
+        ) from error
+    age = datetime.now(UTC) - row["built_at"]
+    return row | {"age_seconds": max(0, round(age.total_seconds()))}
+
+
 # --- the headline and its change ----------------------------------------------------------------
 
 
 def is_headline(workspace: Workspace) -> str:
     """The SQL condition that a row is of the headline's metric and survey type."""
-    return (
-        f"metric = {literal(workspace.headline.metric)} "
-        f"and survey_type = {literal(workspace.headline.survey_type)}"
-    )
+    return workspace.headline.condition
 
 
 def headline_cell(marts: Marts, workspace: Workspace) -> Cell | None:

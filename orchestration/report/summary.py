@@ -15,14 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from orchestration.core.duckdb_session import open_published
 from orchestration.core.errors import UserError
-from orchestration.publish.publish import (
-    MARTS,
-    RESTRICTED,
-    Generation,
-    open_published,
-    published_generation,
-)
+from orchestration.publish.generation import MARTS, RESTRICTED
+from orchestration.publish.ledger import Generation
 from orchestration.report.figures import QuarantinedFiles
 from orchestration.report.formatting import (
     age_words,
@@ -39,6 +35,7 @@ from orchestration.report.queries import (
     contrasts,
     headline_cell,
     headline_change,
+    published_generation,
     quarantined_files,
     quarantined_rows,
     revenue_at_risk,

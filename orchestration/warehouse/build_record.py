@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestration.core.errors import UserError
+from orchestration.core.files import wal_file
 from orchestration.warehouse.database import build_files
 from orchestration.warehouse.dbt import release_dbt
 from orchestration.workspace.model import Workspace
@@ -32,13 +33,17 @@ def record_file(workspace: Workspace) -> Path:
 
 
 def state_of_build(workspace: Workspace) -> list[list[int]]:
-    """Size and time of the build's files: any write changes them; empty: a file is missing.
+    """Size and time of the build's files: any write changes them.
 
-    Files of two builds side by side, which a killed build leaves, are another state.
+    Empty: a file is missing, or its last writer did not close it and may have died half done. Files
+    of two builds side by side, which a killed build leaves, are another state.
     """
     release_dbt()
+    paths = build_files(workspace).values()
+    if any(wal_file(path).exists() for path in paths):
+        return []
     try:
-        found = [path.stat() for path in build_files(workspace).values()]
+        found = [path.stat() for path in paths]
     except FileNotFoundError:
         return []
     return [[status.st_size, status.st_mtime_ns] for status in found]

@@ -12,10 +12,16 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration.core.duckdb_session import spill_settings
+from orchestration.core.duckdb_session import size_and_holes, spill_settings
+from orchestration.core.files import copy_file
 from orchestration.core.sql import literal
 from orchestration.workspace.model import Workspace
 
+# BI drivers carry older DuckDBs; a file of this version (as in profiles.yml) opens from 1.4 on.
+STORAGE_VERSION = "v1.4.0"
+# A file with this share of holes is rewritten, unless it is so small that they cost nothing.
+MOST_HOLES = 1 / 3
+SMALL_FILE = 32_000_000
 # Lets `<schema>.<table>` name any table of the attached files.
 SEARCH_PATH = "set search_path = 'nps.main,marts_file.marts,restricted_file.restricted'"
 
@@ -42,6 +48,14 @@ def attach_build(workspace: Workspace) -> list[str]:
     return [f"attach {literal(path)} as {name} (read_only)" for name, path in files.items()]
 
 
+def connect(workspace: Workspace) -> duckdb.DuckDBPyConnection:
+    """An in-memory connection within the memory limit, spilling inside the workspace."""
+    connection = duckdb.connect()
+    for statement in spill_settings(workspace.spill, workspace.memory_limit):
+        connection.execute(statement)
+    return connection
+
+
 @contextmanager
 def open_build(workspace: Workspace) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the build read-only, within the memory limit; `<schema>.<table>` names any table.
@@ -50,9 +64,31 @@ def open_build(workspace: Workspace) -> Iterator[duckdb.DuckDBPyConnection]:
         FileNotFoundError: a file of the build does not exist.
         duckdb.Error: a file can't be read, or another program has it open for writing.
     """
-    with duckdb.connect() as connection:
-        for statement in spill_settings(workspace.spill, workspace.memory_limit):
-            connection.execute(statement)
+    with connect(workspace) as connection:
         for statement in [*attach_build(workspace), SEARCH_PATH]:
             connection.execute(statement)
         yield connection
+
+
+def copy_database(
+    workspace: Workspace, database: str, target: Path, *, rewrite: bool = False
+) -> None:
+    """Copy a file of the build within the kernel, or rewrite it if it has too many holes.
+
+    Args:
+        workspace: whose build it is.
+        database: one of the names of `build_files`.
+        target: a file that does not exist.
+        rewrite: rewrite it in any case: deleting leaves the bytes of deleted rows in a file.
+    """
+    with open_build(workspace) as connection:
+        size, holes = size_and_holes(connection, database)
+        if rewrite or (size > SMALL_FILE and holes > MOST_HOLES * size):
+            connection.execute(
+                f"attach {literal(target)} as rewritten (storage_version '{STORAGE_VERSION}')"
+            )
+            connection.execute(f"copy from database {database} to rewritten")
+            connection.execute("checkpoint rewritten")
+            connection.execute("detach rewritten")
+            return
+    copy_file(build_files(workspace)[database], target)

@@ -24,6 +24,7 @@ from pydantic import (
     model_validator,
 )
 
+from orchestration.core.sql import literal
 from orchestration.workspace import rules
 
 FILE_NAME = "workspace.yml"
@@ -118,6 +119,11 @@ class Headline(_Model):
 
     metric: Annotated[StrictStr, Field(min_length=1)] = "nps"
     survey_type: Annotated[StrictStr, Field(min_length=1)] = "relational"
+
+    @property
+    def condition(self) -> str:
+        """The SQL condition that a row is of this metric and survey type."""
+        return f"metric = {literal(self.metric)} and survey_type = {literal(self.survey_type)}"
 
 
 class Retain(_Model):

@@ -203,7 +203,7 @@ def listening(posted: list[str]) -> Iterator[str]:
 def take_in(root: Path) -> Any:
     """Ingest what is in landing, in this process; the workspace."""
     from orchestration.lake import ingest_source, prepare_lake, write_files_table
-    from orchestration.publish.lake_tables import write_lake_tables
+    from orchestration.publish.ledger import write_lake_tables
     from orchestration.workspace.load import load_workspace
 
     workspace = load_workspace(root)
@@ -219,22 +219,21 @@ def take_in(root: Path) -> Any:
 _one_at_a_time = threading.Lock()
 
 
-def build(root: Path, *, full_refresh: bool = False, progress: Any = None) -> Any:
+def build(root: Path, *, full_refresh: bool = False) -> Any:
     """Ingest, build and publish in this process, without Dagster and the checks: much quicker.
 
     Args:
         root: the workspace's folder.
         full_refresh: whether to build from the lake alone.
-        progress: called with what the publication says.
 
     Returns:
         The published generation.
     """
     with _one_at_a_time:
-        return _build(root, full_refresh=full_refresh, progress=progress)
+        return _build(root, full_refresh=full_refresh)
 
 
-def _build(root: Path, *, full_refresh: bool, progress: Any) -> Any:
+def _build(root: Path, *, full_refresh: bool) -> Any:
     from orchestration.publish.publish import publish
     from orchestration.warehouse.build import build_models
     from orchestration.warehouse.build_record import built_from
@@ -268,7 +267,6 @@ def _build(root: Path, *, full_refresh: bool, progress: Any) -> Any:
             tables=published_tables(manifest),
             changed=changed_rows(manifest),
             built_from=built_from(workspace),
-            progress=progress,
         )
     finally:
         release_dbt()

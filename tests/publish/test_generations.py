@@ -11,18 +11,15 @@ import duckdb
 import pytest
 from test_publish import generations, go, leftovers, some_facts
 
+from orchestration.core.duckdb_session import open_published
 from orchestration.core.errors import UserError
-from orchestration.publish import copies
 from orchestration.publish import publish as module
 from orchestration.publish.ledger import read_ledger
-from orchestration.publish.publish import (
-    check_writable,
-    open_published,
-    published_generation,
-    rollback,
-    unchanged_generation,
-)
+from orchestration.publish.publish import rollback, unchanged_generation
+from orchestration.report.queries import published_generation
+from orchestration.warehouse import database
 from orchestration.workspace.load import load_workspace
+from orchestration.workspace.writable import check_writable
 from tests.publish_support import WORKSPACE_YML, editing, make_workspace, write_build
 
 SECRET = b"ask jane@example.org"
@@ -189,7 +186,7 @@ def test_a_file_of_holes_is_rewritten(workspace, monkeypatch):
         connection.execute("checkpoint marts_file")
     go(workspace)
     copied = (workspace.published / "nps.duckdb").stat().st_size
-    monkeypatch.setattr(copies, "SMALL_FILE", 0)
+    monkeypatch.setattr(database, "SMALL_FILE", 0)
     go(workspace)
     rewritten = workspace.published / "nps.duckdb"
     assert rewritten.stat().st_size < copied / 2
@@ -327,7 +324,7 @@ def test_an_older_workspace_is_taken_over_even_if_nothing_can_be_published(works
     old = as_before(workspace)
     page = workspace.published / "report" / "index.html"
     hidden = workspace.marts_file.rename(workspace.marts_file.with_suffix(".hidden"))
-    with pytest.raises(UserError, match="there is no build to publish"):
+    with pytest.raises(UserError, match="there is no finished build to publish"):
         go(workspace)
     assert set(generations(workspace).values()) == {old}
     assert page.read_text() == "10 answers"
@@ -354,9 +351,9 @@ def test_killed_while_taking_over_readers_keep_the_old_generation(workspace, nth
             raise Killed
         real(source, target)
 
-    monkeypatch.setattr("orchestration.publish.folders.replace", cut)
-    monkeypatch.setattr("orchestration.publish.publish.replace", cut)
-    monkeypatch.setattr(module, "sweep", lambda workspace: None)
+    for name in ("core.files.replace", "publish.folders.replace", "publish.publish.replace"):
+        monkeypatch.setattr(f"orchestration.{name}", cut)
+    monkeypatch.setattr("orchestration.publish.folders.sweep", lambda *_: None)
     with pytest.raises(Killed):
         go(workspace, report=write_report)
     found = generations(workspace)

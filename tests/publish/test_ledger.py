@@ -9,9 +9,13 @@ import pyarrow.parquet as pq
 import pytest
 from publish_support import Answer, Facts, make_workspace, write_build
 
-from orchestration.publish.lake_tables import write_lake_tables
-from orchestration.publish.ledger import read_ledger, write_published_figures
-from orchestration.publish.publish import publish, reconcile_ledger
+from orchestration.publish.ledger import (
+    read_ledger,
+    record_published,
+    write_lake_tables,
+    write_published_figures,
+)
+from orchestration.publish.publish import publish
 
 # January 2025: 3 promoters, 1 passive, 2 detractors; November: 2 promoters; December: 1 detractor.
 ANSWERS = [Answer(date(2025, 1, 10), score) for score in (9, 9, 10, 8, 0, 6)]
@@ -104,7 +108,7 @@ def test_a_killed_runs_figures_are_owed_with_its_line(workspace):
     ledger = workspace.published / "ledger.jsonl"
     line = ledger.read_bytes()
     ledger.unlink()
-    assert reconcile_ledger(workspace) is True
+    assert record_published(workspace) is True
     assert ledger.read_bytes() == line
 
 

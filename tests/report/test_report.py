@@ -16,12 +16,13 @@ import vl_convert
 from jsonschema.exceptions import ValidationError
 
 from orchestration.core import atomic_write
+from orchestration.core.duckdb_session import open_published
 from orchestration.core.errors import UserError
-from orchestration.publish.publish import open_published, publish, published_generation
+from orchestration.publish.publish import publish
 from orchestration.report import charts, drawing, formatting
 from orchestration.report.figures import Curve, Outcome, Score
 from orchestration.report.page import trend_png, write_report
-from orchestration.report.queries import monthly_scores
+from orchestration.report.queries import monthly_scores, published_generation
 from orchestration.workspace.load import load_workspace
 from tests.publish_support import (
     WORKSPACE_YML,

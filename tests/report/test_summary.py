@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestration.publish.publish import open_published, publish
+from orchestration.core.duckdb_session import open_published
+from orchestration.publish.publish import publish
 from orchestration.report import summary as module
 from orchestration.report.formatting import age_words, display_text, p_words, quarter_name
 from orchestration.report.page import write_report

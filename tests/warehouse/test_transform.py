@@ -65,7 +65,7 @@ def test_a_build_does_not_quote_what_dbt_says(workspace, dbt):
 def test_a_full_build_removes_what_a_killed_one_spilled(workspace, dbt):
     """DuckDB spills into a folder beside its file."""
     from orchestration.lake import prepare_lake
-    from orchestration.publish.lake_tables import write_lake_tables
+    from orchestration.publish.ledger import write_lake_tables
 
     prepare_lake(workspace)
     write_lake_tables(workspace)

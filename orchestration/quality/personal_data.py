@@ -1,0 +1,62 @@
+"""The search for personal data in what everybody may read."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import duckdb
+
+from orchestration.core.duckdb_session import one_row
+from orchestration.core.errors import UserError
+from orchestration.core.sql import identifier, literal, qualified
+
+# Column names that speak of a person. `name` in dim_surveys is a survey's.
+_PERSONAL_COLUMN = (
+    r"((.*_)?(e_?mail|comment)s?(_(text|address|key))?|feedback|verbatim|raw_text"
+    r"|(first_|last_|full_|given_|family_|middle_|customer_|person_|contact_|employee_)?name"
+    r"|surname)"
+)
+_NAMES_ALLOWED = {("dim_surveys", "name")}
+_EMAIL = r"[^\s@＠]+[@＠][^\s@＠]+\.[^\s@＠]+"
+
+
+def refuse_personal_data(
+    connection: duckdb.DuckDBPyConnection,
+    database: str,
+    schema: str,
+    unchanged: Collection[str] = (),
+) -> None:
+    """Refuse a schema with a text column named like personal data, or with an e-mail in a text.
+
+    Raises:
+        UserError: names the column and how many rows, never a value.
+    """
+    texts = connection.execute(
+        "select table_name, column_name, "
+        f"regexp_full_match(lower(column_name), {literal(_PERSONAL_COLUMN)}) "
+        f"from duckdb_columns() where database_name = {literal(database)} "
+        f"and schema_name = {literal(schema)} "
+        "and regexp_matches(data_type, 'VARCHAR|JSON|ENUM') order by table_name, column_index"
+    ).fetchall()
+    columns: dict[str, list[str]] = {}
+    for table, column, personal in texts:
+        if personal and (table, column) not in _NAMES_ALLOWED:
+            raise UserError(
+                f"{schema}.{table}.{column}: a column of this name may hold personal data; "
+                "publish it in schema restricted or rename it"
+            )
+        columns.setdefault(table, []).append(column)
+    for table in columns.keys() - set(unchanged):
+        relation = qualified(database, schema, table)
+        cells = {name: f"{identifier(name)}::varchar" for name in columns[table]}
+        # an at sign is searched for first: the pattern costs ten times as much
+        signs = " or ".join(f"contains({c}, '@') or contains({c}, '＠')" for c in cells.values())
+        (signed,) = one_row(connection.execute(f"select count(*) from {relation} where {signs}"))
+        for name, cell in cells.items() if signed else ():
+            sql = f"select count(*) from {relation} where regexp_matches({cell}, {literal(_EMAIL)})"
+            (count,) = one_row(connection.execute(sql))
+            if count:
+                raise UserError(
+                    f"{schema}.{table}.{name}: {count} rows hold something like an e-mail address; "
+                    "map another column to it in workspace.yml"
+                )
