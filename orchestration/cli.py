@@ -60,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="nps", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="ingest new files, build, check and publish")
-    run.add_argument("--force", action="store_true", help="run even if nothing changed")
+    run.add_argument("--force", action="store_true", help="run and publish even if nothing changed")
     commands.add_parser("full-refresh", help="the same, with the warehouse rebuilt from the lake")
     dev = commands.add_parser("dev", help="Dagster's UI on loopback")
     dev.add_argument("--port", type=int, default=3000)
@@ -129,7 +129,7 @@ def _run(*, full: bool, force: bool) -> int:
 
         from orchestration.run import run_job
 
-        facts, success = run_job(workspace, "full_refresh" if full else "refresh")
+        facts, success = run_job(workspace, "full_refresh" if full else "refresh", force=force)
 
     if not success and is_stopping():
         leave()

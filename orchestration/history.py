@@ -24,7 +24,9 @@ COMMAND_LINE = "nps/command_line"
 NO_RETRY = {"dagster/max_retries": "0"}
 
 
-def execute(instance: DagsterInstance, job: JobDefinition) -> JobExecutionResult:
+def execute(
+    instance: DagsterInstance, job: JobDefinition, tags: dict[str, str] | None = None
+) -> JobExecutionResult:
     """Execute a job in this process, as a run that Dagster's UI lists under the job.
 
     `JobDefinition.execute_in_process` records a run of no code location, which no job's page shows.
@@ -36,7 +38,7 @@ def execute(instance: DagsterInstance, job: JobDefinition) -> JobExecutionResult
         job_def=job,
         # The run's own lines are on the screen; Dagster's are in its home, and in its UI.
         run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-        tags={**job.run_tags, **NO_RETRY, COMMAND_LINE: "true"},
+        tags={**job.run_tags, **(tags or {}), **NO_RETRY, COMMAND_LINE: "true"},
         remote_job_origin=_origin(job.name),
     )
     return execute_run(InMemoryJob(job), run, instance)

@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 INTERRUPTS = ("KeyboardInterrupt", "DagsterExecutionInterruptedError")
 
 
-def run_job(workspace: Workspace, job_name: str) -> tuple[RunFacts, bool]:
+def run_job(workspace: Workspace, job_name: str, *, force: bool = False) -> tuple[RunFacts, bool]:
     """Run a job of the definitions and gather its facts.
 
     Args:
         workspace: the workspace that `orchestration.definitions` works on.
         job_name: `refresh` or `full_refresh`.
+        force: publish even what is published already.
 
     Returns:
         The facts for the summary, and whether the run succeeded.
@@ -37,12 +38,14 @@ def run_job(workspace: Workspace, job_name: str) -> tuple[RunFacts, bool]:
             from orchestration import history
             from orchestration.core.event_log import kept_connections
             from orchestration.definitions import defs
+            from orchestration.warehouse.assets import FORCE_TAG
 
         announce("start", f"{job_name} begins")
         with dg.DagsterInstance.get() as instance:
             history.close_killed_runs(instance)
             with kept_connections(instance.event_log_storage):
-                result = history.execute(instance, defs.resolve_job_def(job_name))
+                tags = {FORCE_TAG: "true"} if force else {}
+                result = history.execute(instance, defs.resolve_job_def(job_name), tags)
             history.prune(instance, workspace)
     for event in result.all_events:
         if event.event_type_value == "STEP_FAILURE":

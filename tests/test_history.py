@@ -40,12 +40,13 @@ def _workspace(tmp_path: Path, runs: int) -> SimpleNamespace:
 
 
 def test_a_run_is_listed_under_its_job(instance):
-    result = history.execute(instance, _job())
+    result = history.execute(instance, _job(), {"nps/force": "true"})
     assert result.success
     # what the page of a job asks for
     label = {".dagster/repository": "__repository__@nps_warehouse"}
     (run,) = instance.get_runs(dg.RunsFilter(job_name="refresh", tags=label))
     assert run.run_id == result.run_id
+    assert run.tags["nps/force"] == "true"
     assert run.status == dg.DagsterRunStatus.SUCCESS
     origin = run.remote_job_origin
     assert (origin.location_name, origin.job_name) == ("nps_warehouse", "refresh")

@@ -11,7 +11,7 @@ import dagster as dg
 from orchestration.core.lock import hold_workspace
 from orchestration.core.progress import announce, record, timed
 from orchestration.publish.ledger import Generation
-from orchestration.warehouse.assets import FULL_REFRESH_TAG
+from orchestration.warehouse.assets import FORCE_TAG, FULL_REFRESH_TAG
 from orchestration.warehouse.build_record import built_from, check_gated
 from orchestration.warehouse.dbt import (
     changed_rows,
@@ -62,9 +62,8 @@ def output_assets(workspace: Workspace) -> list[dg.AssetsDefinition]:
         release_dbt()
         check_gated(workspace)
         with timed("publish"):
-            published = publish_build(
-                workspace, tables, force=context.run.tags.get(FULL_REFRESH_TAG) == "true"
-            )
+            forced = "true" in map(context.run.tags.get, (FORCE_TAG, FULL_REFRESH_TAG))
+            published = publish_build(workspace, tables, force=forced)
         record("generation", published)
         yield dg.MaterializeResult(asset_key=GENERATION, metadata=_metadata(workspace, published))
         page = workspace.published / "report" / "index.html"

@@ -16,6 +16,8 @@ from orchestration.workspace.current import current_workspace
 from orchestration.workspace.model import Workspace
 
 FULL_REFRESH_TAG = "nps/full_refresh"
+# Marks a run that publishes even what is published already.
+FORCE_TAG = "nps/force"
 
 
 def dbt_models(workspace: Workspace) -> dg.AssetsDefinition:
