@@ -134,14 +134,17 @@ def parquet_rows(connection: duckdb.DuckDBPyConnection, path: Path) -> int | Non
     return None
 
 
-def size_and_holes(connection: duckdb.DuckDBPyConnection, database: str) -> tuple[int, int]:
-    """Bytes of an attached file by its own header, and how many of them are free."""
+def used_bytes(connection: duckdb.DuckDBPyConnection, database: str) -> int:
+    """Bytes of an attached file's blocks in use.
+
+    Its number of all blocks says less: a checkpoint cuts free blocks off the end of a file, but
+    leaves them in its header.
+    """
     sql = (
-        "select block_size * total_blocks, block_size * free_blocks from pragma_database_size() "
+        "select block_size * used_blocks from pragma_database_size() "
         f"where database_name = {literal(database)}"
     )
-    size, free = one_row(connection.execute(sql))
-    return int(size), int(free)
+    return int(one_row(connection.execute(sql))[0])
 
 
 def refuse_wal(path: Path) -> None:

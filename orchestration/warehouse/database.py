@@ -12,7 +12,7 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration.core.duckdb_session import size_and_holes, spill_settings
+from orchestration.core.duckdb_session import spill_settings, used_bytes
 from orchestration.core.files import copy_file
 from orchestration.core.sql import literal
 from orchestration.workspace.model import Workspace
@@ -81,8 +81,10 @@ def copy_database(
         target: a file that does not exist.
         rewrite: rewrite it in any case: deleting leaves the bytes of deleted rows in a file.
     """
+    source = build_files(workspace)[database]
     with open_build(workspace) as connection:
-        size, holes = size_and_holes(connection, database)
+        size = source.stat().st_size
+        holes = size - used_bytes(connection, database)
         if rewrite or (size > SMALL_FILE and holes > MOST_HOLES * size):
             connection.execute(
                 f"attach {literal(target)} as rewritten (storage_version '{STORAGE_VERSION}')"
@@ -91,4 +93,4 @@ def copy_database(
             connection.execute("checkpoint rewritten")
             connection.execute("detach rewritten")
             return
-    copy_file(build_files(workspace)[database], target)
+    copy_file(source, target)

@@ -201,6 +201,24 @@ def test_a_file_of_holes_is_rewritten(workspace, monkeypatch):
         ).fetchone() == ("100 (P - D) / n",)
 
 
+def test_a_file_whose_end_was_cut_off_by_a_checkpoint_is_whole(workspace):
+    """Its header still counts the blocks that were dropped."""
+    with editing(workspace) as connection:
+        connection.execute("create table marts.large as select uuid() as k from range(300000)")
+        connection.execute("checkpoint marts_file")
+    with editing(workspace) as connection:
+        connection.execute("drop table marts.large")
+        connection.execute("checkpoint marts_file")
+    go(workspace)
+    path = workspace.published / "nps.duckdb"
+    with open_published(path) as connection:
+        (counted,) = connection.execute(
+            "select block_size * total_blocks from pragma_database_size() "
+            "where database_name = 'published'"
+        ).fetchone()
+    assert path.stat().st_size < counted
+
+
 def test_an_email_in_what_the_caller_says_of_the_generation_is_refused(workspace):
     with pytest.raises(UserError, match=r"marts\._generation\.versions: 1 rows hold"):
         module.publish(workspace, inputs_hash="x", versions={"by": "jane@example.org"})
