@@ -6,13 +6,14 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
-
-import duckdb
+from typing import TYPE_CHECKING, Any
 
 from orchestration.core.errors import UserError
 from orchestration.core.files import DISK_FULL, wal_file
 from orchestration.core.sql import literal, qualified
+
+if TYPE_CHECKING:
+    import duckdb
 
 # The first line of these DuckDB errors names tables and columns, never the value of a cell.
 _NAMING_ERRORS = ("Binder", "Catalog", "Parser")
@@ -67,6 +68,8 @@ def open_published(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     Raises:
         duckdb.Error: the file is missing or is not a readable DuckDB file.
     """
+    import duckdb
+
     with duckdb.connect() as connection:
         connection.execute(f"attach {literal(path)} as published (read_only)")
         connection.execute("use published")
@@ -83,6 +86,8 @@ def one_row(result: duckdb.DuckDBPyConnection) -> tuple[Any, ...]:
     """
     row = result.fetchone()
     if row is None:
+        import duckdb
+
         raise duckdb.InvalidInputException("no row where one is needed")
     return row
 
@@ -128,6 +133,8 @@ def write_parquet(
 
 def parquet_rows(connection: duckdb.DuckDBPyConnection, path: Path) -> int | None:
     """The rows of a Parquet file by its footer; None: it is missing or can't be read."""
+    import duckdb
+
     sql = f"select num_rows from parquet_file_metadata({literal(path)})"
     with suppress(duckdb.Error):
         return int(one_row(connection.execute(sql))[0])
