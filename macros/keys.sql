@@ -4,12 +4,14 @@
     case when {{ id }} is not null then {{ dbt.hash(source ~ " || '|' || " ~ id) }} end
 {%- endmacro %}
 
-{#- The columns that say where a row came from; every staging model carries them. -#}
+{#- The names of the columns that say where a row came from. -#}
+{% macro provenance_columns() -%}
+    {{ return(['source', 'customer_source', 'file_sha256', 'row_number', 'snapshot_at', 'row_hash']) }}
+{%- endmacro %}
+
+{#- These columns, as every staging model selects them from the lake. -#}
 {% macro provenance() -%}
-    _source as source,
-    _customer_source as customer_source,
-    _file_sha256 as file_sha256,
-    _row_number as row_number,
-    _snapshot_at as snapshot_at,
-    _row_hash as row_hash
+    {%- for column in provenance_columns() %}
+    _{{ column }} as {{ column }}{{ ',' if not loop.last }}
+    {%- endfor %}
 {%- endmacro %}

@@ -4,13 +4,13 @@
     contents, all rows of that version are quarantined, because nothing says which one is true.
     Ties go by content, never by file order, so that any order of delivery gives the same tables.
 
-    model_name: the versioned model, whose described columns are kept;
+    columns: what is kept of a row as delivered, beside its provenance;
     key: list of columns, within the source; version: expression, or 'null' where rows carry none; deleted: expression;
     withdrawals: reject reasons that a versioned row may carry and still supersede older ones;
     entity: whose delivered rows a staging relation holds: in a batch the new ones are judged with the older
     ones of their keys. None: the relation holds all that is to be judged. -#}
-{% macro judge_versions(model_name, relation, key, version, deleted='false', withdrawals=[], entity=none) -%}
-{%- set columns = kept_columns(model_name) %}
+{% macro judge_versions(relation, columns, key, version, deleted='false', withdrawals=[], entity=none) -%}
+{%- set columns = columns + provenance_columns() %}
 {%- if entity and is_batch() %}
 {{ delivered_rows(relation, entity, this, columns) }},
 
@@ -141,18 +141,6 @@ judged as (
             and delivered.file_sha256 = statuses.file_sha256
             and delivered.row_number = statuses.row_number
 )
-{%- endmacro %}
-
-{#- The columns that a versioned model keeps of a row as delivered: those that it describes, less its
-    own verdict and what `less` names. -#}
-{% macro kept_columns(model_name, less=[]) -%}
-    {%- set found = [] -%}
-    {%- for node in (graph.nodes.values() if execute else []) if node.resource_type == 'model' and node.name == model_name -%}
-        {%- for column in node.columns if column not in ['row_status', 'reject_reason', 'batch'] + less -%}
-            {%- do found.append(column) -%}
-        {%- endfor -%}
-    {%- endfor -%}
-    {{ return(found) }}
 {%- endmacro %}
 
 {#- Whether rows of two relations have one key, as a condition: of one source, and equal in each of

@@ -3,7 +3,12 @@
 {%- set previous_surveys = source('previous_intermediate', 'int_surveys_known') if is_batch() or not execute -%}
 {%- set judged = source('previous_intermediate', 'int_survey_responses_versioned') if is_batch() or not execute -%}
 
-{%- set columns = kept_columns('int_survey_responses_versioned', less=['staged_reason', 'nps_class', 'contribution']) -%}
+{%- set columns = [
+    'response_key', 'response_id', 'survey_id', 'survey_key', 'invitation_id',
+    'invitation_key', 'customer_id', 'customer_key', 'email_key', 'account_id', 'metric',
+    'survey_type', 'scale', 'channel', 'touchpoint', 'language', 'attributes', 'score',
+    'has_comment', 'is_deleted', 'submitted_at', 'updated_at',
+] + provenance_columns() -%}
 
 with surveys as (
     select * from {{ ref('int_surveys_versioned') }}

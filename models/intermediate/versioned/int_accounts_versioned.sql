@@ -1,3 +1,7 @@
-with {{ judge_versions('int_accounts_versioned', ref('stg_accounts'), key=['account_key'], version='snapshot_at', entity='accounts') }}
+{%- set columns = [
+    'account_key', 'account_id', 'owner', 'tier', 'attributes', 'arr',
+] -%}
+
+with {{ judge_versions(ref('stg_accounts'), columns, key=['account_key'], version='snapshot_at', entity='accounts') }}
 
 select * from judged

@@ -1,3 +1,8 @@
-with {{ judge_versions('int_customers_versioned', ref('stg_customers'), key=['customer_key', 'snapshot_at'], version='cast(null as timestamp)', deleted='is_deleted', entity='customers') }}
+{%- set columns = [
+    'customer_key', 'customer_id', 'email_key', 'account_id', 'account_key', 'attributes',
+    'is_deleted', 'signed_up_at', 'churned_at',
+] -%}
+
+with {{ judge_versions(ref('stg_customers'), columns, key=['customer_key', 'snapshot_at'], version='cast(null as timestamp)', deleted='is_deleted', entity='customers') }}
 
 select * from judged

@@ -1,3 +1,8 @@
-with {{ judge_versions('int_follow_ups_versioned', ref('stg_follow_ups'), key=['case_key'], version='snapshot_at', entity='follow_ups') }}
+{%- set columns = [
+    'case_key', 'case_id', 'response_id', 'response_key', 'owner', 'outcome', 'opened_at',
+    'first_contact_at', 'closed_at',
+] -%}
+
+with {{ judge_versions(ref('stg_follow_ups'), columns, key=['case_key'], version='snapshot_at', entity='follow_ups') }}
 
 select * from judged

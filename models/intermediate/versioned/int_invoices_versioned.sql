@@ -1,3 +1,7 @@
-with {{ judge_versions('int_invoices_versioned', ref('stg_invoices'), key=['invoice_key'], version='snapshot_at', entity='invoices') }}
+{%- set columns = [
+    'invoice_key', 'customer_key', 'kind', 'currency', 'amount', 'invoiced_at',
+] -%}
+
+with {{ judge_versions(ref('stg_invoices'), columns, key=['invoice_key'], version='snapshot_at', entity='invoices') }}
 
 select * from judged

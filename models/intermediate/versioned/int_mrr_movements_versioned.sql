@@ -1,3 +1,7 @@
-with {{ judge_versions('int_mrr_movements_versioned', ref('stg_mrr_movements'), key=['customer_key', 'moved_at', 'kind', 'amount'], version='snapshot_at', entity='mrr_movements') }}
+{%- set columns = [
+    'customer_id', 'customer_key', 'kind', 'currency', 'amount', 'moved_at',
+] -%}
+
+with {{ judge_versions(ref('stg_mrr_movements'), columns, key=['customer_key', 'moved_at', 'kind', 'amount'], version='snapshot_at', entity='mrr_movements') }}
 
 select * from judged

@@ -1,3 +1,8 @@
-with {{ judge_versions('int_subscriptions_versioned', ref('stg_subscriptions'), key=['subscription_key'], version='snapshot_at', entity='subscriptions') }}
+{%- set columns = [
+    'subscription_key', 'customer_key', 'plan', 'currency', 'mrr', 'started_at', 'ended_at',
+    'renews_at',
+] -%}
+
+with {{ judge_versions(ref('stg_subscriptions'), columns, key=['subscription_key'], version='snapshot_at', entity='subscriptions') }}
 
 select * from judged

@@ -1,3 +1,8 @@
-with {{ judge_versions('int_survey_invitations_versioned', ref('stg_survey_invitations'), key=['invitation_key'], version='snapshot_at', entity='survey_invitations') }}
+{%- set columns = [
+    'invitation_key', 'survey_id', 'email_key', 'customer_key', 'channel', 'sent_at',
+    'delivered_at', 'opened_at', 'responded_at', 'bounced_at', 'opted_out_at',
+] -%}
+
+with {{ judge_versions(ref('stg_survey_invitations'), columns, key=['invitation_key'], version='snapshot_at', entity='survey_invitations') }}
 
 select * from judged

@@ -1,3 +1,8 @@
-with {{ judge_versions('int_surveys_versioned', ref('stg_surveys'), key=['survey_key'], version='snapshot_at', entity='surveys') }}
+{%- set columns = [
+    'survey_key', 'survey_id', 'name', 'metric', 'survey_type', 'scale', 'question',
+    'touchpoint',
+] -%}
+
+with {{ judge_versions(ref('stg_surveys'), columns, key=['survey_key'], version='snapshot_at', entity='surveys') }}
 
 select * from judged
