@@ -1,16 +1,9 @@
 {%- set previous_invitations = source('previous_intermediate', 'int_invitations_identified') if is_batch() or not execute -%}
+{%- set surveys = ref('int_surveys_known') -%}
 {%- set events = ['delivered_at', 'opened_at', 'responded_at', 'bounced_at', 'opted_out_at'] -%}
 
 with last_build as (
     select as_of_at from {{ source('raw', 'last_build') }}
-),
-
-surveys as (
-    select
-        survey_key,
-        metric,
-        survey_type
-    from {{ ref('int_surveys_known') }}
 ),
 
 -- one scan for each reason: each reads one column, and few rows
@@ -40,7 +33,7 @@ affected as (
     -- its survey is described otherwise
     select previous.invitation_key
     from {{ previous_invitations }} as previous
-    left join surveys on previous.survey_key = surveys.survey_key
+    left join {{ surveys }} as surveys on previous.survey_key = surveys.survey_key
     where
         previous.metric is distinct from surveys.metric
         or previous.survey_type is distinct from surveys.survey_type
