@@ -351,6 +351,21 @@ class Graph:
     root: Path
     found: dict[str, Any]
     validation: e2e.Run
+    written: set[str]
+
+
+# Where dbt would write if it were called without folders of its own; the SQL linter does.
+DBT_FOLDERS = ("target", "logs")
+
+
+def _written_by_dbt() -> dict[str, int]:
+    folders = (e2e.REPOSITORY / name for name in DBT_FOLDERS)
+    return {
+        str(path): path.stat().st_mtime_ns
+        for each in folders
+        for path in [each, *each.rglob("*")]
+        if path.exists()
+    }
 
 
 @job
@@ -360,9 +375,11 @@ def sample_graph(jobs: Jobs) -> Graph:
 
     root = jobs.folder / "graph"
     generate(root)
+    before = _written_by_dbt()
     dumped = e2e.run(root, str(HERE / "graph_of.py"))
     assert dumped.code == 0, dumped.err
     home = jobs.folder / "graph_home"
     home.mkdir()
     validation = e2e.run(root, "-m", "dagster", "definitions", "validate", DAGSTER_HOME=str(home))
-    return Graph(root, json.loads(dumped.out.partition("GRAPH")[2]), validation)
+    written = {path for path, time in _written_by_dbt().items() if before.get(path) != time}
+    return Graph(root, json.loads(dumped.out.partition("GRAPH")[2]), validation, written)

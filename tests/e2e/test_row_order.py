@@ -59,7 +59,7 @@ def _built(lake: Path, *, seed: int, threads: int) -> duckdb.DuckDBPyConnection:
         node, sql = nodes("model")[name], compiled(name)
         if node["schema"] == "staging":
             sql = _with_odd_amounts(connection, sql)
-        _shuffled(connection, f'"{node["database"]}"."{node["schema"]}"."{name}"', sql)
+        _shuffled(connection, f'nps."{node["schema"]}"."{name}"', sql)
     return connection
 
 
@@ -84,7 +84,7 @@ def _differing_columns(one: duckdb.DuckDBPyConnection, other: duckdb.DuckDBPyCon
     for name, node in nodes("model").items():
         if node["schema"] not in ("marts", "restricted"):
             continue
-        table = f'"{node["database"]}"."{node["schema"]}"."{name}"'
+        table = f'nps."{node["schema"]}"."{name}"'
         theirs = other.execute(f"from {table}").to_arrow_table()
         one.register("theirs", theirs)
         if _differ(one, table, "*"):
@@ -105,7 +105,7 @@ def _differ(connection: duckdb.DuckDBPyConnection, table: str, columns: str) -> 
 @pytest.mark.timeout(900)
 def test_no_figure_depends_on_the_order_of_rows_or_on_threads(lake):
     first = _built(lake, seed=1, threads=1)
-    (rows,) = first.execute("select count(*) from marts_file.marts.fct_nps_churn").fetchone()
+    (rows,) = first.execute("select count(*) from nps.marts.fct_nps_churn").fetchone()
     assert rows > 10_000
     for seed, threads in ((2, 4), (3, 2)):
         with _built(lake, seed=seed, threads=threads) as again:
