@@ -13,11 +13,13 @@ from ingest_support import HEADER, Lake
 ROWS = 40_000
 # Reads as big files are read, a small block every 50 ms: fifteen seconds, were it not interrupted.
 SCRIPT = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from orchestration.lake import delimited, ingest_source, load_file, prepare_lake, reader
 from orchestration.workspace.load import load_workspace
 
+# a shell starts background jobs, this test among them perhaps, with SIGINT ignored
+signal.signal(signal.SIGINT, signal.default_int_handler)
 original = reader.delimited_batches
 
 def slow(*arguments):
