@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 from orchestration.core.errors import UserError
 from orchestration.core.signals import is_stopping, leave, stop_on_signals
 from orchestration.unchanged import (
-    delivered_fingerprint,
     forget_finished_run,
     record_finished_run,
     state_before_run,
@@ -114,13 +113,14 @@ def _run(*, full: bool, force: bool) -> int:
             print(report)
             return 0
         workspace = _ready_workspace()
+        from orchestration.lake.landing import landing_fingerprint
         from orchestration.warehouse.dbt import prepare_manifest
         from orchestration.workspace.writable import check_writable
 
         check_writable(workspace)
         hold_workspace(workspace.runs)
         check_build_files(workspace)
-        state, delivered = state_before_run(workspace), delivered_fingerprint(workspace)
+        state, delivered = state_before_run(workspace), landing_fingerprint(workspace)
         forget_finished_run(workspace)
         # importing the definitions parses nothing where this was done
         prepare_manifest(workspace)

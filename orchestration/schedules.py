@@ -13,9 +13,10 @@ from urllib.parse import urlsplit
 
 import dagster as dg
 
+from orchestration.lake.landing import landing_fingerprint
 from orchestration.quality.assets import GATE_STEPS
 from orchestration.quality.outcomes import blocking_failures
-from orchestration.unchanged import delivered_fingerprint, finished_from
+from orchestration.unchanged import finished_from
 from orchestration.warehouse.assets import FULL_REFRESH_TAG
 from orchestration.workspace.current import current_workspace
 
@@ -105,7 +106,7 @@ def landing(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReaso
     Names, sizes and times are compared; no file is read.
     """
     workspace = current_workspace()
-    delivered = delivered_fingerprint(workspace)
+    delivered = landing_fingerprint(workspace)
     if delivered is None:
         return dg.SkipReason(f"{workspace.landing} holds no file that a source names")
     if delivered in (context.cursor, finished_from(workspace)):

@@ -19,22 +19,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from orchestration.warehouse.inputs import SOURCES_OF_DBT, VERSIONS_OF
 from orchestration.workspace.current import PROJECT_DIR
 
 if TYPE_CHECKING:
     from orchestration.workspace.model import Workspace
 
-CODE = (
-    "dbt_project.yml",
-    "profiles.yml",
-    "models",
-    "macros",
-    "seeds",
-    "tests/dbt",
-    "expectations",
-    "orchestration",
-)
-PACKAGES = ("dbt-core", "dbt-duckdb", "duckdb", "dagster", "great-expectations", "pyarrow")
+CODE = (*SOURCES_OF_DBT, "expectations", "orchestration")
+PACKAGES = (*VERSIONS_OF, "pyarrow")
 # Paragraphs of the last summary that are true of that run alone.
 _OF_THE_RUN = ("NPS warehouse:", "This run", "Checks", "Published", "Time")
 
@@ -94,7 +86,7 @@ def record_finished_run(
     Args:
         workspace: its workspace.
         before: `state_before_run`, taken before the run.
-        delivered: `delivered_fingerprint`, taken before the run.
+        delivered: `landing_fingerprint`, taken before the run.
         summary: the summary that the run printed.
     """
     from orchestration.report.queries import published_generation
@@ -121,17 +113,6 @@ def finished_from(workspace: Workspace) -> str | None:
     """The fingerprint of the delivered files that the last finished run read; None without one."""
     known = _read(workspace)
     return known.get("delivered") if known else None
-
-
-def delivered_fingerprint(workspace: Workspace) -> str | None:
-    """A hash of the names, sizes and times of all files that a source names; None without any.
-
-    Files that are still being written have names of their own, and are not among them.
-    """
-    from orchestration.lake.landing import landing_files
-
-    files = {path for source in workspace.sources for path in landing_files(workspace, source)}
-    return _hash(sorted(files)) if files else None
 
 
 def unchanged_report(workspace: Workspace) -> str | None:

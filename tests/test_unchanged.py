@@ -13,6 +13,7 @@ import duckdb
 import pytest
 
 from orchestration import unchanged
+from orchestration.lake.landing import landing_fingerprint
 from orchestration.report import queries
 from orchestration.workspace.load import load_workspace
 
@@ -65,7 +66,7 @@ def root(tmp_path, monkeypatch) -> Path:
 def finish(root: Path) -> None:
     """Record a run of the workspace as it is."""
     workspace = load_workspace(root)
-    delivered = unchanged.delivered_fingerprint(workspace)
+    delivered = landing_fingerprint(workspace)
     unchanged.record_finished_run(
         workspace, unchanged.state_before_run(workspace), delivered, SUMMARY
     )

@@ -38,6 +38,26 @@ _FOLLOWED = """
         from anchors cross join raw.workspace as w
     )"""
 
+
+def _differing(basis: str) -> str:
+    """The end of a query: where the curves of a basis differ from the CTE `expected`."""
+    return f"""found as (
+            select
+                metric, survey_type, nps_class, sum(churned + censored) as records,
+                sum(churned) as churned, sum(days * (churned + censored)) as days
+            from {{batch}}
+            where basis = '{basis}' and dimension = 'all'
+            group by all
+        )
+
+        select 1
+        from expected as a full join found as b using (metric, survey_type, nps_class)
+        where a.records is distinct from b.records
+            or a.churned is distinct from b.churned
+            or a.days is distinct from b.days
+    """
+
+
 _CURVES = (
     keys(
         "keys",
@@ -124,20 +144,7 @@ _CURVES = (
             group by all
         ),
 
-        found as (
-            select
-                metric, survey_type, nps_class, sum(churned + censored) as records,
-                sum(churned) as churned, sum(days * (churned + censored)) as days
-            from {{batch}}
-            where basis = 'responses' and dimension = 'all'
-            group by all
-        )
-
-        select 1
-        from expected as a full join found as b using (metric, survey_type, nps_class)
-        where a.records is distinct from b.records
-            or a.churned is distinct from b.churned
-            or a.days is distinct from b.days
+        {_differing("responses")}
         """,
         why="The curves of all answers follow every customer who was active at the answer, for as"
         " many days as the facts cover, and lose those who left by as_of.",
@@ -183,20 +190,7 @@ _CURVES = (
             group by all
         ),
 
-        found as (
-            select
-                metric, survey_type, nps_class, sum(churned + censored) as records,
-                sum(churned) as churned, sum(days * (churned + censored)) as days
-            from {{batch}}
-            where basis = 'customers' and dimension = 'all'
-            group by all
-        )
-
-        select 1
-        from expected as a full join found as b using (metric, survey_type, nps_class)
-        where a.records is distinct from b.records
-            or a.churned is distinct from b.churned
-            or a.days is distinct from b.days
+        {_differing("customers")}
         """,
         why="In basis customers each customer counts once, from the first answer or non-response.",
     ),
@@ -344,6 +338,7 @@ _TESTS = (
     corrected(_CELL),
     no_emails("records", "compared_records", "churned", "compared_churned", "chi_squared"),
 )
+
 
 RETENTION: dict[str, tuple[Check, ...]] = {
     "nps_retention_curves": _CURVES,

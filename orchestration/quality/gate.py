@@ -20,6 +20,7 @@ from expectations import Check, CheckResult
 from expectations.validate import validate
 from orchestration.core.duckdb_session import known_cause, spill_settings
 from orchestration.core.errors import UserError
+from orchestration.core.files import hash_of_files
 from orchestration.core.progress import announce
 from orchestration.core.sql import literal
 from orchestration.quality.boundaries import RAW, Suites, lake_views
@@ -191,10 +192,7 @@ def _with_failed_on_all_rows(
 
 def code_of_checks() -> str:
     """SHA-256 of the code that evaluates checks."""
-    digest = hashlib.sha256()
-    for path in sorted((PROJECT_DIR / "expectations").rglob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+    return hash_of_files([PROJECT_DIR / "expectations"])
 
 
 def state_of_lake(workspace: Workspace) -> str:

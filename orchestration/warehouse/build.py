@@ -107,7 +107,7 @@ def unchanged_build(workspace: Workspace) -> list[dict[str, Any]] | None:
     """The events of the last build, if it succeeded, had these inputs and its files are unmodified.
 
     A build is a function of its inputs: building again would make the same tables and pass the
-    same tests. The publication runs all the same, and so do the checks of what changed.
+    same tests. Whether it is published again is decided by the publication.
     """
     record = read_record(workspace)
     if not record or record["file"] != state_of_build(workspace):

@@ -179,10 +179,10 @@ def test_the_sensor_reads_no_file(workspace):
 
 def test_a_sensor_that_is_started_after_a_run_of_these_files_starts_none(workspace):
     """The record is the one that a run of the command line leaves; see tests/test_unchanged.py."""
-    from orchestration.unchanged import delivered_fingerprint
+    from orchestration.lake.landing import landing_fingerprint
     from orchestration.workspace.current import current_workspace
 
-    delivered = delivered_fingerprint(current_workspace())
+    delivered = landing_fingerprint(current_workspace())
     (workspace / "warehouse").mkdir()
     record = workspace / "warehouse/finished.json"
     record.write_text(json.dumps({"state": {}, "delivered": delivered}))

@@ -1,36 +1,16 @@
 -- Chosen by time alone, so that no later anchor changes the choice.
-with answers as (
+with anchors as (
     select
         customer_key,
         metric,
         survey_type,
         nps_class,
         {{ segment_list() }}
-        responded_on as anchored_on,
+        anchored_on,
         days_to_churn,
-        response_key as anchor_key
-    from {{ ref('fct_nps_churn') }}
-    where has_churn_information and was_active_at_answer
-),
-
-silences as (
-    select
-        customer_key,
-        metric,
-        survey_type,
-        'no_response' as nps_class,
-        {{ segment_list() }}
-        sent_on as anchored_on,
-        days_to_churn,
-        invitation_key as anchor_key
-    from {{ ref('int_invitations_unanswered') }}
-    where has_churn_information and was_active_when_sent
-),
-
-anchors as (
-    select * from answers
-    union all
-    select * from silences
+        anchor_key
+    from {{ ref('int_anchors_unioned') }}
+    where is_at_risk
 ),
 
 ranked as (
