@@ -1,30 +1,22 @@
-with raw as (
-    select * from {{ source('raw', 'accounts') }}
-),
+select
+    -- ids
+    {{ surrogate_key('_customer_source', 'account_id') }} as account_key,
+    account_id,
 
-typed as (
-    select
-        -- ids
-        {{ surrogate_key('_customer_source', 'account_id') }} as account_key,
-        account_id,
+    -- text
+    owner,
+    tier,
+    _attributes as attributes,
 
-        -- text
-        owner,
-        tier,
-        _attributes as attributes,
+    -- numerics
+    {{ to_number('arr') }} as arr,
 
-        -- numerics
-        {{ to_number('arr') }} as arr,
+    -- verdict
+    case
+        when account_id is null then 'missing_id'
+        {{ number_reasons('arr') }}
+    end as reject_reason,
 
-        -- verdict
-        case
-            when account_id is null then 'missing_id'
-            {{ number_reasons('arr') }}
-        end as reject_reason,
-
-        -- provenance
-        {{ provenance() }}
-    from raw
-)
-
-select * from typed
+    -- provenance
+    {{ provenance() }}
+from {{ source('raw', 'accounts') }}

@@ -1,45 +1,37 @@
-with raw as (
-    select * from {{ source('raw', 'customers') }}
-),
+select
+    -- ids
+    {{ surrogate_key('_customer_source', 'customer_id') }} as customer_key,
+    customer_id,
+    _email_key as email_key,
+    account_id,
+    {{ surrogate_key('_customer_source', 'account_id') }} as account_key,
 
-typed as (
-    select
-        -- ids
-        {{ surrogate_key('_customer_source', 'customer_id') }} as customer_key,
-        customer_id,
-        _email_key as email_key,
-        account_id,
-        {{ surrogate_key('_customer_source', 'account_id') }} as account_key,
+    -- text
+    _attributes as attributes,
 
-        -- text
-        _attributes as attributes,
+    -- booleans
+    {{ to_boolean('is_deleted') }} as is_deleted,
 
-        -- booleans
-        {{ to_boolean('is_deleted') }} as is_deleted,
+    -- timestamps
+    {{ to_timestamp('signed_up_at') }} as signed_up_at,
+    {{ to_timestamp('churned_at') }} as churned_at,
 
-        -- timestamps
-        {{ to_timestamp('signed_up_at') }} as signed_up_at,
-        {{ to_timestamp('churned_at') }} as churned_at,
+    -- verdict
+    case
+        when customer_id is null then 'missing_id'
+        {{ timestamp_reasons('signed_up_at') }}
+        {{ timestamp_reasons('churned_at') }}
+        when _flags like '%_snapshot_at:bad_timestamp%' then 'bad_timestamp'
+        -- a file's own modification time says nothing of the rows; a declared snapshot does
+        when
+            _snapshot_at >= (select as_of_at from {{ source('raw', 'workspace') }})
+            and _source in (
+                select source from {{ source('raw', 'mapped_columns') }}
+                where entity = 'customers' and column_name = '_snapshot_at'
+            )
+            then 'future'
+    end as reject_reason,
 
-        -- verdict
-        case
-            when customer_id is null then 'missing_id'
-            {{ timestamp_reasons('signed_up_at') }}
-            {{ timestamp_reasons('churned_at') }}
-            when _flags like '%_snapshot_at:bad_timestamp%' then 'bad_timestamp'
-            -- a file's own modification time says nothing of the rows; a declared snapshot does
-            when
-                _snapshot_at >= (select as_of_at from {{ source('raw', 'workspace') }})
-                and _source in (
-                    select source from {{ source('raw', 'mapped_columns') }}
-                    where entity = 'customers' and column_name = '_snapshot_at'
-                )
-                then 'future'
-        end as reject_reason,
-
-        -- provenance
-        {{ provenance() }}
-    from raw
-)
-
-select * from typed
+    -- provenance
+    {{ provenance() }}
+from {{ source('raw', 'customers') }}

@@ -1,43 +1,35 @@
-with raw as (
-    select * from {{ source('raw', 'invoices') }}
-),
+select
+    -- ids
+    {{ surrogate_key('_source', 'invoice_id') }} as invoice_key,
+    invoice_id,
+    customer_id,
+    {{ surrogate_key('_customer_source', 'customer_id') }} as customer_key,
 
-typed as (
-    select
-        -- ids
-        {{ surrogate_key('_source', 'invoice_id') }} as invoice_key,
-        invoice_id,
-        customer_id,
-        {{ surrogate_key('_customer_source', 'customer_id') }} as customer_key,
+    -- text
+    coalesce(lower(trim(kind)), 'recurring') as kind,
+    currency,
 
-        -- text
-        coalesce(lower(trim(kind)), 'recurring') as kind,
-        currency,
+    -- numerics
+    -- a refund takes revenue back, whichever sign the source writes
+    case
+        when lower(trim(kind)) = 'refund' then -abs({{ to_number('amount') }})
+        else {{ to_number('amount') }}
+    end as amount,
 
-        -- numerics
-        -- a refund takes revenue back, whichever sign the source writes
-        case
-            when lower(trim(kind)) = 'refund' then -abs({{ to_number('amount') }})
-            else {{ to_number('amount') }}
-        end as amount,
+    -- timestamps
+    {{ to_timestamp('invoiced_at') }} as invoiced_at,
 
-        -- timestamps
-        {{ to_timestamp('invoiced_at') }} as invoiced_at,
+    -- verdict
+    case
+        when invoice_id is null then 'missing_id'
+        when customer_id is null then 'missing_required'
+        when lower(trim(kind)) not in ('recurring', 'one_off', 'refund') then 'bad_value'
+        {{ timestamp_reasons('invoiced_at', required=true) }}
+        {{ event_reasons('invoiced_at') }}
+        {{ number_reasons('amount', required=true) }}
+        {{ currency_reasons('currency') }}
+    end as reject_reason,
 
-        -- verdict
-        case
-            when invoice_id is null then 'missing_id'
-            when customer_id is null then 'missing_required'
-            when lower(trim(kind)) not in ('recurring', 'one_off', 'refund') then 'bad_value'
-            {{ timestamp_reasons('invoiced_at', required=true) }}
-            {{ event_reasons('invoiced_at') }}
-            {{ number_reasons('amount', required=true) }}
-            {{ currency_reasons('currency') }}
-        end as reject_reason,
-
-        -- provenance
-        {{ provenance() }}
-    from raw
-)
-
-select * from typed
+    -- provenance
+    {{ provenance() }}
+from {{ source('raw', 'invoices') }}

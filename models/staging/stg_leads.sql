@@ -1,30 +1,22 @@
-with raw as (
-    select * from {{ source('raw', 'leads') }}
-),
+select
+    -- ids
+    {{ surrogate_key('_source', 'lead_id') }} as lead_key,
+    lead_id,
+    _email_key as email_key,
 
-typed as (
-    select
-        -- ids
-        {{ surrogate_key('_source', 'lead_id') }} as lead_key,
-        lead_id,
-        _email_key as email_key,
+    -- text
+    _attributes as attributes,
 
-        -- text
-        _attributes as attributes,
+    -- timestamps
+    {{ to_timestamp('created_at') }} as created_at,
 
-        -- timestamps
-        {{ to_timestamp('created_at') }} as created_at,
+    -- verdict
+    case
+        when lead_id is null then 'missing_id'
+        {{ timestamp_reasons('created_at') }}
+        {{ event_reasons('created_at') }}
+    end as reject_reason,
 
-        -- verdict
-        case
-            when lead_id is null then 'missing_id'
-            {{ timestamp_reasons('created_at') }}
-            {{ event_reasons('created_at') }}
-        end as reject_reason,
-
-        -- provenance
-        {{ provenance() }}
-    from raw
-)
-
-select * from typed
+    -- provenance
+    {{ provenance() }}
+from {{ source('raw', 'leads') }}

@@ -1,37 +1,29 @@
-with raw as (
-    select * from {{ source('raw', 'mrr_movements') }}
-),
+select
+    -- ids
+    customer_id,
+    {{ surrogate_key('_customer_source', 'customer_id') }} as customer_key,
 
-typed as (
-    select
-        -- ids
-        customer_id,
-        {{ surrogate_key('_customer_source', 'customer_id') }} as customer_key,
+    -- text
+    lower(trim(kind)) as kind,
+    currency,
 
-        -- text
-        lower(trim(kind)) as kind,
-        currency,
+    -- numerics
+    {{ to_number('amount') }} as amount,
 
-        -- numerics
-        {{ to_number('amount') }} as amount,
+    -- timestamps
+    {{ to_timestamp('moved_at') }} as moved_at,
 
-        -- timestamps
-        {{ to_timestamp('moved_at') }} as moved_at,
+    -- verdict
+    case
+        when customer_id is null then 'missing_required'
+        when kind is null then 'missing_required'
+        when lower(trim(kind)) not in ('new', 'expansion', 'contraction', 'churn', 'reactivation') then 'bad_value'
+        {{ timestamp_reasons('moved_at', required=true) }}
+        {{ event_reasons('moved_at') }}
+        {{ number_reasons('amount', required=true) }}
+        {{ currency_reasons('currency') }}
+    end as reject_reason,
 
-        -- verdict
-        case
-            when customer_id is null then 'missing_required'
-            when kind is null then 'missing_required'
-            when lower(trim(kind)) not in ('new', 'expansion', 'contraction', 'churn', 'reactivation') then 'bad_value'
-            {{ timestamp_reasons('moved_at', required=true) }}
-            {{ event_reasons('moved_at') }}
-            {{ number_reasons('amount', required=true) }}
-            {{ currency_reasons('currency') }}
-        end as reject_reason,
-
-        -- provenance
-        {{ provenance() }}
-    from raw
-)
-
-select * from typed
+    -- provenance
+    {{ provenance() }}
+from {{ source('raw', 'mrr_movements') }}

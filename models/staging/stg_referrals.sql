@@ -1,33 +1,25 @@
-with raw as (
-    select * from {{ source('raw', 'referrals') }}
-),
+select
+    -- ids
+    {{ surrogate_key('_source', 'referral_id') }} as referral_key,
+    referral_id,
+    referrer_customer_id,
+    {{ surrogate_key('_customer_source', 'referrer_customer_id') }} as referrer_customer_key,
+    referred_customer_id,
+    {{ surrogate_key('_customer_source', 'referred_customer_id') }} as referred_customer_key,
 
-typed as (
-    select
-        -- ids
-        {{ surrogate_key('_source', 'referral_id') }} as referral_key,
-        referral_id,
-        referrer_customer_id,
-        {{ surrogate_key('_customer_source', 'referrer_customer_id') }} as referrer_customer_key,
-        referred_customer_id,
-        {{ surrogate_key('_customer_source', 'referred_customer_id') }} as referred_customer_key,
+    -- timestamps
+    {{ to_timestamp('referred_at') }} as referred_at,
+    {{ to_timestamp('converted_at') }} as converted_at,
 
-        -- timestamps
-        {{ to_timestamp('referred_at') }} as referred_at,
-        {{ to_timestamp('converted_at') }} as converted_at,
+    -- verdict
+    case
+        when referral_id is null then 'missing_id'
+        when referrer_customer_id is null then 'missing_required'
+        {{ timestamp_reasons('referred_at', required=true) }}
+        {{ timestamp_reasons('converted_at') }}
+        {{ event_reasons('referred_at') }}
+    end as reject_reason,
 
-        -- verdict
-        case
-            when referral_id is null then 'missing_id'
-            when referrer_customer_id is null then 'missing_required'
-            {{ timestamp_reasons('referred_at', required=true) }}
-            {{ timestamp_reasons('converted_at') }}
-            {{ event_reasons('referred_at') }}
-        end as reject_reason,
-
-        -- provenance
-        {{ provenance() }}
-    from raw
-)
-
-select * from typed
+    -- provenance
+    {{ provenance() }}
+from {{ source('raw', 'referrals') }}

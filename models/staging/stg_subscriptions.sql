@@ -1,42 +1,34 @@
-with raw as (
-    select * from {{ source('raw', 'subscriptions') }}
-),
+select
+    -- ids
+    {{ surrogate_key('_source', 'subscription_id') }} as subscription_key,
+    subscription_id,
+    customer_id,
+    {{ surrogate_key('_customer_source', 'customer_id') }} as customer_key,
 
-typed as (
-    select
-        -- ids
-        {{ surrogate_key('_source', 'subscription_id') }} as subscription_key,
-        subscription_id,
-        customer_id,
-        {{ surrogate_key('_customer_source', 'customer_id') }} as customer_key,
+    -- text
+    plan,
+    currency,
 
-        -- text
-        plan,
-        currency,
+    -- numerics
+    {{ to_number('mrr') }} as mrr,
 
-        -- numerics
-        {{ to_number('mrr') }} as mrr,
+    -- timestamps
+    {{ to_timestamp('started_at') }} as started_at,
+    {{ to_timestamp('ended_at') }} as ended_at,
+    {{ to_timestamp('renews_at') }} as renews_at,
 
-        -- timestamps
-        {{ to_timestamp('started_at') }} as started_at,
-        {{ to_timestamp('ended_at') }} as ended_at,
-        {{ to_timestamp('renews_at') }} as renews_at,
+    -- verdict
+    case
+        when subscription_id is null then 'missing_id'
+        when customer_id is null then 'missing_required'
+        {{ timestamp_reasons('started_at', required=true) }}
+        {{ timestamp_reasons('ended_at') }}
+        {{ timestamp_reasons('renews_at') }}
+        {{ event_reasons('started_at') }}
+        {{ number_reasons('mrr') }}
+        {{ currency_reasons('currency') }}
+    end as reject_reason,
 
-        -- verdict
-        case
-            when subscription_id is null then 'missing_id'
-            when customer_id is null then 'missing_required'
-            {{ timestamp_reasons('started_at', required=true) }}
-            {{ timestamp_reasons('ended_at') }}
-            {{ timestamp_reasons('renews_at') }}
-            {{ event_reasons('started_at') }}
-            {{ number_reasons('mrr') }}
-            {{ currency_reasons('currency') }}
-        end as reject_reason,
-
-        -- provenance
-        {{ provenance() }}
-    from raw
-)
-
-select * from typed
+    -- provenance
+    {{ provenance() }}
+from {{ source('raw', 'subscriptions') }}

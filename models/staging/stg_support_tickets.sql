@@ -1,36 +1,28 @@
-with raw as (
-    select * from {{ source('raw', 'support_tickets') }}
-),
+select
+    -- ids
+    {{ surrogate_key('_source', 'ticket_id') }} as ticket_key,
+    ticket_id,
+    customer_id,
+    {{ surrogate_key('_customer_source', 'customer_id') }} as customer_key,
 
-typed as (
-    select
-        -- ids
-        {{ surrogate_key('_source', 'ticket_id') }} as ticket_key,
-        ticket_id,
-        customer_id,
-        {{ surrogate_key('_customer_source', 'customer_id') }} as customer_key,
+    -- text
+    priority,
+    category,
+    satisfaction,
 
-        -- text
-        priority,
-        category,
-        satisfaction,
+    -- timestamps
+    {{ to_timestamp('opened_at') }} as opened_at,
+    {{ to_timestamp('closed_at') }} as closed_at,
 
-        -- timestamps
-        {{ to_timestamp('opened_at') }} as opened_at,
-        {{ to_timestamp('closed_at') }} as closed_at,
+    -- verdict
+    case
+        when ticket_id is null then 'missing_id'
+        when customer_id is null then 'missing_required'
+        {{ timestamp_reasons('opened_at', required=true) }}
+        {{ timestamp_reasons('closed_at') }}
+        {{ event_reasons('opened_at') }}
+    end as reject_reason,
 
-        -- verdict
-        case
-            when ticket_id is null then 'missing_id'
-            when customer_id is null then 'missing_required'
-            {{ timestamp_reasons('opened_at', required=true) }}
-            {{ timestamp_reasons('closed_at') }}
-            {{ event_reasons('opened_at') }}
-        end as reject_reason,
-
-        -- provenance
-        {{ provenance() }}
-    from raw
-)
-
-select * from typed
+    -- provenance
+    {{ provenance() }}
+from {{ source('raw', 'support_tickets') }}

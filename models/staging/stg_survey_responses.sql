@@ -2,64 +2,56 @@
     is a score: 8.5 is not rounded, 9,0 and 1e1 are not guessed. Only ASCII digits and blanks. -#}
 {%- set score_pattern = '[ ]*[+-]?[0-9]+([.]0+)?[ ]*' -%}
 
-with raw as (
-    select * from {{ source('raw', 'survey_responses') }}
-),
+select
+    -- ids
+    {{ surrogate_key('_source', 'response_id') }} as response_key,
+    response_id,
+    survey_id,
+    {{ surrogate_key('_source', 'survey_id') }} as survey_key,
+    invitation_id,
+    {{ surrogate_key('_source', 'invitation_id') }} as invitation_key,
+    customer_id,
+    {{ surrogate_key('_customer_source', 'customer_id') }} as customer_key,
+    _email_key as email_key,
+    account_id,
 
-typed as (
-    select
-        -- ids
-        {{ surrogate_key('_source', 'response_id') }} as response_key,
-        response_id,
-        survey_id,
-        {{ surrogate_key('_source', 'survey_id') }} as survey_key,
-        invitation_id,
-        {{ surrogate_key('_source', 'invitation_id') }} as invitation_key,
-        customer_id,
-        {{ surrogate_key('_customer_source', 'customer_id') }} as customer_key,
-        _email_key as email_key,
-        account_id,
+    -- text
+    lower(trim(metric)) as metric,
+    lower(trim(survey_type)) as survey_type,
+    trim(scale) as scale,
+    lower(trim(channel)) as channel,
+    trim(touchpoint) as touchpoint,
+    lower(trim(language)) as language,
+    _attributes as attributes,
 
-        -- text
-        lower(trim(metric)) as metric,
-        lower(trim(survey_type)) as survey_type,
-        trim(scale) as scale,
-        lower(trim(channel)) as channel,
-        trim(touchpoint) as touchpoint,
-        lower(trim(language)) as language,
-        _attributes as attributes,
+    -- numerics
+    case
+        when {{ matches('score', score_pattern) }}
+            then {{ try_cast("split_part(trim(score), '.', 1)", 'integer') }}
+    end as score,
 
-        -- numerics
-        case
-            when {{ matches('score', score_pattern) }}
-                then {{ try_cast("split_part(trim(score), '.', 1)", 'integer') }}
-        end as score,
+    -- booleans
+    comment is not null as has_comment,
+    {{ to_boolean('is_deleted') }} as is_deleted,
 
-        -- booleans
-        comment is not null as has_comment,
-        {{ to_boolean('is_deleted') }} as is_deleted,
+    -- timestamps
+    {{ to_timestamp('submitted_at') }} as submitted_at,
+    {{ to_timestamp('updated_at') }} as updated_at,
 
-        -- timestamps
-        {{ to_timestamp('submitted_at') }} as submitted_at,
-        {{ to_timestamp('updated_at') }} as updated_at,
+    -- verdict
+    case
+        when response_id is null then 'missing_id'
+        {{ timestamp_reasons('updated_at') }}
+        {{ event_reasons('updated_at') }}
+        -- a tombstone needs no more than its id
+        when {{ to_boolean('is_deleted') }} then null
+        {{ timestamp_reasons('submitted_at', required=true) }}
+        {{ event_reasons('submitted_at') }}
+        when score is null or trim(score) = '' then 'score_missing'
+        when not {{ matches('score', score_pattern) }} then 'score_not_a_whole_number'
+        when {{ to_boolean('is_test') }} then 'test_answer'
+    end as reject_reason,
 
-        -- verdict
-        case
-            when response_id is null then 'missing_id'
-            {{ timestamp_reasons('updated_at') }}
-            {{ event_reasons('updated_at') }}
-            -- a tombstone needs no more than its id
-            when {{ to_boolean('is_deleted') }} then null
-            {{ timestamp_reasons('submitted_at', required=true) }}
-            {{ event_reasons('submitted_at') }}
-            when score is null or trim(score) = '' then 'score_missing'
-            when not {{ matches('score', score_pattern) }} then 'score_not_a_whole_number'
-            when {{ to_boolean('is_test') }} then 'test_answer'
-        end as reject_reason,
-
-        -- provenance
-        {{ provenance() }}
-    from raw
-)
-
-select * from typed
+    -- provenance
+    {{ provenance() }}
+from {{ source('raw', 'survey_responses') }}

@@ -1,29 +1,21 @@
-with raw as (
-    select * from {{ source('raw', 'surveys') }}
-),
+select
+    -- ids
+    {{ surrogate_key('_source', 'survey_id') }} as survey_key,
+    survey_id,
 
-typed as (
-    select
-        -- ids
-        {{ surrogate_key('_source', 'survey_id') }} as survey_key,
-        survey_id,
+    -- text
+    name,
+    lower(trim(metric)) as metric,
+    lower(trim(survey_type)) as survey_type,
+    trim(scale) as scale,
+    question,
+    touchpoint,
 
-        -- text
-        name,
-        lower(trim(metric)) as metric,
-        lower(trim(survey_type)) as survey_type,
-        trim(scale) as scale,
-        question,
-        touchpoint,
+    -- verdict
+    case
+        when survey_id is null then 'missing_id'
+    end as reject_reason,
 
-        -- verdict
-        case
-            when survey_id is null then 'missing_id'
-        end as reject_reason,
-
-        -- provenance
-        {{ provenance() }}
-    from raw
-)
-
-select * from typed
+    -- provenance
+    {{ provenance() }}
+from {{ source('raw', 'surveys') }}
