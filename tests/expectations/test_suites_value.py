@@ -29,6 +29,7 @@ STEPS = (
     "int_anchors_unioned",
     "int_outcomes_counted",
     "int_class_values_summed",
+    "int_customer_sources_described",
     "int_referral_outcomes_counted",
     "int_customer_values_averaged",
     "int_first_anchors_chosen",

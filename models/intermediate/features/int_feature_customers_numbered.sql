@@ -1,39 +1,6 @@
-with workspace as (
-    select timezone from {{ source('raw', 'workspace') }}
-),
+{%- set signed_up_on = business_date('customers.signed_up_at', 'workspace.timezone') -%}
 
-delivered_entities as (
-    select distinct
-        customer_source,
-        entity
-    from {{ source('raw', 'mapped_columns') }}
-),
-
-known as (
-    select
-        customers.customer_key,
-        customers.customer_source,
-        lifecycles.signed_up_at,
-        lifecycles.churned_at,
-        lifecycles.has_churn_information,
-        lifecycles.has_revenue_information
-    from {{ ref('int_customers_known') }} as customers
-    inner join {{ ref('int_customer_lifecycles_dated') }} as lifecycles
-        on customers.customer_key = lifecycles.customer_key
-
-    union all
-
-    select
-        customer_key,
-        customer_source,
-        cast(null as timestamp) as signed_up_at,
-        cast(null as timestamp) as churned_at,
-        false as has_churn_information,
-        false as has_revenue_information
-    from {{ ref('int_customers_inferred') }}
-),
-
-first_answers as (
+with first_answers as (
     select
         customer_key,
         min(responded_on) as first_responded_on
@@ -44,33 +11,25 @@ first_answers as (
     group by customer_key
 ),
 
-customers as (
-    select
-        known.customer_key,
-        known.has_churn_information,
-        known.has_revenue_information,
-        has_tickets.entity is not null as has_tickets,
-        has_usage.entity is not null as has_usage,
-        {{ business_date('known.signed_up_at', 'workspace.timezone') }} as signed_up_on,
-        {{ business_date('known.churned_at', 'workspace.timezone') }} as churned_on
-    from known
-    cross join workspace
-    left join delivered_entities as has_tickets
-        on known.customer_source = has_tickets.customer_source and has_tickets.entity = 'support_tickets'
-    left join delivered_entities as has_usage
-        on known.customer_source = has_usage.customer_source and has_usage.entity = 'product_usage'
-    where {{ is_affected('known.customer_key', 'int_feature_customers_affected') }}
-),
-
--- any number will do: an order would sort everybody for nothing
 final as (
     select
+        -- any number will do: an order would sort everybody for nothing
         cast(row_number() over () as int) as customer,
-        customers.*,
+        customers.customer_key,
+        customers.has_churn_information,
+        coalesce(lifecycles.has_revenue_information, false) as has_revenue_information,
+        coalesce(sources.has_tickets, false) as has_tickets,
+        coalesce(sources.has_usage, false) as has_usage,
+        {{ signed_up_on }} as signed_up_on,
+        {{ business_date('customers.churned_at', 'workspace.timezone') }} as churned_on,
         -- a customer is there from signing up, or where that is unknown from the first answer
-        coalesce(customers.signed_up_on, first_answers.first_responded_on) as since_on
-    from customers
+        coalesce({{ signed_up_on }}, first_answers.first_responded_on) as since_on
+    from {{ ref('dim_customers') }} as customers
+    cross join {{ source('raw', 'workspace') }} as workspace
+    left join {{ ref('int_customer_lifecycles_dated') }} as lifecycles on customers.customer_key = lifecycles.customer_key
+    left join {{ ref('int_customer_sources_described') }} as sources on customers.source = sources.customer_source
     left join first_answers on customers.customer_key = first_answers.customer_key
+    where {{ is_affected('customers.customer_key', 'int_feature_customers_affected') }}
 )
 
 select * from final

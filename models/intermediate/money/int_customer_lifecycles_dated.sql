@@ -27,10 +27,6 @@ subscriptions as (
         and {{ is_affected('delivered.customer_key', 'int_customers_affected') }}
 ),
 
-mapped_columns as (
-    select * from {{ source('raw', 'mapped_columns') }}
-),
-
 -- a customer churns with the end of the last subscription, if all have ended
 ended as (
     select
@@ -42,20 +38,6 @@ ended as (
 ),
 
 -- no delivered churn means no churn only where a source reports churn
-sources as (
-    select
-        customer_source,
-        max(case
-            when entity = 'customers' and column_name = 'churned_at' then 1
-            when entity = 'subscriptions' and column_name = 'ended_at' then 1
-            else 0
-        end) = 1 as has_churn_information,
-        max(case when entity = 'subscriptions' and column_name = 'mrr' then 1 else 0 end) = 1 as has_mrr_information,
-        max(case when entity = 'invoices' then 1 else 0 end) = 1 as has_revenue_information
-    from mapped_columns
-    group by customer_source
-),
-
 dated as (
     select
         customers.customer_key,
@@ -66,7 +48,7 @@ dated as (
         coalesce(sources.has_revenue_information, false) as has_revenue_information
     from customers
     left join ended on customers.customer_key = ended.customer_key
-    left join sources on customers.customer_source = sources.customer_source
+    left join {{ ref('int_customer_sources_described') }} as sources on customers.customer_source = sources.customer_source
 )
 
 select * from dated

@@ -1,24 +1,6 @@
 {%- set segments = segment_columns() -%}
 
-with anchors as (
-    select * from {{ ref('int_anchors_unioned') }}
-),
-
-customers as (
-    select
-        customer_key,
-        source
-    from {{ ref('dim_customers') }}
-),
-
--- the sources of which an unreported referral means that there was none
-referral_sources as (
-    select distinct customer_source
-    from {{ source('raw', 'mapped_columns') }}
-    where entity = 'referrals'
-),
-
-horizons as (
+with horizons as (
     select distinct
         nps_class,
         cast(horizon_days as int) as horizon_days
@@ -51,10 +33,12 @@ followed as (
         anchors.anchored_on,
         horizons.horizon_days,
         {{ days_after('anchors.anchored_on', 'horizons.horizon_days') }} as ends_on
-    from anchors
+    from {{ ref('int_anchors_unioned') }} as anchors
     inner join horizons on anchors.nps_class = horizons.nps_class
-    inner join customers on anchors.customer_key = customers.customer_key
-    inner join referral_sources on customers.source = referral_sources.customer_source
+    inner join {{ ref('dim_customers') }} as customers on anchors.customer_key = customers.customer_key
+    -- elsewhere an unreported referral does not mean that there was none
+    inner join {{ ref('int_customer_sources_described') }} as sources
+        on customers.source = sources.customer_source and sources.has_referrals
 ),
 
 referred as (

@@ -1,19 +1,4 @@
-with customers as (
-    select
-        customer_key,
-        source,
-        is_active
-    from {{ ref('dim_customers') }}
-),
-
--- a source that delivers no invitations does not say who was asked
-asking as (
-    select distinct customer_source
-    from {{ source('raw', 'mapped_columns') }}
-    where entity = 'survey_invitations'
-),
-
-invitations as (
+with invitations as (
     select
         asked_key,
         sent_on,
@@ -58,8 +43,10 @@ known as (
         cast(coalesce(asked.asks, 0) as bigint) as asks,
         asked.opted_out_on,
         {{ days_after('asked.last_asked_on', 'cast(workspace.quarantine_days as int)') }} as quarantined_until
-    from customers
-    inner join asking on customers.source = asking.customer_source
+    from {{ ref('dim_customers') }} as customers
+    -- a source that delivers no invitations does not say who was asked
+    inner join {{ ref('int_customer_sources_described') }} as sources
+        on customers.source = sources.customer_source and sources.has_invitations
     left join asked on customers.customer_key = asked.asked_key
     cross join workspace
 ),
