@@ -1,80 +1,35 @@
 {{ config(materialized='view') }}
 
-with invoices as (
-    select
-        customer_key,
-        moved_at,
-        revenue
-    from {{ ref('int_customer_money_moved') }}
-    where revenue <> 0
-),
+{% for measure, entity, customer, instant in [
+    ('referrals', 'referrals', 'referrer_customer_key as customer_key', 'referred_at'),
+    ('tickets', 'support_tickets', 'customer_key', 'opened_at'),
+] %}
+select
+    '{{ measure }}' as measure,
+    events.{{ customer }},
+    {{ business_date('events.' ~ instant, 'workspace.timezone') }} as happened_on,
+    cast(1 as double) as amount
+from {{ ref('int_' ~ entity ~ '_versioned') }} as events
+cross join {{ source('raw', 'workspace') }} as workspace
+where events.row_status = 'accepted'
 
-referrals as (
-    select
-        referrer_customer_key,
-        referred_at
-    from {{ ref('int_referrals_versioned') }}
-    where row_status = 'accepted'
-),
+union all
+{% endfor %}
+select
+    'revenue' as measure,
+    money.customer_key,
+    {{ business_date('money.moved_at', 'workspace.timezone') }} as happened_on,
+    money.revenue as amount
+from {{ ref('int_customer_money_moved') }} as money
+cross join {{ source('raw', 'workspace') }} as workspace
+where money.revenue <> 0
 
-tickets as (
-    select
-        customer_key,
-        opened_at
-    from {{ ref('int_support_tickets_versioned') }}
-    where row_status = 'accepted'
-),
+union all
 
-product_usage as (
-    select
-        customer_key,
-        used_on,
-        quantity
-    from {{ ref('int_product_usage_versioned') }}
-    where row_status = 'accepted'
-),
-
-workspace as (
-    select timezone from {{ source('raw', 'workspace') }}
-),
-
-events as (
-    select
-        'revenue' as measure,
-        invoices.customer_key,
-        {{ business_date('invoices.moved_at', 'workspace.timezone') }} as happened_on,
-        invoices.revenue as amount
-    from invoices
-    cross join workspace
-
-    union all
-
-    select
-        'referrals' as measure,
-        referrals.referrer_customer_key as customer_key,
-        {{ business_date('referrals.referred_at', 'workspace.timezone') }} as happened_on,
-        cast(1 as double) as amount
-    from referrals
-    cross join workspace
-
-    union all
-
-    select
-        'tickets' as measure,
-        tickets.customer_key,
-        {{ business_date('tickets.opened_at', 'workspace.timezone') }} as happened_on,
-        cast(1 as double) as amount
-    from tickets
-    cross join workspace
-
-    union all
-
-    select
-        'usage' as measure,
-        customer_key,
-        used_on as happened_on,
-        quantity as amount
-    from product_usage
-)
-
-select * from events
+select
+    'usage' as measure,
+    customer_key,
+    used_on as happened_on,
+    quantity as amount
+from {{ ref('int_product_usage_versioned') }}
+where row_status = 'accepted'

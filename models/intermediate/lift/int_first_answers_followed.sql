@@ -11,10 +11,6 @@ metrics as (
     where metrics.population = 'customers' and metric_scales.nps_class = 'passive'
 ),
 
-lifecycles as (
-    select * from {{ ref('int_customer_lifecycles_dated') }}
-),
-
 assumed as (
     select cast({{ assumption('lift_days') }} as int) as horizon_days
 ),
@@ -50,7 +46,7 @@ final as (
         coalesce(lifecycles.has_revenue_information, false) as has_revenue_information
     from ordered
     cross join assumed
-    left join lifecycles on ordered.customer_key = lifecycles.customer_key
+    left join {{ ref('int_customer_lifecycles_dated') }} as lifecycles on ordered.customer_key = lifecycles.customer_key
     where ordered.is_first
 )
 

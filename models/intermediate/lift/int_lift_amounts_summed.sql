@@ -1,32 +1,4 @@
-with answers as (
-    select * from {{ ref('int_first_answers_followed') }}
-),
-
-events as (
-    select * from {{ ref('int_customer_events_dated') }}
-),
-
-covered as (
-    select * from {{ ref('int_measures_covered') }}
-),
-
-customers as (
-    select
-        customer_key,
-        customer_source
-    from {{ ref('int_customers_known') }}
-    union all
-    select
-        customer_key,
-        customer_source
-    from {{ ref('int_customers_inferred') }}
-),
-
-workspace as (
-    select as_of_on from {{ source('raw', 'workspace') }}
-),
-
-measures as (
+with measures as (
     {%- for measure in ['revenue', 'referrals', 'tickets', 'usage'] %}
     select '{{ measure }}' as measure
     {%- if not loop.last %}
@@ -52,13 +24,13 @@ followed as (
             and covered.last_on >= answers.ends_on
             and answers.ends_on <= workspace.as_of_on, false
         ) as is_observed
-    from answers
+    from {{ ref('int_first_answers_followed') }} as answers
     cross join measures
-    cross join workspace
-    left join customers on answers.customer_key = customers.customer_key
-    left join covered
+    cross join {{ source('raw', 'workspace') }} as workspace
+    left join {{ ref('dim_customers') }} as customers on answers.customer_key = customers.customer_key
+    left join {{ ref('int_measures_covered') }} as covered
         on
-            customers.customer_source = covered.customer_source
+            customers.source = covered.customer_source
             and measures.measure = covered.measure
             and (measures.measure <> 'revenue' or answers.has_revenue_information)
 ),
@@ -71,7 +43,7 @@ happened as (
         followed.measure,
         {{ exact_sum('events.amount') }} as amount
     from followed
-    inner join events
+    inner join {{ ref('int_customer_events_dated') }} as events
         on
             followed.customer_key = events.customer_key
             and followed.measure = events.measure

@@ -1,3 +1,5 @@
+{%- set cell = ['metric', 'survey_type', 'nps_class', 'measure'] -%}
+
 with amounts as (
     select * from {{ ref('int_lift_amounts_summed') }}
 ),
@@ -31,62 +33,51 @@ cells as (
 
 summed as (
     select
-        metric,
-        survey_type,
-        nps_class,
-        measure,
+        {{ cell | join(', ') }},
         count(*) as customers,
         sum(case when is_delivered then 1 else 0 end) as delivered,
         sum(case when is_observed then 1 else 0 end) as observed,
         case when count(amount) = sum(case when is_observed then 1 else 0 end) then {{ exact_sum('amount') }} end as total
     from amounts
     where may_be_active
-    group by metric, survey_type, nps_class, measure
+    group by {{ cell | join(', ') }}
 ),
 
 -- the sample deviation in a second pass: exact, so that it does not depend on the order of rows
 spread as (
     select
-        amounts.metric,
-        amounts.survey_type,
-        amounts.nps_class,
-        amounts.measure,
+        {%- for column in cell %}
+        amounts.{{ column }},
+        {%- endfor %}
         sqrt({{ exact_sum('power(amounts.amount - summed.total / summed.observed, 2)') }} / nullif(count(amounts.amount) - 1, 0)) as deviation
     from amounts
     inner join summed
         on
-            amounts.metric = summed.metric
-            and amounts.survey_type = summed.survey_type
-            and amounts.nps_class = summed.nps_class
-            and amounts.measure = summed.measure
+            {%- for column in cell %}
+            {{ 'and ' if not loop.first }}amounts.{{ column }} = summed.{{ column }}
+            {%- endfor %}
     where amounts.is_observed
-    group by amounts.metric, amounts.survey_type, amounts.nps_class, amounts.measure
+    group by {% for column in cell %}amounts.{{ column }}{{ ', ' if not loop.last }}{% endfor %}
 ),
 
 final as (
     select
-        cells.metric,
-        cells.survey_type,
-        cells.nps_class,
-        cells.measure,
+        {%- for column in cell %}
+        cells.{{ column }},
+        {%- endfor %}
         coalesce(summed.customers, 0) as customers,
         cast(coalesce(summed.delivered, 0) as bigint) as delivered,
         cast(coalesce(summed.observed, 0) as bigint) as observed,
         summed.total,
         spread.deviation
     from cells
-    left join summed
+    {%- for relation in ['summed', 'spread'] %}
+    left join {{ relation }}
         on
-            cells.metric = summed.metric
-            and cells.survey_type = summed.survey_type
-            and cells.nps_class = summed.nps_class
-            and cells.measure = summed.measure
-    left join spread
-        on
-            cells.metric = spread.metric
-            and cells.survey_type = spread.survey_type
-            and cells.nps_class = spread.nps_class
-            and cells.measure = spread.measure
+            {%- for column in cell %}
+            {{ 'and ' if not loop.first }}cells.{{ column }} = {{ relation }}.{{ column }}
+            {%- endfor %}
+    {%- endfor %}
 )
 
 select * from final
