@@ -1,8 +1,4 @@
-with customers as (
-    select * from {{ ref('int_customers_known') }}
-),
-
-raw as (
+with raw as (
     select
         _source as source,
         _file_sha256 as file_sha256,
@@ -19,7 +15,7 @@ final as (
         customers.customer_id,
         raw.name,
         raw.email
-    from customers
+    from {{ ref('int_customers_known') }} as customers
     inner join raw
         on
             customers.source = raw.source

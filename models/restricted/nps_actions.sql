@@ -13,18 +13,6 @@ newest as (
     from responses
 ),
 
-identities as (
-    select * from {{ ref('customer_identities') }}
-),
-
-lifecycles as (
-    select * from {{ ref('int_customer_lifecycles_dated') }}
-),
-
-customer_values as (
-    select * from {{ ref('int_customer_values_summed') }}
-),
-
 cases as (
     select
         response_key,
@@ -33,10 +21,6 @@ cases as (
     from {{ ref('int_follow_ups_versioned') }}
     where row_status = 'accepted'
     group by response_key
-),
-
-workspace as (
-    select * from {{ source('raw', 'workspace') }}
 ),
 
 -- recent detractors without a follow-up, highest value first
@@ -54,10 +38,10 @@ final as (
         case when lifecycles.has_mrr_information then round(coalesce(customer_values.mrr, 0), 6) end as mrr,
         row_number() over (order by coalesce(customer_values.mrr, 0) desc nulls last, newest.responded_at asc nulls last, newest.response_key asc nulls last) as call_rank
     from newest
-    cross join workspace
-    left join identities on newest.customer_key = identities.customer_key
-    left join lifecycles on newest.customer_key = lifecycles.customer_key
-    left join customer_values on newest.customer_key = customer_values.customer_key
+    cross join {{ source('raw', 'workspace') }} as workspace
+    left join {{ ref('customer_identities') }} as identities on newest.customer_key = identities.customer_key
+    left join {{ ref('int_customer_lifecycles_dated') }} as lifecycles on newest.customer_key = lifecycles.customer_key
+    left join {{ ref('int_customer_values_summed') }} as customer_values on newest.customer_key = customer_values.customer_key
     left join cases on newest.response_key = cases.response_key
     where
         newest._place = 1

@@ -1,8 +1,6 @@
 -- Rows that ingest could not read, and rows that staging refused, with what was delivered.
 {% for entity in entities() %}
-{%- set canonical = graph.sources.values()
-    | selectattr('source_name', 'equalto', 'raw') | selectattr('name', 'equalto', entity)
-    | map(attribute='columns') | first | default({}) if execute else {} %}
+{%- set canonical = graph.sources['source.' ~ model.package_name ~ '.raw.' ~ entity].columns if execute else {} %}
 {#- What was delivered, and nothing that ingest added, such as its time: equal deliveries, equal tables. -#}
 {%- set delivered = [] %}
 {%- for column in canonical if not column.startswith('_') or column in ['_attributes', '_extra'] %}

@@ -1,10 +1,6 @@
 {%- set previous_features = source('previous_marts', 'customer_nps_features') if is_batch() or not execute -%}
 
-with last_build as (
-    select as_of_on from {{ source('raw', 'last_build') }}
-),
-
-listed as (
+with listed as (
     select as_of_on from {{ ref('int_feature_days_listed') }}
 ),
 
@@ -21,7 +17,7 @@ built as (
 final as (
     select listed.as_of_on
     from listed
-    inner join last_build on listed.as_of_on > last_build.as_of_on
+    inner join {{ source('raw', 'last_build') }} as last_build on listed.as_of_on > last_build.as_of_on
 
     union
 

@@ -2,12 +2,8 @@
 {%- set surveys = ref('int_surveys_known') -%}
 {%- set events = ['delivered_at', 'opened_at', 'responded_at', 'bounced_at', 'opted_out_at'] -%}
 
-with last_build as (
-    select as_of_at from {{ source('raw', 'last_build') }}
-),
-
 -- one scan for each reason: each reads one column, and few rows
-affected as (
+with affected as (
     select invitation_key from {{ ref('int_survey_invitations_versioned') }}
     where batch = {{ this_batch() }}
     union
@@ -26,7 +22,7 @@ affected as (
     select invitation_key from {{ ref('int_survey_invitations_versioned') }}
     where
         row_status = 'accepted'
-        and {{ event }} >= (select last_build.as_of_at from last_build)
+        and {{ event }} >= (select last_build.as_of_at from {{ source('raw', 'last_build') }} as last_build)
     {%- endfor %}
     {%- if is_batch() %}
     union

@@ -12,16 +12,12 @@ with snapshots as (
         and {{ is_affected('email_key', 'int_addresses_affected') }}
 ),
 
-known as (
-    select customer_key from {{ ref('int_customers_known') }}
-),
-
 held as (
     select distinct
         snapshots.email_key,
         snapshots.customer_key
     from snapshots
-    inner join known on snapshots.customer_key = known.customer_key
+    inner join {{ ref('int_customers_known') }} as known on snapshots.customer_key = known.customer_key
 ),
 
 -- an address that two customers ever held identifies neither

@@ -20,10 +20,6 @@ with snapshots as (
     group by customer_key, snapshot_at
 ),
 
-known as (
-    select customer_key from {{ ref('int_customers_known') }}
-),
-
 compared as (
     select
         snapshots.*,
@@ -32,7 +28,7 @@ compared as (
         or snapshots.{{ segment }} is distinct from lag(snapshots.{{ segment }}) over in_order
         {%- endfor %} as is_change
     from snapshots
-    inner join known on snapshots.customer_key = known.customer_key
+    inner join {{ ref('int_customers_known') }} as known on snapshots.customer_key = known.customer_key
     window in_order as (partition by snapshots.customer_key order by snapshots.snapshot_at nulls last)
 ),
 

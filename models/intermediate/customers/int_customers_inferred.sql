@@ -1,8 +1,4 @@
-with known as (
-    select customer_key from {{ ref('int_customers_known') }}
-),
-
-answering as (
+with answering as (
     select customer_key from {{ ref('fct_nps_responses') }}
     where
         customer_key is not null
@@ -12,7 +8,7 @@ answering as (
 unnamed as (
     select distinct answering.customer_key
     from answering
-    left join known on answering.customer_key = known.customer_key
+    left join {{ ref('int_customers_known') }} as known on answering.customer_key = known.customer_key
     where known.customer_key is null
 ),
 

@@ -1,12 +1,5 @@
 -- The last feature_months month ends, and as_of itself where it is none of them.
-with workspace as (
-    select
-        as_of_on,
-        feature_months
-    from {{ source('raw', 'workspace') }}
-),
-
-months as (
+with months as (
     {{ dbt.generate_series(242) }}
 ),
 
@@ -15,8 +8,8 @@ month_ends as (
         workspace.feature_months,
         workspace.as_of_on as last_on,
         {{ days_after(dbt.dateadd('month', '2 - months.generated_number', dbt.date_trunc('month', 'workspace.as_of_on')), -1) }} as as_of_on
-    from workspace
-    cross join months
+    from months
+    cross join {{ source('raw', 'workspace') }} as workspace
 ),
 
 reached as (
@@ -32,7 +25,7 @@ listed as (
     select as_of_on from reached
     where age <= feature_months
     union
-    select as_of_on from workspace
+    select as_of_on from {{ source('raw', 'workspace') }}
 )
 
 select * from listed

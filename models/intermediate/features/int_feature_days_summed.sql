@@ -1,14 +1,7 @@
 -- An event enters the sums on the first feature day that is not before it, and leaves a window of 90
 -- or 365 days on a later one. The changes of a customer from one feature day to the next are added up,
 -- and running sums of the changes are the figures: no event is counted again for every day.
-with customers as (
-    select
-        customer,
-        since_on
-    from {{ ref('int_feature_customers_numbered') }}
-),
-
-days as (
+with days as (
     select
         as_of_on,
         cast(row_number() over (order by as_of_on nulls last) as int) as place
@@ -87,7 +80,7 @@ running as (
         cast(sum(changes.tickets_90d) over so_far as int) as tickets_90d,
         cast(sum(changes.tickets_365d) over so_far as int) as tickets_365d,
         cast(sum(changes.usage_90d) over so_far as double) as usage_90d
-    from customers
+    from {{ ref('int_feature_customers_numbered') }} as customers
     cross join days
     left join changes on customers.customer = changes.customer and days.place = changes.place
     window so_far as (

@@ -24,10 +24,6 @@ invitations as (
         and {{ is_affected('invitation_key', 'int_invitations_affected') }}
 ),
 
-surveys as (
-    select * from {{ ref('int_surveys_known') }}
-),
-
 -- who answered, if only by something that cannot be read, was not silent
 answers as (
     select
@@ -40,10 +36,6 @@ answers as (
         and (responses.row_status = 'accepted' or reasons.is_mistake)
         and {{ is_affected('invitation_key', 'int_invitations_affected') }}
     group by responses.invitation_key
-),
-
-emails as (
-    select * from {{ ref('int_customer_emails_resolved') }}
 ),
 
 workspace as (
@@ -92,9 +84,9 @@ followed as (
     from happened
     left join reporting on happened.source = reporting.source
     left join answers on happened.invitation_key = answers.invitation_key
-    left join surveys on happened.survey_key = surveys.survey_key
+    left join {{ ref('int_surveys_known') }} as surveys on happened.survey_key = surveys.survey_key
     left join {{ ref('int_customers_known') }} as customers on happened.customer_key = customers.customer_key
-    left join emails on happened.email_key = emails.email_key
+    left join {{ ref('int_customer_emails_resolved') }} as emails on happened.email_key = emails.email_key
 ),
 
 -- who answered has opened, and what was opened has arrived, whatever else is noted

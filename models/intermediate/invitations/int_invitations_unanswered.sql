@@ -21,14 +21,6 @@ history as (
     from {{ ref('int_customer_history_built') }}
 ),
 
-lifecycles as (
-    select * from {{ ref('int_customer_lifecycles_dated') }}
-),
-
-workspace as (
-    select timezone from {{ source('raw', 'workspace') }}
-),
-
 -- a bounced invitation reached no customer, so its silence says nothing; where it is unknown which invitation
 -- was answered, silence is unknown
 unanswered as (
@@ -51,13 +43,13 @@ final as (
         lifecycles.has_churn_information,
         lifecycles.churned_at is null or lifecycles.churned_at > unanswered.sent_at as was_active_when_sent
     from unanswered
-    inner join lifecycles on unanswered.customer_key = lifecycles.customer_key
+    inner join {{ ref('int_customer_lifecycles_dated') }} as lifecycles on unanswered.customer_key = lifecycles.customer_key
     left join history
         on
             unanswered.customer_key = history.customer_key
             and unanswered.sent_at >= history.valid_from
             and unanswered.sent_at < history.valid_to
-    cross join workspace
+    cross join {{ source('raw', 'workspace') }} as workspace
 )
 
 select * from final

@@ -1,20 +1,4 @@
-with customers as (
-    select customer_key from {{ ref('int_customers_known') }}
-),
-
-lifecycles as (
-    select * from {{ ref('int_customer_lifecycles_dated') }}
-),
-
-history as (
-    select * from {{ ref('int_customer_history_built') }}
-),
-
-workspace as (
-    select timezone from {{ source('raw', 'workspace') }}
-),
-
-dated as (
+with dated as (
     select
         customers.customer_key,
         {{ segment_list('history.') }}
@@ -22,10 +6,10 @@ dated as (
         {{ business_date('lifecycles.churned_at', 'workspace.timezone') }} as churned_on,
         {{ business_date('history.valid_from', 'workspace.timezone') }} as valid_from_on,
         {{ business_date('history.valid_to', 'workspace.timezone') }} as valid_to_on
-    from customers
-    cross join workspace
-    left join lifecycles on customers.customer_key = lifecycles.customer_key
-    left join history on customers.customer_key = history.customer_key
+    from {{ ref('int_customers_known') }} as customers
+    cross join {{ source('raw', 'workspace') }} as workspace
+    left join {{ ref('int_customer_lifecycles_dated') }} as lifecycles on customers.customer_key = lifecycles.customer_key
+    left join {{ ref('int_customer_history_built') }} as history on customers.customer_key = history.customer_key
 ),
 
 -- greatest and least ignore NULL in one engine and return it in another

@@ -9,10 +9,6 @@ with money as (
     where {{ is_affected('customer_key', 'int_customers_affected') }}
 ),
 
-workspace as (
-    select * from {{ source('raw', 'workspace') }}
-),
-
 summed as (
     select
         money.customer_key,
@@ -20,7 +16,7 @@ summed as (
         coalesce({{ exact_sum('money.revenue') }}, sum(money.revenue)) as realised_ltv,
         coalesce({{ exact_sum('money.mrr_change') }}, sum(money.mrr_change)) as mrr
     from money
-    cross join workspace
+    cross join {{ source('raw', 'workspace') }} as workspace
     where money.moved_at < workspace.as_of_at
     group by money.customer_key
 )

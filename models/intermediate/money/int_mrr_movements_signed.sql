@@ -3,10 +3,6 @@ with movements as (
     where row_status = 'accepted'
 ),
 
-workspace as (
-    select timezone from {{ source('raw', 'workspace') }}
-),
-
 -- some sources write a loss as a negative amount, others as a positive one whose kind says that it is a
 -- loss; in the former a positive loss takes an earlier one back
 sources as (
@@ -29,7 +25,7 @@ signed as (
             else movements.amount
         end as amount
     from movements
-    cross join workspace
+    cross join {{ source('raw', 'workspace') }} as workspace
     left join sources on movements.customer_source = sources.customer_source
 )
 

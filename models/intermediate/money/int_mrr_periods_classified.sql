@@ -9,10 +9,6 @@ referrals as (
     where row_status = 'accepted'
 ),
 
-workspace as (
-    select timezone from {{ source('raw', 'workspace') }}
-),
-
 -- a customer whose first movement is of another kind than `new` paid before the deliveries start
 customers as (
     select
@@ -34,7 +30,7 @@ sources as (
         referrals.customer_source,
         min({{ business_date('referrals.referred_at', 'workspace.timezone') }}) as first_referral_on
     from referrals
-    cross join workspace
+    cross join {{ source('raw', 'workspace') }} as workspace
     group by referrals.customer_source
 ),
 

@@ -1,22 +1,6 @@
 {%- set segments = segment_columns() -%}
 
-with customers as (
-    select * from {{ ref('int_customers_classified') }}
-),
-
-customer_values as (
-    select * from {{ ref('int_customer_values_summed') }}
-),
-
-lifecycles as (
-    select * from {{ ref('int_customer_lifecycles_dated') }}
-),
-
-workspace as (
-    select as_of_at from {{ source('raw', 'workspace') }}
-),
-
-valued as (
+with valued as (
     select
         customers.metric,
         customers.survey_type,
@@ -27,10 +11,10 @@ valued as (
         case when lifecycles.has_mrr_information then coalesce(customer_values.mrr, 0) end as mrr,
         case when lifecycles.has_revenue_information then coalesce(customer_values.realised_ltv, 0) end as realised_ltv,
         lifecycles.churned_at is null or lifecycles.churned_at >= workspace.as_of_at as is_staying
-    from customers
-    cross join workspace
-    left join customer_values on customers.customer_key = customer_values.customer_key
-    left join lifecycles on customers.customer_key = lifecycles.customer_key
+    from {{ ref('int_customers_classified') }} as customers
+    cross join {{ source('raw', 'workspace') }} as workspace
+    left join {{ ref('int_customer_values_summed') }} as customer_values on customers.customer_key = customer_values.customer_key
+    left join {{ ref('int_customer_lifecycles_dated') }} as lifecycles on customers.customer_key = lifecycles.customer_key
 ),
 
 -- staying or not is one more group, so that no amount is converted or summed twice

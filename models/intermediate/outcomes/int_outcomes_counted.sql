@@ -1,17 +1,9 @@
 {%- set segments = segment_columns() -%}
 
-with anchors as (
-    select * from {{ ref('int_anchors_unioned') }}
-),
-
-windows as (
+with windows as (
     select cast(window_days as int) as window_days from {{ source('raw', 'churn_windows') }}
     union
     select cast(horizon_days as int) as window_days from {{ ref('revenue_at_risk_rates') }}
-),
-
-workspace as (
-    select as_of_on from {{ source('raw', 'workspace') }}
 ),
 
 -- the only step that reads single anchors: all later ones read groups
@@ -26,7 +18,7 @@ grouped as (
         has_churn_information,
         is_at_risk,
         count(*) as anchors
-    from anchors
+    from {{ ref('int_anchors_unioned') }}
     group by metric, survey_type, nps_class, {{ segment_list() }} anchored_on, days_to_churn, has_churn_information, is_at_risk
 ),
 
@@ -38,7 +30,7 @@ windows_observed as (
         max(windows.window_days) as days_observed
     from (select distinct anchored_on from grouped) as anchored
     cross join windows
-    cross join workspace
+    cross join {{ source('raw', 'workspace') }} as workspace
     where {{ days_after('anchored.anchored_on', 'windows.window_days') }} <= workspace.as_of_on
     group by anchored.anchored_on
 ),

@@ -10,10 +10,6 @@ first_anchors as (
     select * from {{ ref('int_first_anchors_chosen') }}
 ),
 
-workspace as (
-    select as_of_on from {{ source('raw', 'workspace') }}
-),
-
 records as (
     {%- for basis, relation in [('responses', 'anchors'), ('customers', 'first_anchors')] %}
     select
@@ -25,7 +21,7 @@ records as (
         {{ relation }}.days_to_churn,
         cast({{ dbt.datediff(relation ~ '.anchored_on', 'workspace.as_of_on', 'day') }} as int) as days_seen
     from {{ relation }}
-    cross join workspace
+    cross join {{ source('raw', 'workspace') }} as workspace
     {%- if not loop.last %}
 
     union all

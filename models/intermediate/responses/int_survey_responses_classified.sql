@@ -20,10 +20,6 @@ invitations as (
     where row_status = 'accepted'
 ),
 
-workspace as (
-    select timezone from {{ source('raw', 'workspace') }}
-),
-
 scales as (
     select distinct
         metric,
@@ -113,7 +109,7 @@ classified as (
                 then 'answered_before_sent'
         end as reject_reason
     from described
-    cross join workspace
+    cross join {{ source('raw', 'workspace') }} as workspace
     left join scales
         on described.described_metric = scales.metric and described.described_scale = scales.scale
     left join {{ ref('metric_scales') }} as metric_scales

@@ -3,11 +3,6 @@ with surveys as (
     where row_status = 'accepted'
 ),
 
-responses as (
-    select * from {{ ref('int_survey_responses_versioned') }}
-    where row_status = 'accepted' and survey_key is not null
-),
-
 -- what no file says of a survey, its answers say of themselves
 answered as (
     select
@@ -18,7 +13,8 @@ answered as (
         min(survey_type) as survey_type,
         min(scale) as scale,
         case when min(touchpoint) = max(touchpoint) then min(touchpoint) end as touchpoint
-    from responses
+    from {{ ref('int_survey_responses_versioned') }}
+    where row_status = 'accepted' and survey_key is not null
     group by survey_key, source, survey_id
 ),
 

@@ -10,17 +10,9 @@ with invitations as (
         and (is_responded or not coalesce(is_bounced, false))
 ),
 
-lifecycles as (
-    select * from {{ ref('int_customer_lifecycles_dated') }}
-),
-
 money as (
     select * from {{ ref('int_customer_money_moved') }}
     where mrr_change <> 0
-),
-
-windows as (
-    select window_days from {{ source('raw', 'churn_windows') }}
 ),
 
 workspace as (
@@ -43,7 +35,7 @@ asked as (
         lifecycles.has_mrr_information,
         lifecycles.has_churn_information
     from invitations
-    inner join lifecycles on invitations.customer_key = lifecycles.customer_key
+    inner join {{ ref('int_customer_lifecycles_dated') }} as lifecycles on invitations.customer_key = lifecycles.customer_key
     cross join workspace
 ),
 
@@ -100,7 +92,7 @@ measured as (
         end as measured_value,
         invitations
     from lifetimes
-    cross join windows
+    cross join {{ source('raw', 'churn_windows') }} as windows
     cross join workspace
 ),
 

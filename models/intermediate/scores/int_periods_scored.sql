@@ -66,28 +66,24 @@ counted as (
     cross join bases
 ),
 
-{{ score_counts('counted') }},
+{{ score_counts('counted') }}
 
-final as (
-    select
-        time_grain,
-        period_start,
-        period_end,
-        basis,
-        metric,
-        survey_type,
-        dimension,
-        segment,
-        responses,
-        promoters,
-        passives,
-        detractors,
-        nps,
-        standard_error,
-        ci_low,
-        ci_high,
-        is_suppressed
-    from scored
-)
-
-select * from final
+select
+    time_grain,
+    period_start,
+    period_end,
+    basis,
+    metric,
+    survey_type,
+    dimension,
+    segment,
+    responses,
+    promoters,
+    passives,
+    detractors,
+    nps,
+    standard_error,
+    ci_low,
+    ci_high,
+    is_suppressed
+from scored

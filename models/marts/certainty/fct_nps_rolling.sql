@@ -5,10 +5,6 @@ with changes as (
     select * from {{ ref('int_rolling_changes_counted') }}
 ),
 
-days as (
-    select as_of_on from {{ ref('int_days_listed') }}
-),
-
 cells as (
     select
         {{ cell | join(', ') }},
@@ -29,7 +25,7 @@ filled as (
         coalesce(changes.{{ class }}_change, 0) as {{ class }}_change
         {%- endfor %}
     from cells
-    inner join days on cells.first_on <= days.as_of_on and cells.last_on >= days.as_of_on
+    inner join {{ ref('int_days_listed') }} as days on cells.first_on <= days.as_of_on and cells.last_on >= days.as_of_on
     left join changes
         on
             days.as_of_on = changes.changed_on
@@ -54,26 +50,22 @@ running as (
 ),
 
 -- drops the days on which the window is empty
-{{ score_counts('running') }},
+{{ score_counts('running') }}
 
-final as (
-    select
-        as_of_on,
-        window_days,
-        metric,
-        survey_type,
-        dimension,
-        segment,
-        responses,
-        promoters,
-        passives,
-        detractors,
-        nps,
-        standard_error,
-        ci_low,
-        ci_high,
-        is_suppressed
-    from scored
-)
-
-select * from final
+select
+    as_of_on,
+    window_days,
+    metric,
+    survey_type,
+    dimension,
+    segment,
+    responses,
+    promoters,
+    passives,
+    detractors,
+    nps,
+    standard_error,
+    ci_low,
+    ci_high,
+    is_suppressed
+from scored

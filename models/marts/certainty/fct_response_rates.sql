@@ -3,15 +3,7 @@
 {%- set cell = ['survey_key', 'survey_id', 'metric', 'survey_type', 'channel'] -%}
 
 -- One pass over the invitations counts days; every longer cohort is a sum of days.
-with invitations as (
-    select * from {{ ref('int_invitations_identified') }}
-),
-
-workspace as (
-    select * from {{ source('raw', 'workspace') }}
-),
-
-days as (
+with days as (
     select
         source,
         sent_on
@@ -23,7 +15,7 @@ days as (
         sum(case when is_{{ event }} is null then 1 else 0 end) as unknown_{{ event }}
         {%- endfor %},
         count(*) as sent
-    from invitations
+    from {{ ref('int_invitations_identified') }}
     group by 1, 2, 3, 4, 5, 6, 7
 ),
 
@@ -84,7 +76,7 @@ judged as (
         coalesce(counted.delivered >= workspace.min_group_size, false) as has_arrivals,
         {{ assumption('confidence_z') }} as z
     from counted
-    cross join workspace
+    cross join {{ source('raw', 'workspace') }} as workspace
 ),
 
 final as (

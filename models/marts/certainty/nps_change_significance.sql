@@ -1,22 +1,7 @@
 {%- set family = ['comparison', 'time_grain', 'period_start', 'basis', 'metric', 'survey_type', 'dimension'] -%}
 
-with pairs as (
-    select * from {{ ref('int_periods_compared') }}
-),
-
-metrics as (
-    select * from {{ ref('metrics') }}
-),
-
-workspace as (
-    select
-        as_of_on,
-        min_group_size
-    from {{ source('raw', 'workspace') }}
-),
-
 -- scores as they are for show, with their priors for the test
-scored as (
+with scored as (
     select
         pairs.*,
         pairs.promoters + pairs.passives + pairs.detractors as responses,
@@ -28,8 +13,8 @@ scored as (
         pairs.{{ side }}{{ class }} + metrics.{{ prior }}_prior_of_two as adjusted_{{ side }}{{ class }}
         {%- endfor %}
         {%- endfor %}
-    from pairs
-    inner join metrics on pairs.metric = metrics.metric
+    from {{ ref('int_periods_compared') }} as pairs
+    inner join {{ ref('metrics') }} as metrics on pairs.metric = metrics.metric
 ),
 
 compared as (
@@ -60,7 +45,7 @@ shown as (
         and compared.total_responses >= workspace.min_group_size
         and compared.total_compared_responses >= workspace.min_group_size as shows_effects
     from compared
-    cross join workspace
+    cross join {{ source('raw', 'workspace') }} as workspace
 ),
 
 -- a segment without answers in one of the periods takes the other's score: its effect is all mix

@@ -1,13 +1,5 @@
 -- Those who answered beside those who kept silent, as both were when they were asked.
-with groups as (
-    select * from {{ ref('int_invitation_groups_averaged') }}
-),
-
-workspace as (
-    select min_group_size from {{ source('raw', 'workspace') }}
-),
-
-pairs as (
+with pairs as (
     select
         metric,
         survey_type,
@@ -21,7 +13,7 @@ pairs as (
         max(case when is_responded then tested_mean end) - max(case when not is_responded then tested_mean end) as tested_difference,
         max(case when is_responded then variance_of_mean end) as responder_variance,
         max(case when not is_responded then variance_of_mean end) as silent_variance
-    from groups
+    from {{ ref('int_invitation_groups_averaged') }}
     group by metric, survey_type, measure, window_days
 ),
 
@@ -41,7 +33,7 @@ judged as (
             when pairs.responder_variance is null or pairs.silent_variance is null then 'too_large'
         end as unknown_because
     from pairs
-    cross join workspace
+    cross join {{ source('raw', 'workspace') }} as workspace
 ),
 
 compared as (

@@ -12,17 +12,9 @@ with customers as (
     where {{ is_affected('customer_key', 'int_customers_affected') }}
 ),
 
-lifecycles as (
-    select * from {{ ref('int_customer_lifecycles_dated') }}
-),
-
 history as (
     select * from {{ ref('int_customer_history_built') }}
     where valid_to is null
-),
-
-workspace as (
-    select * from {{ source('raw', 'workspace') }}
 ),
 
 known as (
@@ -41,9 +33,9 @@ known as (
         false as is_inferred,
         lifecycles.has_churn_information
     from customers
-    inner join lifecycles on customers.customer_key = lifecycles.customer_key
+    inner join {{ ref('int_customer_lifecycles_dated') }} as lifecycles on customers.customer_key = lifecycles.customer_key
     left join history on customers.customer_key = history.customer_key
-    cross join workspace
+    cross join {{ source('raw', 'workspace') }} as workspace
 ),
 
 inferred as (

@@ -13,17 +13,9 @@ with responses as (
         and {{ is_affected('customer_key', 'int_customers_affected') }}
 ),
 
-lifecycles as (
-    select * from {{ ref('int_customer_lifecycles_dated') }}
-),
-
 money as (
     select * from {{ ref('int_customer_money_moved') }}
     where {{ is_affected('customer_key', 'int_customers_affected') }}
-),
-
-workspace as (
-    select timezone from {{ source('raw', 'workspace') }}
 ),
 
 answers as (
@@ -58,9 +50,9 @@ final as (
         case when lifecycles.has_mrr_information then round(money_before.mrr_change_before, 6) end as mrr_at_answer,
         case when lifecycles.has_revenue_information then round(money_before.revenue_before, 6) end as revenue_before
     from responses
-    left join lifecycles on responses.customer_key = lifecycles.customer_key
+    left join {{ ref('int_customer_lifecycles_dated') }} as lifecycles on responses.customer_key = lifecycles.customer_key
     left join money_before on responses.response_key = money_before.response_key
-    cross join workspace
+    cross join {{ source('raw', 'workspace') }} as workspace
 )
 
 select * from final

@@ -25,10 +25,6 @@ customers as (
     from {{ ref('int_customers_known') }}
 ),
 
-emails as (
-    select * from {{ ref('int_customer_emails_resolved') }}
-),
-
 -- open ends are closed far away: an OR in an outer join would compare everybody with everybody
 history as (
     select
@@ -37,10 +33,6 @@ history as (
         valid_from,
         coalesce(valid_to, cast('9999-12-31' as timestamp)) as valid_to
     from {{ ref('int_customer_history_built') }}
-),
-
-workspace as (
-    select timezone from {{ source('raw', 'workspace') }}
 ),
 
 -- by id if the CRM knows it, else by an address that one customer holds, else by the unknown id
@@ -55,7 +47,7 @@ identified as (
     left join surveys on answers.survey_key = surveys.survey_key
     left join customers as by_id on answers.customer_key = by_id.customer_key
     -- an address is of use only where no id is; said beside the equality, it would be a nested loop
-    left join emails on case when by_id.customer_key is null then answers.email_key end = emails.email_key
+    left join {{ ref('int_customer_emails_resolved') }} as emails on case when by_id.customer_key is null then answers.email_key end = emails.email_key
 ),
 
 final as (
@@ -89,7 +81,7 @@ final as (
         {{ business_date('identified.submitted_at', 'workspace.timezone') }} as responded_on,
         identified.updated_at as version_at
     from identified
-    cross join workspace
+    cross join {{ source('raw', 'workspace') }} as workspace
     left join customers on identified.identified_key = customers.customer_key
     left join history
         on

@@ -1,20 +1,4 @@
-with windows as (
-    select window_days from {{ source('raw', 'churn_windows') }}
-),
-
-workspace as (
-    select min_group_size from {{ source('raw', 'workspace') }}
-),
-
-outcomes as (
-    select * from {{ ref('int_outcomes_counted') }}
-),
-
-class_values as (
-    select * from {{ ref('int_class_values_summed') }}
-),
-
-rated as (
+with rated as (
     select
         outcomes.metric,
         outcomes.survey_type,
@@ -33,10 +17,10 @@ rated as (
         {{ assumption('gross_margin') }} as gross_margin,
         {{ assumption('discount_rate') }} as discount_rate,
         {{ assumption('max_lifetime_years') }} as max_lifetime_years
-    from outcomes
-    inner join windows on outcomes.window_days = windows.window_days
-    cross join workspace
-    left join class_values
+    from {{ ref('int_outcomes_counted') }} as outcomes
+    inner join {{ source('raw', 'churn_windows') }} as windows on outcomes.window_days = windows.window_days
+    cross join {{ source('raw', 'workspace') }} as workspace
+    left join {{ ref('int_class_values_summed') }} as class_values
         on
             outcomes.metric = class_values.metric
             and outcomes.survey_type = class_values.survey_type

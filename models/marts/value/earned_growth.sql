@@ -1,15 +1,7 @@
 {%- set amounts = ['expansion_mrr', 'contraction_mrr', 'churned_mrr', 'reactivated_mrr', 'earned_new_mrr', 'bought_new_mrr', 'returned_mrr'] -%}
 
 -- a period without movements has its row, too
-with periods as (
-    select * from {{ ref('int_growth_periods_listed') }}
-),
-
-summed as (
-    select * from {{ ref('int_growth_periods_summed') }}
-),
-
-referrals as (
+with referrals as (
     select count(*) > 0 as is_delivered from {{ ref('int_referrals_versioned') }}
     where row_status = 'accepted'
 ),
@@ -39,9 +31,9 @@ filled as (
         coalesce(summed.earned_customers, 0) as earned_customers,
         coalesce(unexplained.unexplained_customers, 0) as unexplained_customers,
         coalesce(summed.unattributed_customers, 0) = 0 and referrals.is_delivered as has_referral_information
-    from periods
+    from {{ ref('int_growth_periods_listed') }} as periods
     cross join referrals
-    left join summed
+    left join {{ ref('int_growth_periods_summed') }} as summed
         on periods.time_grain = summed.time_grain and periods.period_start = summed.period_start
     left join unexplained on periods.time_grain = unexplained.time_grain
     window

@@ -3,13 +3,6 @@ with cells as (
     where time_grain in ('month', 'quarter', 'year', 'all')
 ),
 
-targets as (
-    select
-        metric,
-        target
-    from {{ ref('nps_targets') }}
-),
-
 -- the latest period in which anybody answered
 latest as (
     select
@@ -37,7 +30,7 @@ aimed as (
             and cells.basis = latest.basis
             and cells.metric = latest.metric
             and cells.survey_type = latest.survey_type
-    inner join targets on cells.metric = targets.metric
+    inner join {{ ref('nps_targets') }} as targets on cells.metric = targets.metric
 ),
 
 -- A new promoter brings 100 - target points (none at a target of 100), a converted detractor 200. A

@@ -1,12 +1,4 @@
-with classes as (
-    select * from {{ ref('int_lift_classes_summed') }}
-),
-
-workspace as (
-    select min_group_size from {{ source('raw', 'workspace') }}
-),
-
-averaged as (
+with averaged as (
     select
         classes.metric,
         classes.survey_type,
@@ -27,8 +19,8 @@ averaged as (
             when classes.observed < workspace.min_group_size then 'too_few'
             when classes.total is null or (classes.observed > 1 and classes.deviation is null) then 'too_large'
         end as unknown_because
-    from classes
-    cross join workspace
+    from {{ ref('int_lift_classes_summed') }} as classes
+    cross join {{ source('raw', 'workspace') }} as workspace
 ),
 
 -- Welch 1947: each class has its own variance. Groups are large enough for the normal distribution

@@ -1,23 +1,15 @@
 {%- set curve = 'basis, metric, survey_type, dimension, segment, nps_class' -%}
 
-with days as (
-    select * from {{ ref('int_retention_days_counted') }}
-),
-
-workspace as (
-    select min_group_size from {{ source('raw', 'workspace') }}
-),
-
 -- product and Greenwood's sum, as running sums. On the day on which all remaining records churn, which is
 -- always the curve's last, the product is 0 and the sum infinite
-running as (
+with running as (
     select
         *,
         max(at_risk) over (partition by {{ curve }}) as records,
         churned = at_risk as is_over,
         {{ exact_sum('case when churned < at_risk then ln(1e0 * (at_risk - churned) / at_risk) end', 'over so_far', 'decimal(38, 24)') }} as log_retention,
         {{ exact_sum('case when churned < at_risk then churned / (1e0 * at_risk * (at_risk - churned)) end', 'over so_far', 'decimal(38, 24)') }} as greenwood
-    from days
+    from {{ ref('int_retention_days_counted') }}
     window so_far as (
         partition by {{ curve }} order by days asc nulls last
         rows between unbounded preceding and current row
@@ -33,7 +25,7 @@ estimated as (
         case when not running.is_over and running.log_retention < 0 then running.log_retention end as log_estimate,
         {{ assumption('confidence_z') }} * sqrt(running.greenwood) as deviation
     from running
-    cross join workspace
+    cross join {{ source('raw', 'workspace') }} as workspace
 ),
 
 final as (

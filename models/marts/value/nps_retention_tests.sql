@@ -5,10 +5,6 @@ with days as (
     select * from {{ ref('int_retention_days_counted') }}
 ),
 
-workspace as (
-    select min_group_size from {{ source('raw', 'workspace') }}
-),
-
 -- every curve has one row of day 0
 pairs as (
     select
@@ -89,7 +85,7 @@ tested as (
                 then abs(summed.churned - summed.expected_churned) / sqrt(nullif(summed.variance, 0))
         end as z
     from summed
-    cross join workspace
+    cross join {{ source('raw', 'workspace') }} as workspace
 ),
 
 valued as (

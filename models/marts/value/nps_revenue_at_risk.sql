@@ -1,27 +1,7 @@
-with rates as (
-    select * from {{ ref('revenue_at_risk_rates') }}
-),
-
 -- employees pay nothing
-metrics as (
+with metrics as (
     select metric from {{ ref('metrics') }}
     where population = 'customers'
-),
-
-workspace as (
-    select * from {{ source('raw', 'workspace') }}
-),
-
-churn_outcomes as (
-    select * from {{ ref('int_outcomes_counted') }}
-),
-
-referral_outcomes as (
-    select * from {{ ref('int_referral_outcomes_counted') }}
-),
-
-class_values as (
-    select * from {{ ref('int_class_values_summed') }}
 ),
 
 -- one figure for the whole business, as in Promoter.io's calculator
@@ -51,19 +31,19 @@ figures as (
         -- where no MRR is known there is no amount to suppress
         coalesce(class_values.priced_customers > 0 and class_values.priced_customers < workspace.min_group_size, false) as is_suppressed,
         {{ assumption('confidence_z') }} as z
-    from churn_outcomes
+    from {{ ref('int_outcomes_counted') }} as churn_outcomes
     inner join metrics on churn_outcomes.metric = metrics.metric
-    inner join rates on churn_outcomes.nps_class = rates.nps_class and churn_outcomes.window_days = rates.horizon_days
-    cross join workspace
+    inner join {{ ref('revenue_at_risk_rates') }} as rates on churn_outcomes.nps_class = rates.nps_class and churn_outcomes.window_days = rates.horizon_days
+    cross join {{ source('raw', 'workspace') }} as workspace
     cross join average
-    left join class_values
+    left join {{ ref('int_class_values_summed') }} as class_values
         on
             churn_outcomes.metric = class_values.metric
             and churn_outcomes.survey_type = class_values.survey_type
             and churn_outcomes.nps_class = class_values.nps_class
             and churn_outcomes.dimension = class_values.dimension
             and churn_outcomes.segment = class_values.segment
-    left join referral_outcomes
+    left join {{ ref('int_referral_outcomes_counted') }} as referral_outcomes
         on
             churn_outcomes.metric = referral_outcomes.metric
             and churn_outcomes.survey_type = referral_outcomes.survey_type
