@@ -227,6 +227,29 @@ def test_the_previous_state_of_a_table_is_read_before_the_table_is_replaced():
         assert readers <= ancestors(source["name"]), source["name"]
 
 
+def test_what_a_batch_builds_in_part_replaces_rows_and_no_table():
+    """A table of affected rows has no others in a batch: only an incremental model keeps the rest."""
+    models = nodes("model")
+    incremental = {
+        n for n, node in models.items() if node["config"]["materialized"] == "incremental"
+    }
+    partial = {
+        name
+        for name, node in models.items()
+        if "is_affected(" in node["raw_code"] and not name.endswith(("_affected", "_changed"))
+    } - incremental
+    assert "int_customers_inferred" in partial
+    while readers := {
+        name
+        for name in models.keys() - incremental - partial
+        if partial & {parent["name"] for parent in _models(models[name])}
+        and not name.endswith("_affected")
+    }:
+        partial |= readers
+    published = {name for name in partial if layer(models[name]) in ("marts", "restricted")}
+    assert not published, sorted(published)
+
+
 # --- numbers ----------------------------------------------------------------------------------
 
 # Numbers that no business would set otherwise, and why they stand where they stand.
