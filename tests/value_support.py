@@ -182,12 +182,6 @@ class Business:
             }
             for key, c in self.customers.items()
         ])  # fmt: skip
-        for table, is_known in (("int_customers_known", True), ("int_customers_inferred", False)):
-            put(connection, f"intermediate.{table}", [
-                {"customer_key": key, "customer_source": c["source"]}
-                for key, c in self.customers.items()
-                if c["is_known"] == is_known
-            ])  # fmt: skip
         put(connection, "intermediate.int_customer_lifecycles_dated", [
             {
                 "customer_key": key,
@@ -451,8 +445,6 @@ FILLED = (
             "int_customer_lifecycles_dated",
             "int_customer_values_summed",
             "int_customer_money_moved",
-            "int_customers_known",
-            "int_customers_inferred",
             *ENTITIES.values(),
         )
     ),

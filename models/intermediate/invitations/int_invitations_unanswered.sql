@@ -4,10 +4,14 @@
     meta={'changed': {'key': 'customer_key', 'model': 'int_customers_affected'}},
 ) }}
 
-with invitations as (
+-- a bounced invitation reached no customer, so its silence says nothing; where it is unknown which invitation
+-- was answered, silence is unknown
+with unanswered as (
     select * from {{ ref('int_invitations_identified') }}
     where
         metric is not null
+        and not is_responded
+        and not coalesce(is_bounced, false)
         and {{ is_affected('customer_key', 'int_customers_affected') }}
 ),
 
@@ -19,13 +23,6 @@ history as (
         valid_from,
         coalesce(valid_to, cast('9999-12-31' as timestamp)) as valid_to
     from {{ ref('int_customer_history_built') }}
-),
-
--- a bounced invitation reached no customer, so its silence says nothing; where it is unknown which invitation
--- was answered, silence is unknown
-unanswered as (
-    select * from invitations
-    where not is_responded and not coalesce(is_bounced, false)
 ),
 
 final as (
