@@ -2,8 +2,8 @@
     unknown segment, channel, touchpoint or survey is named so) and `followed` (the same with next_on,
     the day of the voice's next answer of the metric and survey type; NULL: none). An answer is its
     voice's latest of a period when the next one is in a later period.
-    answers: a CTE of answers with is_now, which separates current answers from those of the previous
-    build; without it, all current answers. -#}
+    answers: a CTE of answers, with the segments as inside the build and is_now, which separates current
+    answers from those of the previous build; without it, all current answers. -#}
 {% macro follow_voices(answers=none) -%}
 responses as (
     select
@@ -17,8 +17,8 @@ responses as (
         version_at,
         contribution,
         {{ 'is_now,' if answers }}
-        {%- for segment in segment_columns() %}
-        coalesce({{ segment }}, '(unknown)') as {{ segment }},
+        {%- for column, published_name in segment_columns().items() %}
+        coalesce({{ column if answers else adapter.quote(published_name) }}, '(unknown)') as {{ column }},
         {%- endfor %}
         coalesce(channel, '(unknown)') as channel,
         coalesce(touchpoint, '(unknown)') as touchpoint,

@@ -163,7 +163,7 @@ class Business:
         put(connection, "intermediate.int_invitations_unanswered", [
             {
                 "invitation_key": a["key"], "customer_key": a["customer"], "metric": "nps",
-                "survey_type": a["survey_type"], "region": a["region"], "sent_on": a["on"],
+                "survey_type": a["survey_type"], "seg_region": a["region"], "sent_on": a["on"],
                 "days_to_churn": a["days_to_churn"], "has_churn_information": a["is_informed"],
                 "was_active_when_sent": a["is_active"],
             }
@@ -464,7 +464,7 @@ def settle(connection: duckdb.DuckDBPyConnection) -> None:
         "values (?, ?, ?, ?)",
         [AS_OF, AS_OF_AT, ZONE, MIN_GROUP_SIZE],
     )
-    connection.execute("insert into nps.raw.segments values (1, 'region')")
+    connection.execute("insert into nps.raw.segments values (1, 'region', 'region')")
     connection.execute("delete from nps.seeds.revenue_at_risk_rates")
     connection.executemany(
         "insert into nps.seeds.revenue_at_risk_rates values (?, ?, ?, ?, ?, '')", RATES

@@ -289,7 +289,7 @@ ASKING: dict[str, tuple[Check, ...]] = {
             also=f"""
                 t.period_end is null or t.period_end < t.period_start
                 or t.time_grain not in {_GRAINS} or t.basis not in ('responses', 'customers')
-                or t.dimension not in (select segment from raw.segments)
+                or t.dimension not in (select published_name from raw.segments)
                 or t.metric not in ({_OF_CUSTOMERS})""",
             why="A period of a customer metric has one row per segment dimension.",
         ),
@@ -352,7 +352,8 @@ ASKING: dict[str, tuple[Check, ...]] = {
             ),
 
             present as (
-                select h.* exclude (valid_from, valid_to), days.day_on
+                -- no segment's name has a space
+                select h.* exclude (valid_from, valid_to), days.day_on as "day on"
                 from days
                 cross join marts.dim_customers as c
                 inner join marts.dim_customer_history as h on c.customer_key = h.customer_key
@@ -365,12 +366,12 @@ ASKING: dict[str, tuple[Check, ...]] = {
 
             base as (
                 select
-                    day_on, dimension, coalesce(segment, '(unknown)') as segment,
+                    "day on" as day_on, dimension, coalesce(segment, '(unknown)') as segment,
                     cast(count(*) as double) as customers
                 from present unpivot include nulls (
-                    segment for dimension in (columns(* exclude (day_on)))
+                    segment for dimension in (columns(* exclude ("day on")))
                 )
-                where dimension in (select segment from raw.segments)
+                where dimension in (select published_name from raw.segments)
                 group by all
             ),
 

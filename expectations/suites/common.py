@@ -42,7 +42,7 @@ def keys(
         -- hashes show whether any keys are equal, in less time and memory than the keys
         select 1 from {{batch}}
         where hash({key}) in (
-            select hash({key}) as key_hash from {{batch}} group by key_hash having count(*) > 1
+            select hash({key}) from {{batch}} group by hash({key}) having count(*) > 1
         )
         group by {key} having count(*) > 1
         {others}

@@ -241,7 +241,7 @@ FOUNDATION: dict[str, tuple[Check, ...]] = {
             "adds_up",
             f"""
             with dimensions as (
-                select segment as dimension from raw.segments
+                select published_name as dimension from raw.segments
                 union all
                 select unnest(['channel', 'touchpoint', 'survey'])
             ),
@@ -343,7 +343,7 @@ FOUNDATION: dict[str, tuple[Check, ...]] = {
             from (
                 select parts.* exclude (dimension), dimensions.dimension
                 from parts cross join (
-                    select segment as dimension from raw.segments
+                    select published_name as dimension from raw.segments
                     union
                     select dimension from parts where dimension <> 'all'
                 ) as dimensions

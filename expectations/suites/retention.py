@@ -210,7 +210,7 @@ _CURVES = (
         from (
             select parts.* exclude (dimension), dimensions.dimension
             from parts cross join (
-                select segment as dimension from raw.segments
+                select published_name as dimension from raw.segments
                 union
                 select dimension from parts where dimension <> 'all'
             ) as dimensions

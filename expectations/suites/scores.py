@@ -178,8 +178,8 @@ SCORES: dict[str, tuple[Check, ...]] = {
                 -- on the first day no answer may have left yet; on the last every old one has
                 select as_of_on from raw.workspace
                 union
-                select min(responded_on) + max(window_days)
-                from marts.fct_nps_responses cross join raw.rolling_windows
+                select min(f.responded_on) + max(r.window_days)
+                from marts.fct_nps_responses as f cross join raw.rolling_windows as r
             ),
 
             latest as (
@@ -242,7 +242,7 @@ SCORES: dict[str, tuple[Check, ...]] = {
             "adds_up",
             f"""
             with dimensions as (
-                select segment as dimension from raw.segments
+                select published_name as dimension from raw.segments
                 union all
                 select unnest(['channel', 'touchpoint', 'survey'])
             ),

@@ -236,7 +236,7 @@ _RISK = (
         from (
             select parts.* exclude (dimension), dimensions.dimension
             from parts cross join (
-                select segment as dimension from raw.segments
+                select published_name as dimension from raw.segments
                 union
                 select dimension from parts where dimension <> 'all'
             ) as dimensions

@@ -10,6 +10,7 @@ from orchestration.core.atomic_write import parquet_bytes, write_if_changed
 from orchestration.lake.columns import snapshot_kind
 from orchestration.workspace.entities import ENTITIES
 from orchestration.workspace.model import Workspace
+from orchestration.workspace.segments import published_name
 
 _SETTINGS = {
     "workspace": pa.schema(
@@ -28,7 +29,9 @@ _SETTINGS = {
     ),
     "churn_windows": pa.schema([("window_days", pa.int32())]),
     "rolling_windows": pa.schema([("window_days", pa.int32())]),
-    "segments": pa.schema([("position", pa.int32()), ("segment", pa.string())]),
+    "segments": pa.schema(
+        [("position", pa.int32()), ("segment", pa.string()), ("published_name", pa.string())]
+    ),
     "mapped_columns": pa.schema(
         [
             ("source", pa.string()),
@@ -68,7 +71,10 @@ def write_settings(workspace: Workspace) -> None:
         ],
         "churn_windows": [(days,) for days in workspace.churn_windows],
         "rolling_windows": [(days,) for days in workspace.rolling_windows],
-        "segments": list(enumerate(workspace.segments, start=1)),
+        "segments": [
+            (position, segment, published_name(segment))
+            for position, segment in enumerate(workspace.segments, start=1)
+        ],
         "mapped_columns": mapped,
     }
     for name, schema in _SETTINGS.items():

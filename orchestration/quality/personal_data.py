@@ -9,13 +9,9 @@ import duckdb
 from orchestration.core.duckdb_session import one_row
 from orchestration.core.errors import UserError
 from orchestration.core.sql import identifier, literal, qualified
+from orchestration.workspace.segments import PERSONAL_NAME
 
-# Column names that speak of a person. `name` in dim_surveys is a survey's.
-_PERSONAL_COLUMN = (
-    r"((.*_)?(e_?mail|comment)s?(_(text|address|key))?|feedback|verbatim|raw_text"
-    r"|(first_|last_|full_|given_|family_|middle_|customer_|person_|contact_|employee_)?name"
-    r"|surname)"
-)
+# `name` in dim_surveys is a survey's.
 _NAMES_ALLOWED = {("dim_surveys", "name")}
 _EMAIL = r"[^\s@＠]+[@＠][^\s@＠]+\.[^\s@＠]+"
 
@@ -33,7 +29,7 @@ def refuse_personal_data(
     """
     texts = connection.execute(
         "select table_name, column_name, "
-        f"regexp_full_match(lower(column_name), {literal(_PERSONAL_COLUMN)}) "
+        f"regexp_full_match(lower(column_name), {literal(PERSONAL_NAME)}) "
         f"from duckdb_columns() where database_name = {literal(database)} "
         f"and schema_name = {literal(schema)} "
         "and regexp_matches(data_type, 'VARCHAR|JSON|ENUM') order by table_name, column_index"

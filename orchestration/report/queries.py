@@ -35,6 +35,7 @@ from orchestration.report.figures import (
     Split,
 )
 from orchestration.report.formatting import display_text
+from orchestration.workspace.segments import published_name
 
 if TYPE_CHECKING:
     from orchestration.workspace.model import Workspace
@@ -248,7 +249,7 @@ def segment_scores(marts: Marts, workspace: Workspace) -> dict[str, list[Score]]
         for name, scores in grouped.items()
         if any(score.label != UNKNOWN for score in scores)
     }
-    order = {name: place for place, name in enumerate(workspace.segments)}
+    order = {published_name(name): place for place, name in enumerate(workspace.segments)}
     names = sorted(known, key=lambda name: (order.get(name, len(order)), name))
     return {name: known[name] for name in names}
 

@@ -12,6 +12,8 @@ import zoneinfo
 from collections.abc import Iterable
 from datetime import date, datetime
 
+from orchestration.workspace.segments import name_mistake
+
 SAFE_NAME = re.compile(r"[a-z][a-z0-9_]{0,59}")
 NAME_RULE = "use a-z, 0-9 and _, beginning with a letter, at most 60 characters"
 # Codecs of Python's that are no encodings of files, or that no strict reading can check.
@@ -19,29 +21,6 @@ _NO_FILE_ENCODINGS = {"idna", "punycode", "unicode_escape", "raw_unicode_escape"
 _STRPTIME_DIRECTIVES = set("aAwdbBhmyYHIpMSfgnzZjUWcxXGuVT%")
 _STRPTIME_UNPADDED = set("dmyHIMSj")
 _TIME_FORMATS = ("iso", "epoch_s", "epoch_ms")
-# What DuckDB or Spark reserve: a segment becomes a column, and models write it without quotes.
-_SQL_RESERVED = frozenset(
-    """all analyse analyze and anti any array as asc asymmetric authorization between both by case
-    cast check collate column constraint create cross current_date current_time current_timestamp
-    current_user default deferrable desc describe distinct do drop else end escape except exists
-    false fetch filter for foreign from full grant group having in initially inner insert intersect
-    interval into is join lambda lateral leading left like limit minus natural not null of offset on
-    only or order outer overlaps pivot pivot_longer pivot_wider placing primary qualify references
-    returning right select semi session_user show some sql summarize symmetric table tablesample
-    then time to trailing true union unique unknown unpivot user using values variadic when where
-    window with within""".split()  # noqa: SIM905
-)
-# Dimensions of fct_nps_by_segment_period, and the fixed columns of the tables that carry segments;
-# e-mails, names and comments are never published, so nothing may be called so.
-_SEGMENT_RESERVED = frozenset(
-    """channel touchpoint survey all
-    response_key source response_id survey_key survey_id customer_key account_key voice_key metric
-    survey_type scale language responded_at responded_on score nps_class contribution has_comment
-    customer_id signed_up_at churned_at is_active is_inferred has_churn_information
-    valid_from valid_to churned_on days_to_churn was_active_at_answer mrr_at_answer revenue_before
-    dimension segment email name comment version_at
-    nps_class window_days customers observed churned active_mrr realised_ltv""".split()  # noqa: SIM905
-)
 
 
 def did_you_mean(word: object, known: Iterable[str]) -> str:
@@ -196,8 +175,8 @@ def segments(value: tuple[str, ...]) -> tuple[str, ...]:
     for name in value:
         if not SAFE_NAME.fullmatch(name):
             lines.append(f"{shown(name)} is not a safe name; {NAME_RULE}")
-        elif name in _SEGMENT_RESERVED or name in _SQL_RESERVED:
-            lines.append(f"'{name}' is a reserved name; give the attribute another name")
+        elif mistake := name_mistake(name, value):
+            lines.append(mistake)
     lines += [
         f"'{name}' is named twice" for name in sorted({n for n in value if value.count(n) > 1})
     ]

@@ -31,7 +31,10 @@ SETTINGS = [
     """,
     "create table raw.churn_windows as select 30 as window_days",
     "create table raw.rolling_windows as select 30 as window_days",
-    "create table raw.segments as select 1 as position, 'region' as segment",
+    """
+    create table raw.segments as
+    select 1 as position, 'region' as segment, 'region' as published_name
+    """,
     """
     create table raw.mapped_columns as
     select * from (values

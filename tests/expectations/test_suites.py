@@ -213,7 +213,7 @@ MARTS_MISTAKES = {
         "and dimension = 'region' and basis = 'customers'"
     ),
     ("fct_nps_by_segment_period", "adds_up dimension"): (
-        "insert into raw.segments values (2, 'plan'); "
+        "insert into raw.segments values (2, 'plan', 'plan'); "
         "insert into marts.nps_outcomes_by_class by name select * exclude (dimension), "
         "'plan' as dimension from marts.nps_outcomes_by_class where dimension = 'region'"
     ),

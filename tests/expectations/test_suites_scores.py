@@ -292,7 +292,7 @@ MISTAKES = {
         f"update marts.{ROLLING} set segment = 'phone' where dimension = 'channel'"
     ),
     (ROLLING, "adds_up"): f"delete from marts.{ROLLING} where segment = 'south'",
-    (ROLLING, "adds_up dimension"): "insert into raw.segments values (2, 'plan')",
+    (ROLLING, "adds_up dimension"): "insert into raw.segments values (2, 'plan', 'plan')",
     (ROLLING, "no_emails"): (
         f"update marts.{ROLLING} set segment = '{ANN}' where segment = 'south'"
     ),

@@ -238,7 +238,7 @@ MISTAKES_IN_TWO = {
         for table in (CURVES, TESTS)
     ),
     (RISK, LIFT, "keys"): "update seeds.metrics set population = 'employees'",
-    (CURVES, RISK, "adds_up"): "insert into raw.segments values (2, 'plan')",
+    (CURVES, RISK, "adds_up"): "insert into raw.segments values (2, 'plan', 'plan')",
 }
 
 

@@ -442,8 +442,8 @@ def settings(lake: Lake, name: str) -> list[dict]:
 
 
 def test_settings(lake: Lake):
-    lake.declare(attributes={"region": "r", "plan": "p"}, customer_source="crm")
-    lake.content |= {"segments": ["region", "plan"], "churn_windows": [90, 30],
+    lake.declare(attributes={"region": "r", "score": "s"}, customer_source="crm")
+    lake.content |= {"segments": ["region", "score"], "churn_windows": [90, 30],
                      "timezone": "Europe/Brussels"}  # fmt: skip
     prepare_lake(lake.workspace)
     assert settings(lake, "workspace") == [
@@ -463,8 +463,8 @@ def test_settings(lake: Lake):
     assert settings(lake, "churn_windows") == [{"window_days": 30}, {"window_days": 90}]
     assert [row["window_days"] for row in settings(lake, "rolling_windows")] == [30, 90, 365]
     assert settings(lake, "segments") == [
-        {"position": 1, "segment": "region"},
-        {"position": 2, "segment": "plan"},
+        {"position": 1, "segment": "region", "published_name": "region"},
+        {"position": 2, "segment": "score", "published_name": "segment_score"},
     ]
     mapped = settings(lake, "mapped_columns")
     assert [row["column_name"] for row in mapped] == [

@@ -446,8 +446,9 @@ def lives(seed: int) -> dict[str, Rows]:
             starts = [datetime(1900, 1, 1), *changes]
             for start, end in zip(starts, [*changes, None], strict=True):
                 region = rng.choice((f"{case} north", f"{case} south", None))
-                version = {"region": region, "plan": "gold", "valid_from": start, "valid_to": end}
-                history.append({"customer_key": key, **version})
+                version = {"seg_region": region, "seg_plan": "gold"}
+                valid = {"valid_from": start, "valid_to": end}
+                history.append({"customer_key": key, **version, **valid})
     days = [date(2025, 1, 1) + timedelta(days=n) for n in range(31)]
     return {
         "intermediate__int_days_listed": [{"as_of_on": day} for day in days],
@@ -479,7 +480,7 @@ def test_the_base_is_counted_as_if_every_customer_were_looked_at_every_day(run, 
             over = version["valid_to"] is not None and version["valid_to"] < end
             if there and not left and version["valid_from"] < end and not over:
                 for dimension in ("region", "plan"):
-                    key = (on, dimension, version[dimension] or "(unknown)")
+                    key = (on, dimension, version[f"seg_{dimension}"] or "(unknown)")
                     expected[key] = expected.get(key, 0) + 1
     assert found == expected
 
@@ -493,7 +494,7 @@ def strata(seed: int) -> dict[str, Rows]:
     segments, base, periods = [], [], []
     for case in CASES:
         dimension = f"d{case}"
-        segments.append({"position": case, "segment": dimension})
+        segments.append({"position": case, "segment": case, "published_name": dimension})
         scale = rng.choice((3, 50, 5000))
         for number in range(rng.randrange(1, 7)):
             segment = f"{dimension} {number}"

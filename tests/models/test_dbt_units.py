@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import cache
 
 import pytest
-from dbt_support import SEGMENTS, manifest, nodes, run_dbt, warehouse
+from dbt_support import SEGMENTS, compiled_inline, manifest, nodes, run_dbt, warehouse
 
 from orchestration.warehouse.database import open_build
+from orchestration.workspace.segments import BUILT_IN_DIMENSIONS, FIXED_COLUMNS
 
 ONE_LINE = "one line of judge_versions, which the tests of other entities hold"
 SELECTION = "selects columns, computes nothing"
@@ -78,9 +79,14 @@ def built():
 def test_every_built_column_is_described_and_every_described_column_built(built):
     for name, node in nodes("model").items():
         described = list(node["columns"])
-        segments = {*SEGMENTS} - {*described}  # a subscription has a plan of its own
+        segments = SEGMENTS if name in FIXED else [f"seg_{segment}" for segment in SEGMENTS]
         columns = built[node["schema"], name]
         assert [column for column in columns if column not in segments] == described, name
+
+
+def test_no_described_column_has_the_name_of_a_segment_inside_the_build():
+    described = {column for node in nodes("model").values() for column in node["columns"]}
+    assert not [column for column in described if column.startswith(("seg_", "segment_"))]
 
 
 def test_every_published_column_is_described_in_the_database():
@@ -131,3 +137,11 @@ def test_the_fixed_tables_are_those_without_a_contract():
         if node["schema"] in ("marts", "restricted") and not node["contract"]["enforced"]
     }
     assert free == FIXED.keys()
+
+
+def test_a_segment_may_have_any_name_but_those_of_the_fixed_columns_and_dimensions():
+    fixed = {column for table in FIXED for column in nodes("model")[table]["columns"]}
+    assert fixed == FIXED_COLUMNS
+    own = [f"seg_{segment}" for segment in SEGMENTS]
+    cut = compiled_inline("select '{{ dimensions() | join(' ') }}' as names").split("'")[1]
+    assert {*cut.split(), "all"} == {*own, *BUILT_IN_DIMENSIONS}

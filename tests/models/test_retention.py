@@ -124,7 +124,7 @@ def fill(connection: duckdb.DuckDBPyConnection, rows: list[dict]) -> None:
     connection.execute(
         f"""
         insert into {SILENCES} by name
-        select key as invitation_key, customer_key, 'nps' as metric, survey_type, region,
+        select key as invitation_key, customer_key, 'nps' as metric, survey_type, region as seg_region,
             anchored_on as sent_on, days_to_churn, has_churn_information,
             was_active as was_active_when_sent
         from records where nps_class = 'no_response'

@@ -15,6 +15,7 @@ from orchestration.core.errors import UserError
 from orchestration.workspace.entities import ENTITIES
 from orchestration.workspace.load import load_workspace
 from orchestration.workspace.rules import time_format_mistake
+from orchestration.workspace.segments import published_name
 
 SURVEY = {
     "name": "telco",
@@ -202,10 +203,15 @@ def test_as_of_is_the_end_of_the_local_day(tmp_path, zone, as_of, end):
         ("memory_limit", "lots", "memory_limit: 'lots' is not an amount of memory"),
         ("max_quarantine_rate", 5, "max_quarantine_rate: 5 must be at most 1"),
         ("segments", ["region", "Plan"], "segments: 'Plan' is not a safe name"),
-        ("segments", ["channel"], "segments: 'channel' is a reserved name"),
-        ("segments", ["order"], "segments: 'order' is a reserved name"),
-        ("segments", ["score"], "segments: 'score' is a reserved name"),
-        ("segments", ["email"], "segments: 'email' is a reserved name"),
+        ("segments", ["email"], "segments: 'email' is a name of personal data"),
+        ("segments", ["name"], "segments: 'name' is a name of personal data"),
+        ("segments", ["comment"], "segments: 'comment' is a name of personal data"),
+        (
+            "segments",
+            ["score", "segment_score"],
+            "segments: 'score' is published as 'segment_score', which is another segment;"
+            " give one of the two attributes another name",
+        ),
         ("segments", ["region", "region"], "segments: 'region' is named twice"),
         (
             "segments",
@@ -303,6 +309,28 @@ def test_a_mistake_in_a_source_is_one_line(tmp_path, path, value, line):
     assert not more
 
 
+@pytest.mark.parametrize(
+    ("segment", "published"),
+    [
+        ("region", "region"),
+        ("segment", "segment"),
+        ("dimension", "dimension"),
+        ("order", "order"),
+        ("select", "select"),
+        ("customer_key", "segment_customer_key"),
+        ("score", "segment_score"),
+        ("channel", "segment_channel"),
+        ("survey", "segment_survey"),
+        ("all", "segment_all"),
+    ],
+)
+def test_a_segment_is_published_under_its_name_unless_that_is_taken(tmp_path, segment, published):
+    content = changed("segments", [segment])
+    content["sources"][1]["attributes"] = {segment: "state"}
+    assert load_workspace(write(tmp_path, content)).segments == (segment,)
+    assert published_name(segment) == published
+
+
 def test_attributes_only_where_an_entity_has_them(tmp_path):
     content = copy.deepcopy(MINIMAL)
     content["sources"].append(
@@ -357,7 +385,7 @@ def test_the_scale_may_come_from_the_surveys(tmp_path, maps_survey_id, surveys_n
 def test_all_mistakes_are_reported_at_once(tmp_path):
     content = copy.deepcopy(MINIMAL)
     content["timezone"] = "Nowhere"
-    content["segments"] = ["region", "ghost", "order"]
+    content["segments"] = ["region", "ghost", "email"]
     content["sources"][0]["format"] = {"delimeter": ";", "header": 3}
     content["sources"][0]["columns"]["scor"] = "x"
     content["sources"][1]["entity"] = "custmers"
@@ -366,7 +394,7 @@ def test_all_mistakes_are_reported_at_once(tmp_path):
     assert all(line.startswith("workspace.yml: ") for line in lines)
     for piece in (
         "timezone: 'Nowhere'",
-        "segments: 'order' is a reserved name",
+        "segments: 'email' is a name of personal data",
         "segments: 'ghost' is an attribute of no source",
         "unknown key 'delimeter'",
         "format.header 3 is greater",

@@ -14,7 +14,6 @@
     'responded_on': 'date',
     'version_at': 'timestamp',
 } -%}
-{%- for segment in segment_columns() -%}{%- do previous_columns.update({segment: text}) -%}{%- endfor -%}
 
 -- one scan for each reason: each reads one column, and few rows
 with affected as (
@@ -34,6 +33,9 @@ final as (
         affected.response_key
         {%- for column, type in previous_columns.items() %},
         {{ 'previous.' ~ column if is_batch() else 'cast(null as ' ~ type ~ ')' }} as {{ column }}
+        {%- endfor %}
+        {%- for column, published_name in segment_columns().items() %},
+        {{ 'previous.' ~ adapter.quote(published_name) if is_batch() else 'cast(null as ' ~ text ~ ')' }} as {{ column }}
         {%- endfor %}
     from affected
     {%- if is_batch() %}

@@ -11,7 +11,7 @@ with snapshots as (
         customer_key,
         snapshot_at
         {%- for segment in segments %},
-        max(nullif({{ json_member('attributes', segment) }}, '')) as {{ segment }}
+        max(nullif({{ json_member('attributes', segment.removeprefix('seg_')) }}, '')) as {{ segment }}
         {%- endfor %}
     from {{ ref('int_customers_versioned') }}
     where

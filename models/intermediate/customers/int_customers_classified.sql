@@ -5,7 +5,18 @@
 ) }}
 
 with responses as (
-    select * from {{ ref('fct_nps_responses') }}
+    select
+        response_key,
+        customer_key,
+        metric,
+        survey_type,
+        {{ segment_list(from_mart=true) }}
+        source,
+        response_id,
+        nps_class,
+        responded_at,
+        version_at
+    from {{ ref('fct_nps_responses') }}
     where
         customer_key is not null
         and {{ is_affected('customer_key', 'int_customers_affected') }}

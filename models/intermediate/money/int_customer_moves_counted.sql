@@ -1,5 +1,3 @@
-{%- set segments = segment_columns() -%}
-
 with bounds as (
     select
         min(as_of_on) as first_on,
@@ -37,14 +35,14 @@ moves as (
 ),
 
 changes as (
-    {%- for segment in segments %}
+    {%- for column, published_name in segment_columns().items() %}
     select
-        '{{ segment }}' as dimension,
-        coalesce({{ segment }}, '(unknown)') as segment,
+        '{{ published_name }}' as dimension,
+        coalesce({{ column }}, '(unknown)') as segment,
         moved_on,
         cast(sum(change) as bigint) as change
     from moves
-    group by coalesce({{ segment }}, '(unknown)'), moved_on
+    group by coalesce({{ column }}, '(unknown)'), moved_on
     {%- if not loop.last %}
 
     union all

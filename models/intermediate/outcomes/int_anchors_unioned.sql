@@ -5,7 +5,7 @@ select
     metric,
     survey_type,
     nps_class,
-    {{ segment_list() }}
+    {{ segment_list(from_mart=true) }}
     responded_on as anchored_on,
     days_to_churn,
     response_key as anchor_key,

@@ -3,7 +3,7 @@
 {%- set columns = [
     'source', 'response_id', 'survey_id', 'voice_key', 'metric', 'survey_type', 'channel', 'touchpoint',
     'contribution', 'responded_at', 'responded_on', 'version_at',
-] + segment_columns() -%}
+] -%}
 
 -- One pass over the answers. Every count of every period, basis and dimension is a sum of these days.
 -- depends_on: {{ ref('fct_nps_responses') }}, {{ ref('int_responses_affected') }}
@@ -24,7 +24,10 @@ voices as (
 
 current_answers as (
     select
-        responses.*,
+        {%- for column in columns %}
+        responses.{{ column }},
+        {%- endfor %}
+        {{ segment_list('responses.', from_mart=true) }}
         affected.response_key is not null as is_affected
     from {{ ref('fct_nps_responses') }} as responses
     inner join voices on responses.voice_key = voices.voice_key
@@ -34,6 +37,7 @@ current_answers as (
 answers as (
     select
         {{ columns | join(', ') }},
+        {{ segment_list() }}
         true as is_now
     from current_answers
 
@@ -41,6 +45,7 @@ answers as (
 
     select
         {{ columns | join(', ') }},
+        {{ segment_list() }}
         false as is_now
     from current_answers
     where not is_affected
@@ -49,6 +54,7 @@ answers as (
 
     select
         {{ columns | join(', ') }},
+        {{ segment_list() }}
         false as is_now
     from affected
     where voice_key is not null

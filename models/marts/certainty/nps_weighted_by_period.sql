@@ -10,7 +10,7 @@ with metrics as (
 -- customers have no channel, touchpoint or survey to be weighted by: those belong to answers
 cells as (
     select * from {{ ref('int_periods_scored') }}
-    where dimension in (select segment from {{ source('raw', 'segments') }})
+    where dimension in (select published_name from {{ source('raw', 'segments') }})
 ),
 
 base as (

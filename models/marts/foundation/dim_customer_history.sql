@@ -8,7 +8,7 @@
 
 select
     customer_key,
-    {{ segment_list() }}
+    {{ segment_list(to_mart=true) }}
     valid_from,
     valid_to
 from {{ ref('int_customer_history_built') }}

@@ -5,7 +5,6 @@
     meta={'changed': {'key': 'customer_key', 'model': 'int_customers_affected'}},
     post_hook="{{ describe_segments('now; NULL: unknown') }}",
 ) }}
-{%- set segments = segment_columns() -%}
 
 with customers as (
     select * from {{ ref('int_customers_known') }}
@@ -23,7 +22,7 @@ known as (
         customers.customer_source as source,
         customers.customer_id,
         customers.account_key,
-        {{ segment_list('history.') }}
+        {{ segment_list('history.', to_mart=true) }}
         lifecycles.signed_up_at,
         lifecycles.churned_at,
         case
@@ -44,8 +43,8 @@ inferred as (
         customer_source as source,
         customer_id,
         account_key,
-        {%- for segment in segments %}
-        cast(null as {{ dbt.type_string() }}) as {{ segment }},
+        {%- for published_name in segment_columns().values() %}
+        cast(null as {{ dbt.type_string() }}) as {{ adapter.quote(published_name) }},
         {%- endfor %}
         cast(null as timestamp) as signed_up_at,
         cast(null as timestamp) as churned_at,

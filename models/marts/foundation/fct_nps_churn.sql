@@ -7,7 +7,16 @@
 ) }}
 
 with responses as (
-    select * from {{ ref('fct_nps_responses') }}
+    select
+        response_key,
+        customer_key,
+        metric,
+        survey_type,
+        nps_class,
+        {{ segment_list(from_mart=true) }}
+        responded_at,
+        responded_on
+    from {{ ref('fct_nps_responses') }}
     where
         customer_key is not null
         and {{ is_affected('customer_key', 'int_customers_affected') }}
@@ -35,7 +44,7 @@ final as (
         responses.metric,
         responses.survey_type,
         responses.nps_class,
-        {{ segment_list('responses.') }}
+        {{ segment_list('responses.', to_mart=true) }}
         responses.responded_on,
         {{ business_date('lifecycles.churned_at', 'workspace.timezone') }} as churned_on,
         case

@@ -70,8 +70,11 @@ final as (
         identified.channel,
         coalesce(identified.touchpoint, identified.survey_touchpoint) as touchpoint,
         identified.language,
-        {%- for segment in segment_columns() %}
-        coalesce(nullif({{ json_member('identified.attributes', segment) }}, ''), history.{{ segment }}) as {{ segment }},
+        {%- for column, published_name in segment_columns().items() %}
+        coalesce(
+            nullif({{ json_member('identified.attributes', column.removeprefix('seg_')) }}, ''),
+            history.{{ column }}
+        ) as {{ adapter.quote(published_name) }},
         {%- endfor %}
         identified.score,
         identified.nps_class,
