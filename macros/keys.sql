@@ -1,7 +1,7 @@
-{#- Stable surrogate key of a source and an id: MD5 of both, NULL where the id is. The separator
-    cannot occur in a source's name, so that ('a', 'b|c') and ('a|b', 'c') stay apart. -#}
+{#- Stable surrogate key of a source and an id: the 128 bits of the MD5 of both, NULL where the id is. The
+    separator cannot occur in a source's name, so that ('a', 'b|c') and ('a|b', 'c') stay apart. -#}
 {% macro surrogate_key(source, id) -%}
-    case when {{ id }} is not null then {{ dbt.hash(source ~ " || '|' || " ~ id) }} end
+    case when {{ id }} is not null then cast({{ dbt.hash(source ~ " || '|' || " ~ id) }} as {{ var('key_type') }}) end
 {%- endmacro %}
 
 {#- The names of the columns that say where a row came from. -#}
@@ -12,6 +12,6 @@
 {#- These columns, as every staging model selects them from the lake. -#}
 {% macro provenance() -%}
     {%- for column in provenance_columns() %}
-    _{{ column }} as {{ column }}{{ ',' if not loop.last }}
+    {{ 'cast(_row_hash as ' ~ var('key_type') ~ ')' if column == 'row_hash' else '_' ~ column }} as {{ column }}{{ ',' if not loop.last }}
     {%- endfor %}
 {%- endmacro %}

@@ -34,11 +34,6 @@
     when upper(trim({{ column }})) <> (select upper(currency) from {{ source('raw', 'workspace') }}) then 'unknown_currency'
 {%- endmacro %}
 
-{#- Text as a timestamp in UTC; NULL where it is none. -#}
-{% macro to_timestamp(column) -%}
-    {{ try_cast(column, 'timestamp') }}
-{%- endmacro %}
-
 {#- Text as a number; NULL where it is none. -#}
 {% macro to_number(column) -%}
     {{ try_cast('trim(' ~ column ~ ')', 'double') }}

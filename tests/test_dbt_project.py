@@ -305,8 +305,9 @@ NUMBERS = {
 # The formulas' own: 100 points, two tails, four in Wilson's root, twelve months; and the 6 digits
 # that a sum of doubles is good for.
 NUMBERS_OF_MACROS = {"0", "1", "2", "4", "6", "12", "100"}
-# Coefficients of an approximation, held to scipy within 1e-12 by tests/test_metrics.py.
-COEFFICIENTS_OF = {"two_sided_p"}
+# Coefficients of an approximation, held to scipy within 1e-12 by tests/test_metrics.py; and the
+# digits of a key.
+COEFFICIENTS_OF = {"two_sided_p", "duckdb__safe_cast"}
 NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?:e[+-]?\d+)?(?![\w.])")
 
 

@@ -353,7 +353,10 @@ ASKING: dict[str, tuple[Check, ...]] = {
 
             present as (
                 -- no segment's name has a space
-                select h.* exclude (valid_from, valid_to), days.day_on as "day on"
+                select
+                    h.* exclude (valid_from, valid_to)
+                    replace (cast(h.customer_key as varchar) as customer_key),
+                    days.day_on as "day on"
                 from days
                 cross join marts.dim_customers as c
                 inner join marts.dim_customer_history as h on c.customer_key = h.customer_key

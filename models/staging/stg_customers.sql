@@ -13,8 +13,8 @@ select
     {{ to_boolean('is_deleted') }} as is_deleted,
 
     -- timestamps
-    {{ to_timestamp('signed_up_at') }} as signed_up_at,
-    {{ to_timestamp('churned_at') }} as churned_at,
+    {{ try_cast('signed_up_at', 'timestamp') }} as signed_up_at,
+    {{ try_cast('churned_at', 'timestamp') }} as churned_at,
 
     -- verdict
     case

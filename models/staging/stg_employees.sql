@@ -10,8 +10,8 @@ select
     _attributes as attributes,
 
     -- timestamps
-    {{ to_timestamp('hired_at') }} as hired_at,
-    {{ to_timestamp('left_at') }} as left_at,
+    {{ try_cast('hired_at', 'timestamp') }} as hired_at,
+    {{ try_cast('left_at', 'timestamp') }} as left_at,
 
     -- verdict
     case

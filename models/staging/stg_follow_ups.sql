@@ -10,9 +10,9 @@ select
     outcome,
 
     -- timestamps
-    {{ to_timestamp('opened_at') }} as opened_at,
-    {{ to_timestamp('first_contact_at') }} as first_contact_at,
-    {{ to_timestamp('closed_at') }} as closed_at,
+    {{ try_cast('opened_at', 'timestamp') }} as opened_at,
+    {{ try_cast('first_contact_at', 'timestamp') }} as first_contact_at,
+    {{ try_cast('closed_at', 'timestamp') }} as closed_at,
 
     -- verdict
     case

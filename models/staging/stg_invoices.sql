@@ -17,7 +17,7 @@ select
     end as amount,
 
     -- timestamps
-    {{ to_timestamp('invoiced_at') }} as invoiced_at,
+    {{ try_cast('invoiced_at', 'timestamp') }} as invoiced_at,
 
     -- verdict
     case

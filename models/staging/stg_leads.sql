@@ -8,7 +8,7 @@ select
     _attributes as attributes,
 
     -- timestamps
-    {{ to_timestamp('created_at') }} as created_at,
+    {{ try_cast('created_at', 'timestamp') }} as created_at,
 
     -- verdict
     case

@@ -11,7 +11,7 @@ select
     {{ to_number('amount') }} as amount,
 
     -- timestamps
-    {{ to_timestamp('moved_at') }} as moved_at,
+    {{ try_cast('moved_at', 'timestamp') }} as moved_at,
 
     -- verdict
     case

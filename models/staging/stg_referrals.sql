@@ -8,8 +8,8 @@ select
     {{ surrogate_key('_customer_source', 'referred_customer_id') }} as referred_customer_key,
 
     -- timestamps
-    {{ to_timestamp('referred_at') }} as referred_at,
-    {{ to_timestamp('converted_at') }} as converted_at,
+    {{ try_cast('referred_at', 'timestamp') }} as referred_at,
+    {{ try_cast('converted_at', 'timestamp') }} as converted_at,
 
     -- verdict
     case

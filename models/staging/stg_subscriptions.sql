@@ -13,9 +13,9 @@ select
     {{ to_number('mrr') }} as mrr,
 
     -- timestamps
-    {{ to_timestamp('started_at') }} as started_at,
-    {{ to_timestamp('ended_at') }} as ended_at,
-    {{ to_timestamp('renews_at') }} as renews_at,
+    {{ try_cast('started_at', 'timestamp') }} as started_at,
+    {{ try_cast('ended_at', 'timestamp') }} as ended_at,
+    {{ try_cast('renews_at', 'timestamp') }} as renews_at,
 
     -- verdict
     case

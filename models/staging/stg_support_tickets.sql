@@ -11,8 +11,8 @@ select
     satisfaction,
 
     -- timestamps
-    {{ to_timestamp('opened_at') }} as opened_at,
-    {{ to_timestamp('closed_at') }} as closed_at,
+    {{ try_cast('opened_at', 'timestamp') }} as opened_at,
+    {{ try_cast('closed_at', 'timestamp') }} as closed_at,
 
     -- verdict
     case

@@ -11,12 +11,12 @@ select
     channel,
 
     -- timestamps
-    {{ to_timestamp('sent_at') }} as sent_at,
-    {{ to_timestamp('delivered_at') }} as delivered_at,
-    {{ to_timestamp('opened_at') }} as opened_at,
-    {{ to_timestamp('responded_at') }} as responded_at,
-    {{ to_timestamp('bounced_at') }} as bounced_at,
-    {{ to_timestamp('opted_out_at') }} as opted_out_at,
+    {{ try_cast('sent_at', 'timestamp') }} as sent_at,
+    {{ try_cast('delivered_at', 'timestamp') }} as delivered_at,
+    {{ try_cast('opened_at', 'timestamp') }} as opened_at,
+    {{ try_cast('responded_at', 'timestamp') }} as responded_at,
+    {{ try_cast('bounced_at', 'timestamp') }} as bounced_at,
+    {{ try_cast('opted_out_at', 'timestamp') }} as opted_out_at,
 
     -- verdict
     case

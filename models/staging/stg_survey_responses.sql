@@ -35,8 +35,8 @@ select
     {{ to_boolean('is_deleted') }} as is_deleted,
 
     -- timestamps
-    {{ to_timestamp('submitted_at') }} as submitted_at,
-    {{ to_timestamp('updated_at') }} as updated_at,
+    {{ try_cast('submitted_at', 'timestamp') }} as submitted_at,
+    {{ try_cast('updated_at', 'timestamp') }} as updated_at,
 
     -- verdict
     case

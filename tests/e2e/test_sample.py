@@ -556,7 +556,7 @@ def test_every_published_table_and_column_is_described(tables):
 
 
 KEY, TEXT, TIME, DAY, WHOLE, REAL, FLAG = (
-    "VARCHAR", "VARCHAR", "TIMESTAMP", "DATE", "INTEGER", "DOUBLE", "BOOLEAN",
+    "UUID", "VARCHAR", "TIMESTAMP", "DATE", "INTEGER", "DOUBLE", "BOOLEAN",
 )  # fmt: skip
 FIXED_PARTS = {
     "dim_customers": {

@@ -112,8 +112,8 @@ FACTS = [
     """
     create table marts.dim_customers as
     select
-        md5(customer_id) as customer_key, 'crm' as source, customer_id,
-        null::varchar as account_key, region,
+        md5(customer_id)::uuid as customer_key, 'crm' as source, customer_id,
+        null::uuid as account_key, region,
         timestamp '2025-01-01' as signed_up_at, churned_at::timestamp as churned_at,
         is_active, is_inferred, knows as has_churn_information
     from (values
@@ -126,7 +126,7 @@ FACTS = [
     """
     create table marts.dim_customer_history as
     select
-        md5(customer_id) as customer_key, region,
+        md5(customer_id)::uuid as customer_key, region,
         f::timestamp as valid_from, u::timestamp as valid_to
     from (values
         ('c1', 'east', '1900-01-01', '2025-06-01'), ('c1', 'north', '2025-06-01', null),
@@ -136,15 +136,15 @@ FACTS = [
     """
     create table marts.dim_surveys as
     select
-        md5('s1') as survey_key, 'ask' as source, 's1' as survey_id, 'Yearly' as name,
+        md5('s1')::uuid as survey_key, 'ask' as source, 's1' as survey_id, 'Yearly' as name,
         'nps' as metric, 'relational' as survey_type, '0-10' as scale, null::varchar as touchpoint
     """,
     f"""
     create table marts.fct_nps_responses as
     select
-        md5(response_id) as response_key, 'ask' as source, response_id, md5('s1') as survey_key,
-        's1' as survey_id, md5(customer_id) as customer_key, null::varchar as account_key,
-        coalesce(md5(customer_id), md5(response_id)) as voice_key, 'nps' as metric,
+        md5(response_id)::uuid as response_key, 'ask' as source, response_id, md5('s1')::uuid as survey_key,
+        's1' as survey_id, md5(customer_id)::uuid as customer_key, null::uuid as account_key,
+        coalesce(md5(customer_id)::uuid, md5(response_id)::uuid) as voice_key, 'nps' as metric,
         'relational' as survey_type, '0-10' as scale, 'email' as channel,
         null::varchar as touchpoint, 'en' as language, region,
         responded_at::timestamp as responded_at,
@@ -243,7 +243,7 @@ AGGREGATES = [
     """
     create table marts.customer_nps_features as
     select
-        md5(customer_id) as customer_key, as_of_on::date as as_of_on, last_score, last_class,
+        md5(customer_id)::uuid as customer_key, as_of_on::date as as_of_on, last_score, last_class,
         days as days_since_last_response, n90 as responses_90d, n365 as responses_365d,
         mean as mean_contribution, null::double as score_trend, 100.0 as realised_ltv,
         100.0 as revenue_365d, 1 as tickets_90d, 2 as tickets_365d, 5.0 as usage_90d,

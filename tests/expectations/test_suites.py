@@ -102,8 +102,8 @@ for _name, _entity in ENTITIES.items():
 ANN = "ann@mail.example"
 MARTS_MISTAKES = {
     ("dim_customers", "keys"): (
-        "insert into marts.dim_customers by name select 'x' as customer_key, 'crm' as source, "
-        "'c9' as customer_id, true as is_inferred, false as has_churn_information"
+        "insert into marts.dim_customers by name select md5('c9')::uuid as customer_key, "
+        "'crm' as source, true as is_inferred, false as has_churn_information"
     ),
     ("dim_customers", "keys twice"): (
         "insert into marts.dim_customers from marts.dim_customers where customer_id = 'c3'"
@@ -127,7 +127,7 @@ MARTS_MISTAKES = {
         "update marts.dim_customer_history set valid_to = '2025-07-01' where region = 'south'"
     ),
     ("dim_customer_history", "intervals unknown"): (
-        "update marts.dim_customer_history set customer_key = md5('c9') where region = 'south'"
+        "update marts.dim_customer_history set customer_key = md5('c9')::uuid where region = 'south'"
     ),
     ("dim_customer_history", "no_emails"): (
         f"update marts.dim_customer_history set region = '{ANN}' where region = 'south'"
@@ -188,11 +188,11 @@ MARTS_MISTAKES = {
     ("fct_nps_by_period", "adds_up"): (
         "insert into marts.fct_nps_responses by name "
         "select * exclude (response_key, survey_type, voice_key), 'other' as survey_type, "
-        "md5('r7') as response_key, md5('r7') as voice_key "
+        "md5('r7')::uuid as response_key, md5('r7')::uuid as voice_key "
         "from marts.fct_nps_responses where response_id = 'r5'"
     ),
     ("fct_nps_by_period", "adds_up voices"): (
-        "update marts.fct_nps_responses set voice_key = md5('c9') where response_id = 'r4'"
+        "update marts.fct_nps_responses set voice_key = md5('c9')::uuid where response_id = 'r4'"
     ),
     ("fct_nps_by_segment_period", "keys"): (
         "update marts.fct_nps_by_segment_period set segment = null where segment = 'north'"
@@ -221,11 +221,11 @@ MARTS_MISTAKES = {
         f"update marts.fct_nps_by_segment_period set segment = '{ANN}' where segment = 'south'"
     ),
     ("fct_nps_churn", "keys"): (
-        "update marts.fct_nps_churn set customer_key = md5('c3') where nps_class = 'promoter'"
+        "update marts.fct_nps_churn set customer_key = md5('c3')::uuid where nps_class = 'promoter'"
     ),
     ("fct_nps_churn", "keys day"): (
         "update marts.fct_nps_churn set responded_on = responded_on + 1 "
-        "where customer_key = md5('c1')"
+        "where customer_key = md5('c1')::uuid"
     ),
     ("fct_nps_churn", "survival"): (
         "update marts.fct_nps_churn set days_to_churn = days_to_churn + 1"
@@ -234,7 +234,7 @@ MARTS_MISTAKES = {
         "update marts.fct_nps_churn set was_active_at_answer = true"
     ),
     ("fct_nps_churn", "survival left before"): (
-        "update marts.fct_nps_churn set was_active_at_answer = false where customer_key = md5('c2')"
+        "update marts.fct_nps_churn set was_active_at_answer = false where customer_key = md5('c2')::uuid"
     ),
     ("fct_nps_churn", "no_emails"): f"update marts.fct_nps_churn set region = '{ANN}'",
     ("nps_outcomes_by_class", "keys"): "update marts.nps_outcomes_by_class set window_days = 31",
@@ -258,7 +258,7 @@ MARTS_MISTAKES = {
         f"update marts.nps_outcomes_by_class set segment = '{ANN}' where segment = 'south'"
     ),
     ("customer_nps_features", "keys"): (
-        "insert into marts.customer_nps_features by name select md5('c9') as customer_key, "
+        "insert into marts.customer_nps_features by name select md5('c9')::uuid as customer_key, "
         "date '2025-12-15' as as_of_on, 0 as responses_90d, 0 as responses_365d"
     ),
     ("customer_nps_features", "consistent"): (
@@ -272,7 +272,7 @@ MARTS_MISTAKES = {
     ("customer_nps_features", "no_future day"): (
         "insert into marts.customer_nps_features by name select * exclude (as_of_on, "
         "days_since_last_response), date '2026-01-31' as as_of_on, 31 as days_since_last_response "
-        "from marts.customer_nps_features where customer_key = md5('c4') and last_score = 0"
+        "from marts.customer_nps_features where customer_key = md5('c4')::uuid and last_score = 0"
     ),
     ("ingest_reconciliation", "balance"): (
         "update marts.ingest_reconciliation set rows_accepted = 5 where source = 'crm'"
@@ -587,7 +587,7 @@ def test_a_new_row_with_an_old_ones_key_is_found(customer, good_marts, tmp_path)
         good_marts,
         tmp_path,
         "insert into marts.fct_nps_churn by name select * replace "
-        f"(md5('{customer}') as customer_key) from marts.fct_nps_churn limit 1",
+        f"(md5('{customer}')::uuid as customer_key) from marts.fct_nps_churn limit 1",
     )
     (check,) = [check for check in FOUNDATION["fct_nps_churn"] if check.name == "keys"]
     rows = "(select * from marts.fct_nps_churn where rowid {} (select max(rowid) from marts.fct_nps_churn))"

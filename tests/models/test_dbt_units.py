@@ -104,18 +104,18 @@ def test_every_published_column_is_described_in_the_database():
 # What BI users may count on in the tables whose segment columns no static contract can hold.
 FIXED = {
     "dim_customers": """
-        customer_key VARCHAR, source VARCHAR, customer_id VARCHAR, account_key VARCHAR, *,
+        customer_key UUID, source VARCHAR, customer_id VARCHAR, account_key UUID, *,
         signed_up_at TIMESTAMP, churned_at TIMESTAMP, is_active BOOLEAN, is_inferred BOOLEAN,
         has_churn_information BOOLEAN""",
-    "dim_customer_history": "customer_key VARCHAR, *, valid_from TIMESTAMP, valid_to TIMESTAMP",
+    "dim_customer_history": "customer_key UUID, *, valid_from TIMESTAMP, valid_to TIMESTAMP",
     "fct_nps_responses": """
-        response_key VARCHAR, source VARCHAR, response_id VARCHAR, survey_key VARCHAR,
-        survey_id VARCHAR, customer_key VARCHAR, account_key VARCHAR, voice_key VARCHAR,
+        response_key UUID, source VARCHAR, response_id VARCHAR, survey_key UUID,
+        survey_id VARCHAR, customer_key UUID, account_key UUID, voice_key UUID,
         metric VARCHAR, survey_type VARCHAR, scale VARCHAR, channel VARCHAR, touchpoint VARCHAR,
         language VARCHAR, *, score INTEGER, nps_class VARCHAR, contribution INTEGER,
         has_comment BOOLEAN, responded_at TIMESTAMP, responded_on DATE, version_at TIMESTAMP""",
     "fct_nps_churn": """
-        response_key VARCHAR, customer_key VARCHAR, metric VARCHAR, survey_type VARCHAR,
+        response_key UUID, customer_key UUID, metric VARCHAR, survey_type VARCHAR,
         nps_class VARCHAR, *, responded_on DATE, churned_on DATE, days_to_churn INTEGER,
         has_churn_information BOOLEAN, was_active_at_answer BOOLEAN, mrr_at_answer DOUBLE,
         revenue_before DOUBLE""",

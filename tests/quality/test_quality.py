@@ -568,7 +568,7 @@ def incremental(root, monkeypatch):
     _alter(
         root,
         "create schema if not exists intermediate; create or replace table "
-        f"intermediate.{AFFECTED} as select md5('c1') as customer_key",
+        f"intermediate.{AFFECTED} as select md5('c1')::uuid as customer_key",
     )
     manifest = root / "runs" / "dbt" / "manifest.json"
     manifest.parent.mkdir(parents=True, exist_ok=True)
@@ -577,7 +577,7 @@ def incremental(root, monkeypatch):
     return root
 
 
-WRONG = "update marts.fct_nps_responses set score = 9 where customer_key {} md5('c1')"
+WRONG = "update marts.fct_nps_responses set score = 9 where customer_key {} md5('c1')::uuid"
 
 
 def test_of_a_build_new_rows_alone_are_looked_at_but_in_a_full_refresh(incremental):

@@ -8,7 +8,7 @@ with days as (
         source,
         sent_on
         {%- for column in cell %},
-        coalesce({{ column }}, '(unknown)') as {{ column }}
+        coalesce(cast({{ column }} as {{ dbt.type_string() }}), '(unknown)') as {{ column }}
         {%- endfor %}
         {%- for event in events %},
         sum(case when is_{{ event }} then 1 else 0 end) as {{ event }},
