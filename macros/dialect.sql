@@ -52,9 +52,11 @@
     )) as varchar)
 {%- endmacro %}
 
-{#- The calendar day of a UTC instant in the business zone (an IANA name). -#}
-{% macro business_date(instant, zone) -%}
-    {{ return(adapter.dispatch('business_date', 'nps_warehouse')(instant, zone)) }}
+{#- The calendar day of a UTC instant in the workspace's business zone. The zone's name is read from the lake
+    and written into the SQL: DuckDB takes six times as long where the name is a column. -#}
+{% macro business_date(instant) -%}
+    {%- set zone = run_query('select timezone from ' ~ of_lake('workspace')).columns[0].values()[0] if execute else 'UTC' -%}
+    {{ return(adapter.dispatch('business_date', 'nps_warehouse')(instant, "'" ~ zone ~ "'")) }}
 {%- endmacro %}
 
 {% macro duckdb__business_date(instant, zone) -%}

@@ -31,9 +31,12 @@ PROJECT = "nps_warehouse"
 PROJECT_DIR = Path(__file__).parents[1]
 # The unit tests' rows have these columns, so the warehouse they run on must.
 SEGMENTS = ("region", "plan")
+# Of the workspace, and of the unit tests' days.
+ZONE = "Europe/Brussels"
 DECLARED = {
     "version": 1,
     "as_of": "2025-12-31",
+    "timezone": ZONE,
     "segments": list(SEGMENTS),
     "sources": [
         {
@@ -135,8 +138,12 @@ def compiled_inline(sql: str) -> str:
 
 
 def _on_one_database(sql: str) -> str:
-    """The SQL with all tables in the database `nps`: a transaction can write to one file only."""
-    return re.sub(r'"(marts|restricted)_file"[.]', '"nps".', sql)
+    """The SQL with all tables in the database `nps`: a transaction can write to one file only.
+
+    The zone, which was read when the SQL was compiled, is read when it runs.
+    """
+    sql = re.sub(r'"(marts|restricted)_file"[.]', '"nps".', sql)
+    return sql.replace(f"'{ZONE}'", "(select timezone from nps.raw.workspace)")
 
 
 @cache

@@ -5,10 +5,7 @@ with last_build as (
 ),
 
 workspace as (
-    select
-        timezone,
-        as_of_on
-    from {{ source('raw', 'workspace') }}
+    select as_of_on from {{ source('raw', 'workspace') }}
 ),
 
 -- a day leaves the window of 90 days when as_of passes the 90th day after it; an instant's business day,
@@ -28,7 +25,7 @@ happened as (
     union all
     select
         money.customer_key,
-        {{ business_date('money.moved_at', 'workspace.timezone') }} as happened_on
+        {{ business_date('money.moved_at') }} as happened_on
     from {{ ref('int_customer_money_moved') }} as money
     cross join last_build
     cross join workspace
@@ -39,7 +36,7 @@ happened as (
     union all
     select
         tickets.customer_key,
-        {{ business_date('tickets.opened_at', 'workspace.timezone') }} as happened_on
+        {{ business_date('tickets.opened_at') }} as happened_on
     from {{ ref('int_support_tickets_versioned') }} as tickets
     cross join last_build
     cross join workspace

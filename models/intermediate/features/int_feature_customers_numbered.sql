@@ -1,4 +1,4 @@
-{%- set signed_up_on = business_date('customers.signed_up_at', 'workspace.timezone') -%}
+{%- set signed_up_on = business_date('customers.signed_up_at') -%}
 
 with first_answers as (
     select
@@ -21,11 +21,10 @@ final as (
         coalesce(sources.has_tickets, false) as has_tickets,
         coalesce(sources.has_usage, false) as has_usage,
         {{ signed_up_on }} as signed_up_on,
-        {{ business_date('customers.churned_at', 'workspace.timezone') }} as churned_on,
+        {{ business_date('customers.churned_at') }} as churned_on,
         -- a customer is there from signing up, or where that is unknown from the first answer
         coalesce({{ signed_up_on }}, first_answers.first_responded_on) as since_on
     from {{ ref('dim_customers') }} as customers
-    cross join {{ source('raw', 'workspace') }} as workspace
     left join {{ ref('int_customer_lifecycles_dated') }} as lifecycles on customers.customer_key = lifecycles.customer_key
     left join {{ ref('int_customer_sources_described') }} as sources on customers.source = sources.customer_source
     left join first_answers on customers.customer_key = first_answers.customer_key

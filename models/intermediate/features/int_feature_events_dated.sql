@@ -1,11 +1,7 @@
 {{ config(materialized='view') }}
 
 -- What happened to a customer, each event on its business day.
-with workspace as (
-    select timezone from {{ source('raw', 'workspace') }}
-),
-
-customers as (
+with customers as (
     select
         customer,
         customer_key
@@ -26,28 +22,26 @@ events as (
 
     select
         customers.customer,
-        {{ business_date('moved.moved_at', 'workspace.timezone') }} as happened_on,
+        {{ business_date('moved.moved_at') }} as happened_on,
         cast(null as int) as turn,
         moved.revenue,
         cast(null as int) as ticket,
         cast(null as double) as quantity
     from {{ ref('int_customer_money_moved') }} as moved
     inner join customers on moved.customer_key = customers.customer_key
-    cross join workspace
     where moved.revenue <> 0
 
     union all
 
     select
         customers.customer,
-        {{ business_date('tickets.opened_at', 'workspace.timezone') }} as happened_on,
+        {{ business_date('tickets.opened_at') }} as happened_on,
         cast(null as int) as turn,
         cast(null as double) as revenue,
         1 as ticket,
         cast(null as double) as quantity
     from {{ ref('int_support_tickets_versioned') }} as tickets
     inner join customers on tickets.customer_key = customers.customer_key
-    cross join workspace
     where tickets.row_status = 'accepted'
 
     union all

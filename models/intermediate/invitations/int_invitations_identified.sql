@@ -102,7 +102,7 @@ final as (
         followed.identified_key as customer_key,
         coalesce(followed.identified_key, followed.customer_key) as asked_key,
         followed.sent_at,
-        {{ business_date('followed.sent_at', 'workspace.timezone') }} as sent_on,
+        {{ business_date('followed.sent_at') }} as sent_on,
         followed.is_bounced,
         case
             when followed.is_responded or followed.was_seen then true
@@ -113,9 +113,8 @@ final as (
         followed.is_responded,
         followed.is_scored,
         followed.is_opted_out,
-        {{ business_date('followed.opted_out_at', 'workspace.timezone') }} as opted_out_on
+        {{ business_date('followed.opted_out_at') }} as opted_out_on
     from followed
-    cross join workspace
 )
 
 select * from final

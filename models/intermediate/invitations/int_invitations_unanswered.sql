@@ -35,7 +35,7 @@ final as (
         unanswered.sent_on,
         case
             when lifecycles.churned_at > unanswered.sent_at
-                then cast({{ dbt.datediff('unanswered.sent_on', business_date('lifecycles.churned_at', 'workspace.timezone'), 'day') }} as int)
+                then cast({{ dbt.datediff('unanswered.sent_on', business_date('lifecycles.churned_at'), 'day') }} as int)
         end as days_to_churn,
         lifecycles.has_churn_information,
         lifecycles.churned_at is null or lifecycles.churned_at > unanswered.sent_at as was_active_when_sent
@@ -46,7 +46,6 @@ final as (
             unanswered.customer_key = history.customer_key
             and unanswered.sent_at >= history.valid_from
             and unanswered.sent_at < history.valid_to
-    cross join {{ source('raw', 'workspace') }} as workspace
 )
 
 select * from final

@@ -7,10 +7,9 @@
 select
     '{{ measure }}' as measure,
     events.{{ customer }},
-    {{ business_date('events.' ~ instant, 'workspace.timezone') }} as happened_on,
+    {{ business_date('events.' ~ instant) }} as happened_on,
     cast(1 as double) as amount
 from {{ ref('int_' ~ entity ~ '_versioned') }} as events
-cross join {{ source('raw', 'workspace') }} as workspace
 where events.row_status = 'accepted'
 
 union all
@@ -18,10 +17,9 @@ union all
 select
     'revenue' as measure,
     money.customer_key,
-    {{ business_date('money.moved_at', 'workspace.timezone') }} as happened_on,
+    {{ business_date('money.moved_at') }} as happened_on,
     money.revenue as amount
 from {{ ref('int_customer_money_moved') }} as money
-cross join {{ source('raw', 'workspace') }} as workspace
 where money.revenue <> 0
 
 union all

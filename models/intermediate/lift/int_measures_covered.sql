@@ -1,5 +1,3 @@
-{%- set zone = '(select timezone from ' ~ source('raw', 'workspace') ~ ')' -%}
-
 -- Instants are compared first and dated last: one conversion a source instead of one an event.
 {% for measure, entity, instant in [
     ('revenue', 'invoices', 'invoiced_at'),
@@ -9,8 +7,8 @@
 select
     '{{ measure }}' as measure,
     customer_source,
-    {{ business_date('min(' ~ instant ~ ')', zone) }} as first_on,
-    {{ business_date('max(' ~ instant ~ ')', zone) }} as last_on
+    {{ business_date('min(' ~ instant ~ ')') }} as first_on,
+    {{ business_date('max(' ~ instant ~ ')') }} as last_on
 from {{ ref('int_' ~ entity ~ '_versioned') }}
 where row_status = 'accepted'
 group by customer_source

@@ -2,12 +2,11 @@ with dated as (
     select
         customers.customer_key,
         {{ segment_list('history.') }}
-        {{ business_date('lifecycles.signed_up_at', 'workspace.timezone') }} as signed_up_on,
-        {{ business_date('lifecycles.churned_at', 'workspace.timezone') }} as churned_on,
-        {{ business_date('history.valid_from', 'workspace.timezone') }} as valid_from_on,
-        {{ business_date('history.valid_to', 'workspace.timezone') }} as valid_to_on
+        {{ business_date('lifecycles.signed_up_at') }} as signed_up_on,
+        {{ business_date('lifecycles.churned_at') }} as churned_on,
+        {{ business_date('history.valid_from') }} as valid_from_on,
+        {{ business_date('history.valid_to') }} as valid_to_on
     from {{ ref('int_customers_known') }} as customers
-    cross join {{ source('raw', 'workspace') }} as workspace
     left join {{ ref('int_customer_lifecycles_dated') }} as lifecycles on customers.customer_key = lifecycles.customer_key
     left join {{ ref('int_customer_history_built') }} as history on customers.customer_key = history.customer_key
 ),

@@ -18,14 +18,13 @@ signed as (
     select
         movements.customer_key,
         movements.customer_source,
-        {{ business_date('movements.moved_at', 'workspace.timezone') }} as moved_on,
+        {{ business_date('movements.moved_at') }} as moved_on,
         movements.kind,
         case
             when movements.kind in ('contraction', 'churn') and not sources.has_signed_losses then -movements.amount
             else movements.amount
         end as amount
     from movements
-    cross join {{ source('raw', 'workspace') }} as workspace
     left join sources on movements.customer_source = sources.customer_source
 )
 

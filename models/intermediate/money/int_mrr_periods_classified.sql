@@ -28,9 +28,8 @@ referred as (
 sources as (
     select
         referrals.customer_source,
-        min({{ business_date('referrals.referred_at', 'workspace.timezone') }}) as first_referral_on
+        min({{ business_date('referrals.referred_at') }}) as first_referral_on
     from referrals
-    cross join {{ source('raw', 'workspace') }} as workspace
     group by referrals.customer_source
 ),
 

@@ -16,7 +16,7 @@ workspace as (
 referrals as (
     select
         referrals.referrer_customer_key as customer_key,
-        {{ business_date('referrals.referred_at', 'workspace.timezone') }} as referred_on
+        {{ business_date('referrals.referred_at') }} as referred_on
     from {{ ref('int_referrals_versioned') }} as referrals
     cross join workspace
     where referrals.row_status = 'accepted' and referrals.converted_at < workspace.as_of_at

@@ -102,14 +102,13 @@ classified as (
                 described.submitted_at < described.sent_at
                 -- a day without a time is its midnight: on the day of the sending it says nothing
                 and not (
-                    {{ business_date('described.submitted_at', 'workspace.timezone') }} = {{ business_date('described.sent_at', 'workspace.timezone') }}
-                    and {{ business_date(dbt.dateadd('second', -1, 'described.submitted_at'), 'workspace.timezone') }}
-                    < {{ business_date('described.submitted_at', 'workspace.timezone') }}
+                    {{ business_date('described.submitted_at') }} = {{ business_date('described.sent_at') }}
+                    and {{ business_date(dbt.dateadd('second', -1, 'described.submitted_at')) }}
+                    < {{ business_date('described.submitted_at') }}
                 )
                 then 'answered_before_sent'
         end as reject_reason
     from described
-    cross join {{ source('raw', 'workspace') }} as workspace
     left join scales
         on described.described_metric = scales.metric and described.described_scale = scales.scale
     left join {{ ref('metric_scales') }} as metric_scales

@@ -30,8 +30,8 @@ asked as (
         -- a customer who had left is not comparable, and one asked lately may still answer
         (lifecycles.churned_at is null or lifecycles.churned_at > invitations.sent_at)
         and {{ days_after('invitations.sent_on', 'cast(' ~ assumption('response_days') ~ ' as int)') }} <= workspace.as_of_on as is_compared,
-        {{ business_date('lifecycles.signed_up_at', 'workspace.timezone') }} as signed_up_on,
-        {{ business_date('lifecycles.churned_at', 'workspace.timezone') }} as churned_on,
+        {{ business_date('lifecycles.signed_up_at') }} as signed_up_on,
+        {{ business_date('lifecycles.churned_at') }} as churned_on,
         lifecycles.has_mrr_information,
         lifecycles.has_churn_information
     from invitations

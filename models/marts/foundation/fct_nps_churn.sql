@@ -46,10 +46,10 @@ final as (
         responses.nps_class,
         {{ segment_list('responses.', to_mart=true) }}
         responses.responded_on,
-        {{ business_date('lifecycles.churned_at', 'workspace.timezone') }} as churned_on,
+        {{ business_date('lifecycles.churned_at') }} as churned_on,
         case
             when lifecycles.churned_at > responses.responded_at
-                then cast({{ dbt.datediff('responses.responded_on', business_date('lifecycles.churned_at', 'workspace.timezone'), 'day') }} as int)
+                then cast({{ dbt.datediff('responses.responded_on', business_date('lifecycles.churned_at'), 'day') }} as int)
         end as days_to_churn,
         coalesce(lifecycles.has_churn_information, false) as has_churn_information,
         case
@@ -61,7 +61,6 @@ final as (
     from responses
     left join {{ ref('int_customer_lifecycles_dated') }} as lifecycles on responses.customer_key = lifecycles.customer_key
     left join money_before on responses.response_key = money_before.response_key
-    cross join {{ source('raw', 'workspace') }} as workspace
 )
 
 select * from final

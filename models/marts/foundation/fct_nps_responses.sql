@@ -81,10 +81,9 @@ final as (
         identified.contribution,
         identified.has_comment,
         identified.submitted_at as responded_at,
-        {{ business_date('identified.submitted_at', 'workspace.timezone') }} as responded_on,
+        {{ business_date('identified.submitted_at') }} as responded_on,
         identified.updated_at as version_at
     from identified
-    cross join {{ source('raw', 'workspace') }} as workspace
     left join customers on identified.identified_key = customers.customer_key
     left join history
         on
