@@ -2,15 +2,30 @@
     row a moment with the given columns and, of the given amounts (revenue, mrr_change), the sum up to
     and including that moment, as <amount>_before; NULL: too large for an exact sum. Reads the CTE
     money, with the columns of int_customer_money_moved, and customer_key and happened_at of the
-    moments. One running sum over both is cheaper than a join of each moment with every invoice. -#}
+    moments. One running sum over both is cheaper than a join of each moment with every invoice; amounts
+    too large for it, which nobody has, are looked for apart, for a window over them costs as much. -#}
 {% macro money_before(moments, columns, amounts) -%}
+too_large as (
+    select
+        customer_key
+        {%- for amount in amounts %},
+        min(case when {{ amount }} is not null and {{ exact_number(amount) }} is null then moved_at end) as {{ amount }}_since
+        {%- endfor %}
+    from money
+    where
+        {%- for amount in amounts %}
+        {{ 'or ' if not loop.first }}({{ amount }} is not null and {{ exact_number(amount) }} is null)
+        {%- endfor %}
+    group by customer_key
+),
+
 line_of_time as (
     select
         customer_key,
         happened_at,
         1 as is_moment
         {%- for amount in amounts %},
-        cast(0 as double) as {{ amount }}
+        {{ exact_number('0') }} as {{ amount }}_moved
         {%- endfor %}
         {%- for column in columns %},
         {{ column }}
@@ -24,7 +39,7 @@ line_of_time as (
         moved_at as happened_at,
         0 as is_moment
         {%- for amount in amounts %},
-        {{ amount }}
+        {{ exact_number(amount) }} as {{ amount }}_moved
         {%- endfor %}
         {%- for column in columns %},
         null as {{ column }}
@@ -34,12 +49,14 @@ line_of_time as (
 
 running as (
     select
+        customer_key,
+        happened_at,
         is_moment
         {%- for column in columns %},
         {{ column }}
         {%- endfor %}
         {%- for amount in amounts %},
-        {{ exact_sum(amount, 'over so_far') }} as {{ amount }}_before
+        sum({{ amount }}_moved) over so_far as {{ amount }}_so_far
         {%- endfor %}
     from line_of_time
     window so_far as (
@@ -50,7 +67,18 @@ running as (
 ),
 
 money_before as (
-    select * from running
-    where is_moment = 1
+    select
+        {%- for column in columns %}
+        running.{{ column }},
+        {%- endfor %}
+        {%- for amount in amounts %}
+        case
+            when too_large.{{ amount }}_since is null or too_large.{{ amount }}_since > running.happened_at
+                then cast(running.{{ amount }}_so_far as double)
+        end as {{ amount }}_before{{ ',' if not loop.last }}
+        {%- endfor %}
+    from running
+    left join too_large on running.customer_key = too_large.customer_key
+    where running.is_moment = 1
 )
 {%- endmacro %}

@@ -5,11 +5,13 @@
     Ties go by content, never by file order, so that any order of delivery gives the same tables.
 
     columns: what is kept of a row as delivered, beside its provenance;
-    key: list of columns, within the source; version: expression, or 'null' where rows carry none; deleted: expression;
+    key: list of columns, within the source; ids: columns that are equal exactly where the key is: a full
+    build compares these, which spares it a hash of every row;
+    version: expression, or 'null' where rows carry none; deleted: expression;
     withdrawals: reject reasons that a versioned row may carry and still supersede older ones;
     entity: whose delivered rows a staging relation holds: in a batch the new ones are judged with the older
     ones of their keys. None: the relation holds all that is to be judged. -#}
-{% macro judge_versions(relation, columns, key, version, deleted='false', withdrawals=[], entity=none) -%}
+{% macro judge_versions(relation, columns, key, version, deleted='false', withdrawals=[], entity=none, ids=none) -%}
 {%- set columns = columns + provenance_columns() %}
 {%- if entity and is_batch() %}
 {{ delivered_rows(relation, entity, this, columns) }},
@@ -45,7 +47,9 @@ to_judge as (
 ),
 {%- set relation = 'to_judge' %}
 
-{% endif -%}
+{% elif ids -%}
+{%- set key = ids %}
+{%- endif -%}
 valid as (
     select
         source,

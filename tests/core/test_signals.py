@@ -84,5 +84,6 @@ def test_a_signal_that_the_shell_ignores_ends_the_process_all_the_same():
         text=True,
     )
     assert process.stdout.readline() == "ready\n"
+    time.sleep(0.5)
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=20) == 130

@@ -34,7 +34,7 @@ JUDGED = '"nps"."intermediate"."int_survey_responses_classified"'
 DELIVERED = pa.schema(
     [
         ("source", pa.string()),
-        ("response_key", pa.string()),
+        ("response_id", pa.string()),
         ("updated_at", pa.timestamp("us")),
         ("is_deleted", pa.bool_()),
         ("row_hash", pa.string()),
@@ -57,7 +57,7 @@ def deliveries(draw: st.DrawFn) -> list[dict]:
         rows.append(
             {
                 "source": "telco",
-                "response_key": draw(st.sampled_from("xyz")),
+                "response_id": draw(st.sampled_from("xyz")),
                 "updated_at": draw(st.sampled_from(VERSIONS)),
                 "is_deleted": deleted,
                 # equal content, equal hash; a tombstone is never an answer's equal
@@ -95,7 +95,7 @@ def judging():
 
 
 def _content(row: dict) -> tuple:
-    return row["response_key"], row["updated_at"], row["is_deleted"], row["row_hash"]
+    return row["response_id"], row["updated_at"], row["is_deleted"], row["row_hash"]
 
 
 def _fates(rows: list[dict], *statuses: str) -> Counter:
@@ -118,7 +118,7 @@ def test_laws_of_corrections(judging, rows: list[dict], data: st.DataObject):
     key = data.draw(st.sampled_from("xyz"))
     last = max((row["updated_at"] for row in rows if row["updated_at"]), default=VERSIONS[1])
     tombstone = {
-        "response_key": key,
+        "response_id": key,
         "is_deleted": True,
         "row_hash": "the tombstone",
         "row_number": 1000,
@@ -158,7 +158,7 @@ def test_laws_of_corrections(judging, rows: list[dict], data: st.DataObject):
         )
     # a key has one truth at most
     truths = Counter(
-        row["response_key"] for row in first if row["row_status"] in ("accepted", "deleted")
+        row["response_id"] for row in first if row["row_status"] in ("accepted", "deleted")
     )
     assert all(count == 1 for count in truths.values())
 
@@ -174,10 +174,10 @@ def test_laws_of_corrections(judging, rows: list[dict], data: st.DataObject):
         assert not [
             row
             for row in judged[name]
-            if row["response_key"] == key and row["row_status"] == "accepted"
+            if row["response_id"] == key and row["row_status"] == "accepted"
         ]
-        others = [row for row in judged[name] if row["response_key"] != key]
-        assert _fates(others) == _fates([row for row in first if row["response_key"] != key])
+        others = [row for row in judged[name] if row["response_id"] != key]
+        assert _fates(others) == _fates([row for row in first if row["response_id"] != key])
 
 
 @settings(QUIET, max_examples=30)
@@ -190,7 +190,7 @@ def test_the_newest_undisputed_version_is_accepted(judging, rows: list[dict]):
         valid = [
             row
             for row in rows
-            if row["response_key"] == key
+            if row["response_id"] == key
             and (
                 not row["reject_reason"]
                 or (row["reject_reason"] in ("test_answer", "score_missing") and row["updated_at"])
@@ -207,7 +207,7 @@ def test_the_newest_undisputed_version_is_accepted(judging, rows: list[dict]):
         if not gone and len(hashes) == 1:
             expected[key] = hashes.pop()
     accepted = {
-        row["response_key"]: row["row_hash"]
+        row["response_id"]: row["row_hash"]
         for row in judging(telco=rows)["telco"]
         if row["row_status"] == "accepted"
     }

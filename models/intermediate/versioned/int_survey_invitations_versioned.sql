@@ -3,6 +3,6 @@
     'delivered_at', 'opened_at', 'responded_at', 'bounced_at', 'opted_out_at',
 ] -%}
 
-with {{ judge_versions(ref('stg_survey_invitations'), columns, key=['invitation_key'], version='snapshot_at', entity='survey_invitations') }}
+with {{ judge_versions(ref('stg_survey_invitations'), columns, key=['invitation_key'], ids=['invitation_id'], version='snapshot_at', entity='survey_invitations') }}
 
 select * from judged

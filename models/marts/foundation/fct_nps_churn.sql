@@ -27,6 +27,13 @@ money as (
     where {{ is_affected('customer_key', 'int_customers_affected') }}
 ),
 
+lifecycles as (
+    select
+        *,
+        {{ business_date('churned_at') }} as churned_on
+    from {{ ref('int_customer_lifecycles_dated') }}
+),
+
 answers as (
     select
         response_key,
@@ -46,10 +53,10 @@ final as (
         responses.nps_class,
         {{ segment_list('responses.', to_mart=true) }}
         responses.responded_on,
-        {{ business_date('lifecycles.churned_at') }} as churned_on,
+        lifecycles.churned_on,
         case
             when lifecycles.churned_at > responses.responded_at
-                then cast({{ dbt.datediff('responses.responded_on', business_date('lifecycles.churned_at'), 'day') }} as int)
+                then cast({{ dbt.datediff('responses.responded_on', 'lifecycles.churned_on', 'day') }} as int)
         end as days_to_churn,
         coalesce(lifecycles.has_churn_information, false) as has_churn_information,
         case
@@ -59,7 +66,7 @@ final as (
         case when lifecycles.has_mrr_information then round(money_before.mrr_change_before, 6) end as mrr_at_answer,
         case when lifecycles.has_revenue_information then round(money_before.revenue_before, 6) end as revenue_before
     from responses
-    left join {{ ref('int_customer_lifecycles_dated') }} as lifecycles on responses.customer_key = lifecycles.customer_key
+    left join lifecycles on responses.customer_key = lifecycles.customer_key
     left join money_before on responses.response_key = money_before.response_key
 )
 
