@@ -12,9 +12,12 @@ from orchestration.core.lock import hold_workspace
 from orchestration.core.progress import announce, record, timed
 from orchestration.publish.ledger import Generation
 from orchestration.warehouse.assets import FORCE_TAG, FULL_REFRESH_TAG
-from orchestration.warehouse.build_record import built_from, check_gated
+from orchestration.warehouse.build_record import (
+    built_from,
+    check_gated,
+    rows_changed_by_batch,
+)
 from orchestration.warehouse.dbt import (
-    changed_rows,
     prepare_manifest,
     published_tables,
     release_dbt,
@@ -103,7 +106,7 @@ def publish_build(
         inputs_hash=inputs,
         versions={name.removesuffix("-core"): version(name) for name in VERSIONS_OF},
         tables=tables,
-        changed=changed_rows(prepare_manifest(workspace)),
+        changed=rows_changed_by_batch(workspace, prepare_manifest(workspace)),
         built_from=built_from(workspace),
         report=report,
     )

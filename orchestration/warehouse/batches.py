@@ -8,6 +8,7 @@ build is a batch if only deliveries were added and as_of did not move back; othe
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from orchestration.core.sql import identifier, literal
+from orchestration.warehouse.database import open_build
+from orchestration.warehouse.dbt import release_dbt
 from orchestration.warehouse.inputs import code_hash
+from orchestration.warehouse.unaffected import News
 from orchestration.workspace.model import Workspace
 
 _FILES = pa.schema(
@@ -93,6 +98,45 @@ def full_build_reason(workspace: Workspace) -> str | None:
     if last is None or _as_of_at(workspace) < last:
         return "as_of moved back"
     return None
+
+
+def read_news(workspace: Workspace, entities: Iterable[str]) -> News:
+    """What came since the previous build, which the next one is added to.
+
+    Args:
+        workspace: whose lake is prepared and whose build no one has open.
+        entities: those that the build has a table `int_<entity>_versioned` of.
+    """
+    built = set(map(str, pq.read_table(_built_files(workspace)).to_pylist()))
+    delivered = _delivered(workspace).to_pylist()
+    last = pq.read_table(_last_build(workspace)).to_pylist()[0]
+    as_of_moved = (last["as_of_on"], last["as_of_at"]) != (
+        workspace.as_of_on,
+        _as_of_at(workspace),
+    )
+    return News(
+        entities=frozenset(file["entity"] for file in delivered if str(file) not in built),
+        as_of_moved=as_of_moved,
+        waiting=_waiting(workspace, entities) if as_of_moved else frozenset(),
+    )
+
+
+def _waiting(workspace: Workspace, entities: Iterable[str]) -> frozenset[str]:
+    """The entities of which the build holds rows that were dated after its as_of."""
+    queries = [
+        f"select {literal(entity)} where exists (select 1 "
+        f"from intermediate.{identifier(f'int_{entity}_versioned')} where {reason} = 'future')"
+        for entity in entities
+        # an answer's reason may come later than staging's
+        for reason in ["staged_reason" if entity == "survey_responses" else "reject_reason"]
+    ]
+    if not queries:
+        return frozenset()
+    release_dbt()
+    with open_build(workspace) as connection:
+        return frozenset(
+            entity for (entity,) in connection.execute(" union all ".join(queries)).fetchall()
+        )
 
 
 def _delivered(workspace: Workspace) -> pa.Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from orchestration.core.files import remove
@@ -15,8 +16,9 @@ from orchestration.warehouse.build_record import (
     unmark_gated,
 )
 from orchestration.warehouse.database import build_files
-from orchestration.warehouse.dbt import invoke_dbt
+from orchestration.warehouse.dbt import invoke_dbt, prepare_manifest
 from orchestration.warehouse.inputs import inputs_hash
+from orchestration.warehouse.unaffected import nodes_to_start, versioned_entities
 from orchestration.workspace.model import Workspace
 
 _RESULTS = frozenset({"LogSeedResult", "LogModelResult", "LogSnapshotResult", "LogTestResult"})
@@ -75,32 +77,34 @@ def build_models(workspace: Workspace, *, full_refresh: bool = False) -> list[di
         for path in build_files(workspace).values():
             for leftover in workspace.warehouse_dir.glob(f"{path.name}*"):
                 remove(leftover)  # also a folder: what a killed build had spilled
+    left_out = {} if why else _left_out(workspace, record)
     events = _Events()
     # Unit tests test the code, not the data: the test suite runs them, not every run.
-    options = (
-        "--exclude-resource-type",
-        "unit_test",
-        *(("--full-refresh",) if why else ()),
-    )
-    # run_results.json would keep the messages that quote cells
-    if invoke_dbt(
+    # run_results.json would keep the messages that quote cells.
+    succeeded = invoke_dbt(
         workspace,
-        *("build", "--no-write-json", *options),
+        *("build", "--no-write-json", "--exclude-resource-type", "unit_test"),
+        *(("--full-refresh",) if why else _exclude(left_out)),
         on_event=events.collect,
         on_failure=events.explain,
-    ):
-        if inputs != inputs_hash(workspace):  # a model was edited meanwhile
-            return events.finished
+    )
+    finished = _with_earlier(record.get("events", []), events.finished, left_out)
+    if succeeded and inputs == inputs_hash(workspace):  # else a model was edited meanwhile
         batches.note_built(workspace)
         built = {
             "inputs": inputs,
             "lasting": lasting,
             "from": None if why else record["inputs"],
             "file": state_of_build(workspace),
-            "events": events.finished,
+            "kept": sorted(
+                f"{node['schema']}.{node['name']}"
+                for node in left_out.values()
+                if node["resource_type"] == "model"
+            ),
+            "events": finished,
         }
         record_file(workspace).write_text(json.dumps(built), encoding="utf-8")
-    return events.finished
+    return finished
 
 
 def unchanged_build(workspace: Workspace) -> list[dict[str, Any]] | None:
@@ -113,6 +117,52 @@ def unchanged_build(workspace: Workspace) -> list[dict[str, Any]] | None:
     if not record or record["file"] != state_of_build(workspace):
         return None
     return record["events"] if record["inputs"] == inputs_hash(workspace) else None
+
+
+def _left_out(workspace: Workspace, record: dict[str, Any]) -> dict[str, Any]:
+    """The nodes of dbt's graph that a batch need not start, by their unique ids."""
+    manifest = json.loads(prepare_manifest(workspace).read_text(encoding="utf-8"))
+    news = batches.read_news(workspace, versioned_entities(manifest))
+    started = nodes_to_start(manifest, news)
+    known = set(map(_node_of, record["events"]))
+    left_out = {
+        name: node
+        for name, node in manifest["nodes"].items()
+        if name in known and name not in started
+    }
+    announce(
+        "transform",
+        f"{len(left_out)} of {len(known)} seeds, models and tests have nothing new to read",
+    )
+    return left_out
+
+
+def _exclude(left_out: Mapping[str, Any]) -> tuple[str, ...]:
+    """Options of dbt's that leave these nodes out, and no test for the sake of its model."""
+    names = sorted(node["name"] for node in left_out.values())
+    return ("--indirect-selection", "empty", "--exclude", *names) if names else ()
+
+
+def _with_earlier(
+    earlier: list[dict[str, Any]], finished: list[dict[str, Any]], left_out: Collection[str]
+) -> list[dict[str, Any]]:
+    """The events of finished nodes, with the earlier ones of those that were left out.
+
+    They are in the earlier order, which is that of the graph.
+    """
+    if not left_out:
+        return finished
+    now = {_node_of(event): event for event in finished}
+    merged = [
+        event if _node_of(event) in left_out else now.pop(_node_of(event))
+        for event in earlier
+        if _node_of(event) in left_out or _node_of(event) in now
+    ]
+    return [*merged, *now.values()]
+
+
+def _node_of(event: Mapping[str, Any]) -> str:
+    return str(event["data"]["node_info"]["unique_id"])
 
 
 def _full_build_reason(workspace: Workspace, record: dict[str, Any], lasting: str) -> str | None:

@@ -9,7 +9,7 @@ from typing import Any
 from orchestration.core.errors import UserError
 from orchestration.core.files import wal_file
 from orchestration.warehouse.database import build_files
-from orchestration.warehouse.dbt import release_dbt
+from orchestration.warehouse.dbt import changed_rows, release_dbt
 from orchestration.workspace.model import Workspace
 
 
@@ -25,6 +25,20 @@ def read_record(workspace: Workspace) -> dict[str, Any]:
 def built_from(workspace: Workspace) -> str | None:
     """The inputs_hash of the build that the last batch was added to; None: it was a full build."""
     return read_record(workspace).get("from")
+
+
+def rows_changed_by_batch(workspace: Workspace, manifest: Path) -> dict[str, str]:
+    """The condition on the rows that the last batch replaced, by `<schema>.<table>`.
+
+    Args:
+        workspace: whose last build was a batch.
+        manifest: dbt's manifest.json.
+
+    Returns:
+        What ``changed_rows`` says, and of each table that the batch left as it was: false.
+    """
+    kept = read_record(workspace).get("kept", [])
+    return changed_rows(manifest) | dict.fromkeys(kept, "false")
 
 
 def record_file(workspace: Workspace) -> Path:

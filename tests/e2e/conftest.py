@@ -326,7 +326,7 @@ class Interrupted:
 
 STOPS: dict[str, tuple[Callable[[str], bool], int]] = {
     "ingest": (partial(e2e.is_line, "start", "refresh begins"), signal.SIGINT),
-    "models": (partial(e2e.is_line, "transform", r"\d+/\d+ stg_"), signal.SIGTERM),
+    "models": (partial(e2e.is_line, "transform", r"\d+/\d+ int_"), signal.SIGTERM),
     "checks": (partial(e2e.is_line, "checks", "marts"), signal.SIGINT),
 }
 

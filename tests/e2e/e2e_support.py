@@ -236,9 +236,8 @@ def build(root: Path, *, full_refresh: bool = False) -> Any:
 def _build(root: Path, *, full_refresh: bool) -> Any:
     from orchestration.publish.publish import publish
     from orchestration.warehouse.build import build_models
-    from orchestration.warehouse.build_record import built_from
+    from orchestration.warehouse.build_record import built_from, rows_changed_by_batch
     from orchestration.warehouse.dbt import (
-        changed_rows,
         prepare_manifest,
         published_tables,
         release_dbt,
@@ -265,7 +264,7 @@ def _build(root: Path, *, full_refresh: bool) -> Any:
             inputs_hash=inputs_hash(workspace),
             versions={},
             tables=published_tables(manifest),
-            changed=changed_rows(manifest),
+            changed=rows_changed_by_batch(workspace, manifest),
             built_from=built_from(workspace),
         )
     finally:
