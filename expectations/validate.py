@@ -82,7 +82,7 @@ def _context() -> Any:
 
     # Defining the classes makes them known to Great Expectations.
     import expectations.duckdb_source
-    import expectations.no_rows  # noqa: F401
+    import expectations.expect_no_rows  # noqa: F401
 
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
