@@ -28,7 +28,9 @@
 {%- set waiting = run_query('select distinct file_sha256 from ' ~ judged ~ ' where ' ~ reason ~ " = 'future' order by 1").columns[0].values() -%}
 delivered as (
     select
-        {{ columns | join(',\n        ') }},
+        {%- for column in columns %}
+        {{ 'cast(row_hash as ' ~ var('key_type') ~ ') as row_hash' if column == 'row_hash' else column }},
+        {%- endfor %}
         reject_reason
     from {{ staged }}
     where

@@ -60,7 +60,7 @@
 {%- endmacro %}
 
 {% macro duckdb__business_date(instant, zone) -%}
-    cast(timezone({{ zone }}, timezone('UTC', {{ instant }})) as date)
+    cast(timezone({{ zone }}, make_timestamptz(epoch_us({{ instant }}))) as date)
 {%- endmacro %}
 
 {#- A date some days away from another. -#}

@@ -9,9 +9,10 @@
     {{ return(['source', 'customer_source', 'file_sha256', 'row_number', 'snapshot_at', 'row_hash']) }}
 {%- endmacro %}
 
-{#- These columns, as every staging model selects them from the lake. -#}
+{#- These columns, as every staging model selects them from the lake: the row's hash as text, for reading
+    128 bits from it is worth while only once a row is judged. -#}
 {% macro provenance() -%}
     {%- for column in provenance_columns() %}
-    {{ 'cast(_row_hash as ' ~ var('key_type') ~ ')' if column == 'row_hash' else '_' ~ column }} as {{ column }}{{ ',' if not loop.last }}
+    _{{ column }} as {{ column }}{{ ',' if not loop.last }}
     {%- endfor %}
 {%- endmacro %}

@@ -125,7 +125,7 @@ statuses as (
 judged as (
     select
         {%- for column in columns %}
-        delivered.{{ column }},
+        {{ 'cast(delivered.row_hash as ' ~ var('key_type') ~ ') as row_hash' if column == 'row_hash' else 'delivered.' ~ column }},
         {%- endfor %}
         case
             when delivered.reject_reason is not null then 'quarantined'

@@ -140,9 +140,11 @@ def compiled_inline(sql: str) -> str:
 def _on_one_database(sql: str) -> str:
     """The SQL with all tables in the database `nps`: a transaction can write to one file only.
 
-    The zone, which was read when the SQL was compiled, is read when it runs.
+    Keys are text, as in an ``empty_database``. The zone, which was read when the SQL was compiled,
+    is read when it runs.
     """
     sql = re.sub(r'"(marts|restricted)_file"[.]', '"nps".', sql)
+    sql = sql.replace(" as uuid)", " as varchar)")
     return sql.replace(f"'{ZONE}'", "(select timezone from nps.raw.workspace)")
 
 

@@ -51,11 +51,10 @@ happened as (
         invitations.channel,
         invitations.customer_key,
         invitations.email_key,
-        invitations.sent_at,
-        {%- for event in events %}
-        case when invitations.{{ event }} < workspace.as_of_at then invitations.{{ event }} end as {{ event }},
+        invitations.sent_at
+        {%- for event in events %},
+        case when invitations.{{ event }} < workspace.as_of_at then invitations.{{ event }} end as {{ event }}
         {%- endfor %}
-        {{ surrogate_key('invitations.source', 'invitations.survey_id') }} as survey_key
     from invitations
     cross join workspace
 ),
@@ -64,6 +63,8 @@ happened as (
 followed as (
     select
         happened.*,
+        -- hashed only where no such survey is known
+        coalesce(surveys.survey_key, {{ surrogate_key('happened.source', 'happened.survey_id') }}) as survey_key,
         surveys.metric,
         surveys.survey_type,
         coalesce(customers.customer_key, emails.customer_key) as identified_key,
@@ -84,7 +85,7 @@ followed as (
     from happened
     left join reporting on happened.source = reporting.source
     left join answers on happened.invitation_key = answers.invitation_key
-    left join {{ ref('int_surveys_known') }} as surveys on happened.survey_key = surveys.survey_key
+    left join {{ ref('int_surveys_known') }} as surveys on happened.source = surveys.source and happened.survey_id = surveys.survey_id
     left join {{ ref('int_customers_known') }} as customers on happened.customer_key = customers.customer_key
     left join {{ ref('int_customer_emails_resolved') }} as emails on happened.email_key = emails.email_key
 ),
