@@ -28,11 +28,13 @@ from orchestration.quality.boundaries import MARTS, RAW, RESTRICTED, Suites
 from orchestration.warehouse.assets import FULL_REFRESH_TAG
 from orchestration.warehouse.build_record import (
     built_from,
+    inputs_of_build,
     mark_gated,
+    rows_changed_by_batch,
     state_of_build,
     unmark_gated,
 )
-from orchestration.warehouse.dbt import changed_rows, target_dir
+from orchestration.warehouse.dbt import target_dir
 from orchestration.workspace.current import current_workspace
 from orchestration.workspace.model import Workspace
 
@@ -89,7 +91,7 @@ def _changed_rows(workspace: Workspace, schema: str) -> dict[str, str] | None:
     """The condition of the rows that the last batch changed, by table; None: a full build."""
     if built_from(workspace) is None:
         return None
-    conditions = changed_rows(target_dir(workspace) / "manifest.json")
+    conditions = rows_changed_by_batch(workspace, target_dir(workspace) / "manifest.json")
     return {
         name.removeprefix(f"{schema}."): condition
         for name, condition in conditions.items()
@@ -182,13 +184,21 @@ def _check_build(
     changed = _changed_rows(workspace, schema)
 
     def evaluate(asked: Suites, notes: Mapping[str, Any] | None) -> list[CheckResult]:
-        part = None if notes is None else changed
+        # a build that was never checked, as its run was killed, may lie between that and this
+        follows = notes is not None and notes.get("build") == built_from(workspace)
+        part = changed if follows else None
         return gate.check_warehouse(workspace, schema, asked, file, part)
 
     # some checks compare the build with the lake
     state = f"{gate.state_of_lake(workspace)} {state_of_build(workspace)}"
     return gate.evaluate_or_reuse(
-        workspace, schema, suites, state, evaluate, is_full=_is_full(context)
+        workspace,
+        schema,
+        suites,
+        state,
+        evaluate,
+        is_full=_is_full(context),
+        notes={"build": inputs_of_build(workspace)},
     )
 
 

@@ -22,6 +22,11 @@ def read_record(workspace: Workspace) -> dict[str, Any]:
     return record if isinstance(record, dict) and "lasting" in record else {}
 
 
+def inputs_of_build(workspace: Workspace) -> str | None:
+    """The inputs_hash of the last build; None: it did not finish."""
+    return read_record(workspace).get("inputs")
+
+
 def built_from(workspace: Workspace) -> str | None:
     """The inputs_hash of the build that the last batch was added to; None: it was a full build."""
     return read_record(workspace).get("from")

@@ -573,6 +573,7 @@ def incremental(root, monkeypatch):
     manifest = root / "runs" / "dbt" / "manifest.json"
     manifest.parent.mkdir(parents=True, exist_ok=True)
     manifest.write_text(json.dumps({"nodes": nodes}))
+    monkeypatch.setattr(quality, "inputs_of_build", lambda workspace: "the build before")
     monkeypatch.setattr(quality, "built_from", lambda workspace: "the build before")
     return root
 
@@ -587,6 +588,13 @@ def test_of_a_build_new_rows_alone_are_looked_at_but_in_a_full_refresh(increment
     assert _run(tags={quality.FULL_REFRESH_TAG: "true"}).failed == {
         "marts/fct_nps_responses classes"
     }
+
+
+def test_a_batch_on_a_build_that_was_never_checked_is_checked_whole(incremental, monkeypatch):
+    assert _run().success
+    _alter(incremental, WRONG.format("<>"))
+    monkeypatch.setattr(quality, "built_from", lambda workspace: "a build that was killed")
+    assert _run().failed == {"marts/fct_nps_responses classes"}
 
 
 def test_a_mistake_in_new_rows_of_a_build_is_found(incremental):
