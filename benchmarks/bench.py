@@ -96,7 +96,7 @@ def _stages(text: str) -> dict[str, float]:
 
 
 def most_expensive(workspace: Path) -> list[tuple[str, float]]:
-    """The models and data tests that a workspace's last build started, and seconds, longest first."""
+    """What a workspace's last build started, and its seconds, longest first."""
     record = json.loads((workspace / "warehouse/built.json").read_text(encoding="utf-8"))
     kept = {table.partition(".")[2] for table in record["kept"]}
     data = [event["data"] for event in record["events"]]
