@@ -328,6 +328,7 @@ STOPS: dict[str, tuple[Callable[[str], bool], int]] = {
     "ingest": (partial(e2e.is_line, "start", "refresh begins"), signal.SIGINT),
     "models": (partial(e2e.is_line, "transform", r"\d+/\d+ int_"), signal.SIGTERM),
     "checks": (partial(e2e.is_line, "checks", "marts"), signal.SIGINT),
+    "publish": (partial(e2e.is_line, "publish", "copying the build"), signal.SIGTERM),
 }
 
 

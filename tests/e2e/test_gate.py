@@ -90,12 +90,12 @@ def test_the_raw_boundary_stops_a_run_before_a_model_is_built(crooked_run):
 # --- a run is interrupted -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("stage", ["ingest", "models", "checks"])
+@pytest.mark.parametrize("stage", ["ingest", "models", "checks", "publish"])
 def test_a_signal_stops_a_run_within_seconds_and_nothing_is_published(interrupted_run, stage):
     run, seconds, published = interrupted_run.stopped[stage]
     assert run.code == 130, run.out + run.err
     assert seconds < 10
-    assert "stopped; the published generation is unchanged" in run.err.splitlines()
+    assert "stopped; published/ holds one whole generation" in run.err.splitlines()
     assert "Traceback" not in run.out + run.err
     assert published == interrupted_run.published_before
 
