@@ -96,7 +96,7 @@ def _stages(text: str) -> dict[str, float]:
 
 
 def most_expensive(workspace: Path) -> list[tuple[str, float]]:
-    """What a workspace's last build started, and its seconds, longest first."""
+    """Seconds of the models that the last build started, and of all tests, longest first."""
     record = json.loads((workspace / "warehouse/built.json").read_text(encoding="utf-8"))
     kept = {table.partition(".")[2] for table in record["kept"]}
     data = [event["data"] for event in record["events"]]

@@ -62,6 +62,6 @@ def _next_signal(reader: int, seconds: float | None) -> None:
 
 def leave() -> NoReturn:
     """End the process at once: an orderly end of Python would abort in dbt's threads."""
-    print("stopped; published/ holds one whole generation", file=sys.stderr, flush=True)
+    print("stopped; nothing half done is published", file=sys.stderr, flush=True)
     sys.stdout.flush()
     os._exit(STOPPED)

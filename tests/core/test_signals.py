@@ -59,7 +59,7 @@ def test_a_signal_ends_the_process(body, number):
     process.send_signal(number)
     _, err = process.communicate(timeout=20)
     assert process.returncode == 130
-    assert err == "stopped; published/ holds one whole generation\n"
+    assert err == "stopped; nothing half done is published\n"
 
 
 def test_the_second_signal_does_not_wait():

@@ -95,7 +95,7 @@ def test_a_signal_stops_a_run_within_seconds_and_nothing_is_published(interrupte
     run, seconds, published = interrupted_run.stopped[stage]
     assert run.code == 130, run.out + run.err
     assert seconds < 10
-    assert "stopped; published/ holds one whole generation" in run.err.splitlines()
+    assert "stopped; nothing half done is published" in run.err.splitlines()
     assert "Traceback" not in run.out + run.err
     assert published == interrupted_run.published_before
 
