@@ -76,50 +76,55 @@ contested_keys as (
     having count(*) > 1
 ),
 
-contested as (
-    select
-        valid.*,
-        -- a deletion without a version is a standing order: it removes whatever came
-        rank() over (
-            partition by valid.source{% for column in key %}, valid.{{ column }}{% endfor %}
-            order by
-                case when valid.is_tombstone and valid.version_at is null then 0 else 1 end asc nulls last,
-                valid.version_at desc nulls last,
-                case when valid.is_tombstone then 0 else 1 end asc nulls last
-        ) as version_rank
-    from valid
-    inner join contested_keys on {{ same_key('valid', 'contested_keys', key) }}
-),
-
+-- the newest version first: in it the row that wins
 contenders as (
     select
-        contested.*,
+        valid.source,
+        {%- for column in key %}
+        valid.{{ column }},
+        {%- endfor %}
+        valid.file_sha256,
+        valid.row_number,
+        valid.is_tombstone,
         row_number() over newest_first as place,
-        first_value(row_hash) over newest_first as winning_hash,
-        min(row_hash) over one_version <> max(row_hash) over one_version
-        and not max(is_tombstone) over one_version as is_conflicting
-    from contested
-    window
-        newest_first as (
-            partition by source, {{ key | join(', ') }}
-            order by version_rank asc nulls last, row_hash asc nulls last, file_sha256 asc nulls last, row_number asc nulls last
-        ),
-        one_version as (partition by source, {{ key | join(', ') }}, version_rank)
+        valid.row_hash = first_value(valid.row_hash) over newest_first as is_same_content,
+        valid.version_at is not distinct from first_value(valid.version_at) over newest_first
+        and valid.is_tombstone = first_value(valid.is_tombstone) over newest_first as is_newest
+    from valid
+    inner join contested_keys on {{ same_key('valid', 'contested_keys', key) }}
+    window newest_first as (
+        partition by valid.source{% for column in key %}, valid.{{ column }}{% endfor %}
+        order by
+            -- a deletion without a version is a standing order: it removes whatever came
+            case when valid.is_tombstone and valid.version_at is null then 0 else 1 end asc nulls last,
+            valid.version_at desc nulls last,
+            case when valid.is_tombstone then 0 else 1 end asc nulls last,
+            valid.row_hash asc nulls last,
+            valid.file_sha256 asc nulls last,
+            valid.row_number asc nulls last
+    )
+),
+
+conflicting_keys as (
+    select distinct source, {{ key | join(', ') }}
+    from contenders
+    where is_newest and not is_same_content and not is_tombstone
 ),
 
 statuses as (
     select
-        source,
-        file_sha256,
-        row_number,
+        contenders.source,
+        contenders.file_sha256,
+        contenders.row_number,
         case
-            when version_rank = 1 and is_conflicting then 'quarantined'
-            when place = 1 and is_tombstone then 'deleted'
-            when place = 1 then 'accepted'
-            when row_hash = winning_hash then 'duplicate'
+            when contenders.is_newest and conflicting_keys.source is not null then 'quarantined'
+            when contenders.place = 1 and contenders.is_tombstone then 'deleted'
+            when contenders.place = 1 then 'accepted'
+            when contenders.is_same_content then 'duplicate'
             else 'superseded'
         end as row_status
     from contenders
+    left join conflicting_keys on {{ same_key('contenders', 'conflicting_keys', key) }}
 ),
 
 judged as (

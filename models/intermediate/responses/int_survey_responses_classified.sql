@@ -4,8 +4,8 @@
 {%- set judged = source('previous_intermediate', 'int_survey_responses_versioned') if is_batch() or not execute -%}
 
 {%- set columns = [
-    'response_key', 'response_id', 'survey_id', 'survey_key', 'invitation_id',
-    'invitation_key', 'customer_id', 'customer_key', 'email_key', 'account_id', 'metric',
+    'response_key', 'response_id', 'survey_id', 'survey_key', 'invitation_key',
+    'customer_id', 'customer_key', 'email_key', 'account_id', 'metric',
     'survey_type', 'scale', 'channel', 'touchpoint', 'language', 'attributes', 'score',
     'has_comment', 'is_deleted', 'submitted_at', 'updated_at',
 ] + provenance_columns() -%}

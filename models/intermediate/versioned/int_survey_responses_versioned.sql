@@ -1,6 +1,6 @@
 {%- set columns = [
-    'response_key', 'response_id', 'survey_id', 'survey_key', 'invitation_id',
-    'invitation_key', 'customer_id', 'customer_key', 'email_key', 'account_id', 'metric',
+    'response_key', 'response_id', 'survey_id', 'survey_key', 'invitation_key',
+    'customer_id', 'customer_key', 'email_key', 'account_id', 'metric',
     'survey_type', 'scale', 'channel', 'touchpoint', 'language', 'attributes', 'score',
     'has_comment', 'is_deleted', 'submitted_at', 'updated_at', 'staged_reason', 'nps_class',
     'contribution',
