@@ -77,7 +77,7 @@ contested_keys as (
 ),
 
 -- the newest version first: in it the row that wins
-contenders as (
+ranked as (
     select
         valid.source,
         {%- for column in key %}
@@ -86,10 +86,12 @@ contenders as (
         valid.file_sha256,
         valid.row_number,
         valid.is_tombstone,
+        valid.version_at,
+        valid.row_hash,
         row_number() over newest_first as place,
-        valid.row_hash = first_value(valid.row_hash) over newest_first as is_same_content,
-        valid.version_at is not distinct from first_value(valid.version_at) over newest_first
-        and valid.is_tombstone = first_value(valid.is_tombstone) over newest_first as is_newest
+        first_value(valid.version_at) over newest_first as newest_version_at,
+        first_value(valid.row_hash) over newest_first as winning_hash,
+        first_value(valid.is_tombstone) over newest_first as newest_is_tombstone
     from valid
     inner join contested_keys on {{ same_key('valid', 'contested_keys', key) }}
     window newest_first as (
@@ -103,6 +105,14 @@ contenders as (
             valid.file_sha256 asc nulls last,
             valid.row_number asc nulls last
     )
+),
+
+contenders as (
+    select
+        *,
+        row_hash = winning_hash as is_same_content,
+        version_at is not distinct from newest_version_at and is_tombstone = newest_is_tombstone as is_newest
+    from ranked
 ),
 
 conflicting_keys as (
