@@ -111,7 +111,7 @@ contenders as (
     select
         *,
         row_hash = winning_hash as is_same_content,
-        version_at is not distinct from newest_version_at and is_tombstone = newest_is_tombstone as is_newest
+        (version_at is not distinct from newest_version_at) and is_tombstone = newest_is_tombstone as is_newest
     from ranked
 ),
 
