@@ -68,7 +68,18 @@
     cast({{ dbt.dateadd('day', days, day) }} as date)
 {%- endmacro %}
 
-{#- First day of the period that holds a day; weeks begin on Monday (ISO 8601). -#}
+{#- First day of the period that holds a day; weeks begin on Monday (ISO 8601). A fiscal period is a calendar
+    period that is as many months late as its year begins after January. -#}
 {% macro period_start(grain, day) -%}
-    cast({{ dbt.date_trunc(grain, day) }} as date)
+    {%- if grain.startswith('fiscal_') -%}
+        {%- set months = (fiscal_year_start() or 1) - 1 -%}
+        cast({{ dbt.dateadd('month', months, dbt.date_trunc(grain.removeprefix('fiscal_'), dbt.dateadd('month', -months, day))) }} as date)
+    {%- else -%}
+        cast({{ dbt.date_trunc(grain, day) }} as date)
+    {%- endif -%}
+{%- endmacro %}
+
+{#- Last day of the period that begins on a day. -#}
+{% macro period_end(grain, start) -%}
+    {{ days_after(dbt.dateadd(grain.removeprefix('fiscal_'), 1, start), -1) }}
 {%- endmacro %}

@@ -1,3 +1,15 @@
+{#- The month in which the workspace's fiscal year begins, 1 to 12; none: it has no fiscal grains, or dbt
+    only parses. Read from the lake while dbt compiles: it decides which columns and rows there are. -#}
+{% macro fiscal_year_start() -%}
+    {{ return(run_query('select fiscal_year_start from ' ~ of_lake('workspace')).columns[0].values()[0] if execute else none) }}
+{%- endmacro %}
+
+{#- The time grains from one grain upwards, the fiscal ones last, if the workspace has them. -#}
+{% macro time_grains(shortest='day') -%}
+    {%- set calendar = ['day', 'week', 'month', 'quarter', 'year'] -%}
+    {{ return(calendar[calendar.index(shortest):] + (['fiscal_quarter', 'fiscal_year'] if fiscal_year_start() else [])) }}
+{%- endmacro %}
+
 {#- From counts to scores: the CTE `scored`, the relation's columns with responses, nps,
     standard_error, ci_low, ci_high and is_suppressed. A cell smaller than min_group_size keeps its
     counts, which must add up to the totals, and loses its figures. Cells without answers are dropped. -#}

@@ -15,6 +15,7 @@ responses as (
         responded_at,
         responded_on,
         version_at,
+        score,
         contribution,
         {{ 'is_now,' if answers }}
         {%- for column, published_name in segment_columns().items() %}

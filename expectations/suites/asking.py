@@ -7,13 +7,12 @@ from the settings and the seeds.
 from __future__ import annotations
 
 from expectations import Check, no_rows
-from expectations.suites.common import TOLERANCE, keys, no_emails
+from expectations.suites.common import EVERY_GRAIN, TOLERANCE, keys, no_emails
 
 _EVENTS = ("bounced", "opted_out", "delivered", "opened", "responded", "scored")
 _COHORT = "survey_key, survey_id, metric, survey_type, channel"
 _PERIOD = "time_grain, period_start, basis, metric, survey_type, dimension"
 _OF_CUSTOMERS = "select metric from seeds.metrics where population = 'customers'"
-_GRAINS = "('day', 'week', 'month', 'quarter', 'year', 'all')"
 
 _sums = ", ".join(f"sum({event}) as {event}" for event in ("sent", *_EVENTS))
 _differ = " or ".join(f"a.{event} is distinct from b.{event}" for event in ("sent", *_EVENTS))
@@ -32,7 +31,7 @@ ASKING: dict[str, tuple[Check, ...]] = {
             f"time_grain, cohort_start, {_COHORT}",
             also=f"""
                 t.cohort_end is null or t.cohort_end < t.cohort_start
-                or t.time_grain not in {_GRAINS}""",
+                or t.time_grain not in ({EVERY_GRAIN})""",
             why="A cohort of a survey and channel has one row; unknown ones have a name.",
         ),
         no_rows(
@@ -87,11 +86,15 @@ ASKING: dict[str, tuple[Check, ...]] = {
             with last_sendings as (
                 select
                     {_COHORT}, time_grain,
-                    case when time_grain <> 'all' then date_trunc(time_grain, cohort_start) end
-                        as starts_on,
+                    case
+                        when time_grain like 'fiscal_%'
+                            then date_trunc(substr(time_grain, 8), cohort_start - late) + late
+                        when time_grain <> 'all' then date_trunc(time_grain, cohort_start)
+                    end as starts_on,
                     max(cohort_start) as last_on
                 from (select * exclude (time_grain) from {{batch}} where time_grain = 'day')
-                cross join (select unnest([{_GRAINS.strip("()")}]) as time_grain)
+                cross join ({EVERY_GRAIN})
+                cross join (select to_months(fiscal_year_start - 1) as late from raw.workspace)
                 group by all
             )
 
@@ -118,9 +121,7 @@ ASKING: dict[str, tuple[Check, ...]] = {
 
             everywhere as (
                 select totals.* exclude (time_grain), grains.time_grain
-                from totals cross join (
-                    select unnest([{_GRAINS.strip("()")}]) as time_grain
-                ) as grains
+                from totals cross join ({EVERY_GRAIN}) as grains
                 where totals.time_grain = 'all'
             )
 
@@ -288,7 +289,7 @@ ASKING: dict[str, tuple[Check, ...]] = {
             _PERIOD,
             also=f"""
                 t.period_end is null or t.period_end < t.period_start
-                or t.time_grain not in {_GRAINS} or t.basis not in ('responses', 'customers')
+                or t.time_grain not in ({EVERY_GRAIN}) or t.basis not in ('responses', 'customers')
                 or t.dimension not in (select published_name from raw.segments)
                 or t.metric not in ({_OF_CUSTOMERS})""",
             why="A period of a customer metric has one row per segment dimension.",

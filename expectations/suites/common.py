@@ -10,6 +10,19 @@ TOLERANCE = 1e-6
 EMAIL = r"[^@\s]@[^@\s]+[.][A-Za-z]"
 
 
+def grains(*calendar: str) -> str:
+    """A query of time grains: the given ones, and the fiscal ones if the workspace has them."""
+    listed = ", ".join(f"'{grain}'" for grain in calendar)
+    return (
+        f"select unnest([{listed}]) as time_grain union all "
+        "select unnest(['fiscal_quarter', 'fiscal_year']) as time_grain from raw.workspace "
+        "where fiscal_year_start is not null"
+    )
+
+
+EVERY_GRAIN = grains("day", "week", "month", "quarter", "year", "all")
+
+
 def keys(
     name: str,
     key: str,

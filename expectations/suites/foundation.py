@@ -8,7 +8,7 @@ read from ``raw`` and ``seeds``: none is repeated here.
 from __future__ import annotations
 
 from expectations import Check, no_rows
-from expectations.suites.common import SCORES_WITH_COUNTS, TOLERANCE, keys, no_emails
+from expectations.suites.common import EVERY_GRAIN, SCORES_WITH_COUNTS, TOLERANCE, keys, no_emails
 
 _COUNTS = ("responses", "promoters", "passives", "detractors")
 
@@ -17,9 +17,9 @@ _sums = ", ".join(f"sum({count}) as {count}" for count in _COUNTS)
 _differ = " or ".join(f"a.{count} is distinct from b.{count}" for count in _COUNTS)
 
 _PERIOD_KEY = "time_grain, period_start, basis, metric, survey_type"
-_PERIOD_RULE = """
+_PERIOD_RULE = f"""
     t.period_end is null or t.period_end < t.period_start
-    or t.time_grain not in ('day', 'week', 'month', 'quarter', 'year', 'all')
+    or t.time_grain not in ({EVERY_GRAIN})
     or t.basis not in ('responses', 'customers')"""
 
 FOUNDATION: dict[str, tuple[Check, ...]] = {
@@ -201,9 +201,7 @@ FOUNDATION: dict[str, tuple[Check, ...]] = {
             ),
 
             expected as (
-                select * from answers cross join (
-                    select unnest(['day', 'week', 'month', 'quarter', 'year', 'all']) as time_grain
-                )
+                select * from answers cross join ({EVERY_GRAIN})
             ),
 
             found as (

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from expectations import Check, no_rows
-from expectations.suites.common import TOLERANCE, keys
+from expectations.suites.common import TOLERANCE, grains, keys
 
 GROWTH: dict[str, tuple[Check, ...]] = {
     "earned_growth": (
         keys(
             "keys",
             "time_grain, period_start",
-            also="""
+            also=f"""
                 t.period_end < t.period_start or t.is_complete is null
-                or t.time_grain not in ('month', 'quarter', 'year')""",
+                or t.time_grain not in ({grains("month", "quarter", "year")})""",
             why="A period has one row.",
         ),
         no_rows(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from expectations import Check, no_rows
-from expectations.suites.common import TOLERANCE, keys
+from expectations.suites.common import TOLERANCE, grains, keys
 
 HISTORY: dict[str, tuple[Check, ...]] = {
     "nps_restatements": (
@@ -11,10 +11,10 @@ HISTORY: dict[str, tuple[Check, ...]] = {
             "keys",
             "time_grain, period_start, basis, metric, survey_type",
             tables="cross join raw.workspace as w",
-            also="""
+            also=f"""
                 t.first_as_of_on is null or t.period_end < t.period_start
                 or t.period_end > w.as_of_on
-                or t.time_grain not in ('week', 'month', 'quarter', 'year')""",
+                or t.time_grain not in ({grains("week", "month", "quarter", "year")})""",
             why="An ended period has one row per basis, with the as_of of its first publication.",
         ),
         no_rows(
@@ -26,8 +26,16 @@ HISTORY: dict[str, tuple[Check, ...]] = {
             left join {batch} as t
                 on f.time_grain = t.time_grain and f.period_start = t.period_start
                 and f.basis = t.basis and f.metric = t.metric and f.survey_type = t.survey_type
-            where t.first_as_of_on is distinct from f.as_of_on
-                or t.first_responses is distinct from f.promoters + f.passives + f.detractors
+            where (
+                    -- a fiscal period that no longer begins where it began is not shown
+                    f.time_grain not like 'fiscal_%'
+                    or (month(f.period_start) - w.fiscal_year_start)
+                    % (case f.time_grain when 'fiscal_quarter' then 3 else 12 end) = 0
+                )
+                and (
+                    t.first_as_of_on is distinct from f.as_of_on
+                    or t.first_responses is distinct from f.promoters + f.passives + f.detractors
+                )
             """,
             why="The first published figures are those of the ledger.",
         ),

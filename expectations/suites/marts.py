@@ -6,6 +6,7 @@ from expectations import Check
 from expectations.suites.asking import ASKING
 from expectations.suites.foundation import FOUNDATION
 from expectations.suites.growth import GROWTH
+from expectations.suites.histogram import HISTOGRAM
 from expectations.suites.history import HISTORY
 from expectations.suites.reconciliation import RECONCILIATION, RESTRICTED
 from expectations.suites.retention import RETENTION
@@ -16,6 +17,7 @@ __all__ = ["MARTS", "RESTRICTED"]
 
 MARTS: dict[str, tuple[Check, ...]] = {
     **FOUNDATION,
+    **HISTOGRAM,
     **RECONCILIATION,
     **SCORES,
     **ASKING,

@@ -425,7 +425,7 @@ SCORES: dict[str, tuple[Check, ...]] = {
                             partition by time_grain, basis, {_SERIES}
                         ) as last_start
                     from published
-                    where time_grain in ('month', 'quarter', 'year', 'all')
+                    where time_grain not in ('day', 'week')
                 ) as p
                 inner join seeds.nps_targets as g on p.metric = g.metric
                 where p.period_start = p.last_start

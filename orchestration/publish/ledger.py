@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,7 +28,7 @@ from orchestration.workspace.model import Workspace
 KEY = ("metric", "survey_type", "time_grain", "period_start", "period_end", "basis")
 COUNTS = ("promoters", "passives", "detractors")
 # Of a day hardly anybody keeps the figure, and the whole of time is never over.
-GRAINS = ("week", "month", "quarter", "year")
+GRAINS = ("week", "month", "quarter", "year", "fiscal_quarter", "fiscal_year")
 FIRST_PUBLISHED = pa.schema(
     [(name, pa.date32() if name.startswith("period_") else pa.string()) for name in KEY]
     + [(name, pa.int64()) for name in COUNTS]
@@ -119,7 +120,8 @@ def _new_figures(marts: Marts, workspace: Workspace, over: str, ledger: Lines) -
     """
     known = {key: counts for _, key, counts in _figures_of(ledger)}
     headline = (workspace.headline.metric, workspace.headline.survey_type)
-    figures = {key: (0, 0, 0) for key in known if key[:2] == headline and key[4] <= over}
+    kept = (key for key in known if workspace.has_period(key[2], date.fromisoformat(key[3])))
+    figures = {key: (0, 0, 0) for key in kept if key[:2] == headline and key[4] <= over}
     rows = marts.execute(
         f"select {', '.join(KEY)}, {', '.join(COUNTS)} from marts.fct_nps_by_period "
         f"where time_grain in {GRAINS} and period_end <= {literal(over)} "

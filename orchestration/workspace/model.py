@@ -155,6 +155,7 @@ class Settings(_Model):
     )
     rolling_windows: Annotated[tuple[StrictInt, ...], AfterValidator(rules.windows)] = (30, 90, 365)
     feature_months: Annotated[StrictInt, Field(ge=0, le=240)] = 12
+    fiscal_year_start: Annotated[StrictInt, Field(ge=1, le=12)] | None = None
     survey_rules: SurveyRules = SurveyRules()
     headline: Headline = Headline()
     publish: Publish = Publish()
@@ -188,6 +189,17 @@ class Workspace(Settings):
     def business_zone(self) -> zoneinfo.ZoneInfo:
         """The zone in which days, weeks and months begin."""
         return zoneinfo.ZoneInfo(self.timezone)
+
+    def has_period(self, grain: str, first_day: date) -> bool:
+        """Whether a period of a time grain begins on a day, which fiscal grains decide.
+
+        A published figure of another fiscal year is of no period any more.
+        """
+        if not grain.startswith("fiscal_"):
+            return True
+        months = 3 if grain == "fiscal_quarter" else 12
+        start = self.fiscal_year_start
+        return start is not None and (first_day.month - start) % months == 0
 
     def timezone_of(self, source: Source) -> str:
         """The zone of the source's timestamps that name none."""

@@ -36,6 +36,7 @@ SETTINGS = {
     "min_group_size": 1,
     "max_quarantine_rate": 1,
     "feature_months": 3,
+    "fiscal_year_start": 2,  # its quarters are not the calendar's
     "churn_windows": [5, 30],
     "timezone": "Europe/Brussels",
     "sources": [

@@ -141,6 +141,34 @@ def test_nothing_is_pooled(tables):
     assert sum(count for *_, count in found) == truths.ACCEPTED_ANSWERS
 
 
+def test_the_histogram_is_that_of_the_answers(tables):
+    """Of all time, the classes are the truths'; of a quarter, each score is counted from the answers."""
+    classes = rows(
+        tables,
+        "select nps_class, sum(responses) from marts.fct_nps_score_histogram "
+        f"where time_grain = 'all' and basis = 'responses' and dimension = 'all' and {RELATIONAL} "
+        "group by 1",
+    )
+    truth = truths.RELATIONAL
+    assert dict(classes) == {
+        "promoter": truth.promoters, "passive": truth.passives, "detractor": truth.detractors
+    }  # fmt: skip
+    bars = rows(
+        tables,
+        "select segment, score, responses, share from marts.fct_nps_score_histogram "
+        "where time_grain = 'quarter' and period_start = date '2025-10-01' "
+        f"and basis = 'responses' and dimension = 'plan' and segment = 'starter' and {RELATIONAL}",
+    )
+    answers = rows(
+        tables,
+        "select plan, score, count(*), count(*) / sum(count(*)) over () "
+        "from marts.fct_nps_responses where responded_on between date '2025-10-01' "
+        f"and date '2025-12-31' and plan = 'starter' and {RELATIONAL} group by all",
+    )
+    assert sorted(bars) == sorted(answers)
+    assert sum(count for *_, count, _ in bars) == truths.QUARTER_BY_PLAN_AFTER["starter"].responses
+
+
 # --- churn and money ----------------------------------------------------------------------------
 
 

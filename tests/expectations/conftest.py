@@ -20,6 +20,7 @@ SETTINGS = [
     select
         date '2025-12-31' as as_of_on, timestamp '2025-12-31 23:00:00' as as_of_at,
         '{ZONE}' as timezone, 'EUR' as currency, 2 as min_group_size, 1 as feature_months,
+        null::int as fiscal_year_start,
         90 as quarantine_days, 'nps' as headline_metric, 'relational' as headline_survey_type,
         0.25::double as max_quarantine_rate
     """,

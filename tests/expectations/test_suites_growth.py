@@ -20,7 +20,8 @@ SUITES = {**GROWTH, **HISTORY}
 ALL = [(table, check) for table, checks in SUITES.items() for check in checks]
 GOOD = [
     "create schema raw; create schema marts; create schema intermediate",
-    "create table raw.workspace as select date '2025-12-31' as as_of_on, 'UTC' as timezone",
+    "create table raw.workspace as select date '2025-12-31' as as_of_on, 'UTC' as timezone, "
+    "null::int as fiscal_year_start",
     """
     create table intermediate.int_mrr_movements_versioned as
     select 'crm' as customer_source, * from (values
@@ -134,6 +135,19 @@ def test_good_tables_pass(good):
 @pytest.mark.parametrize("mistake", MISTAKES, ids=" ".join)
 def test_a_mistake_is_found_by_its_check_alone(mistake, good):
     assert _found(good, MISTAKES[mistake]) == {(mistake[0], mistake[1].split()[0])}
+
+
+FISCAL = (
+    "insert into raw.published_figures by name select * replace ('fiscal_year' as time_grain, "
+    "date '2024-04-01' as period_start, date '2025-03-31' as period_end) "
+    "from raw.published_figures limit 1; update raw.workspace set fiscal_year_start = {}"
+)
+
+
+@pytest.mark.parametrize("start, shows", [(4, True), (7, False), ("null", False)])
+def test_a_published_fiscal_year_is_shown_while_the_workspace_has_it(good, start, shows):
+    missing = {("nps_restatements", "first")} if shows else set()
+    assert _found(good, FISCAL.format(start)) == missing
 
 
 def test_every_check_can_fail():

@@ -454,6 +454,7 @@ def test_settings(lake: Lake):
             "currency": "USD",
             "min_group_size": 5,
             "feature_months": 12,
+            "fiscal_year_start": None,
             "quarantine_days": 90,
             "headline_metric": "nps",
             "headline_survey_type": "relational",

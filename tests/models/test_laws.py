@@ -16,7 +16,7 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 import pytest
-from dbt_support import compiled, empty_database, nodes
+from dbt_support import compiled, empty_database, nodes, rebuild
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -241,6 +241,7 @@ ANSWERED = pa.schema(
         ("voice_key", pa.string()),
         ("metric", pa.string()),
         ("survey_type", pa.string()),
+        ("score", pa.int32()),
         ("contribution", pa.int32()),
         ("region", pa.string()),
         ("responded_at", pa.timestamp("us")),
@@ -258,12 +259,15 @@ def answers(draw: st.DrawFn) -> list[dict]:
     for number in range(draw(st.integers(1, 25))):
         day = draw(st.sampled_from(DAYS))
         hour = draw(st.sampled_from((0, 12, 23)))
+        # what a score contributes is not looked up: two scores of each contribution
+        score = draw(st.integers(0, 5))
         rows.append(
             {
                 "voice_key": draw(st.sampled_from("abc")),
                 "metric": draw(st.sampled_from(("nps", "nps", "csat"))),
                 "survey_type": draw(st.sampled_from(("relational", "relational", "transactional"))),
-                "contribution": draw(st.sampled_from((-100, 0, 100))),
+                "score": score,
+                "contribution": (-100, 0, 100)[score % 3],
                 "region": draw(st.sampled_from(("north", "south", None))),
                 "responded_at": datetime(day.year, day.month, day.day, hour),
                 "responded_on": day,
@@ -326,8 +330,7 @@ def figures(metric: str, top: int, middle: int, bottom: int) -> list[float | Non
 
 @pytest.fixture(scope="module")
 def counting():
-    days = '"nps"."intermediate"."int_nps_days_counted"'
-    cells = '"nps"."intermediate"."int_periods_scored"'
+    tables = ("int_nps_scores_counted", "int_nps_days_counted", "int_periods_scored")
     identified = '"nps"."marts"."fct_nps_responses"'
     with empty_database() as connection:
         # for a few rows, thinking about a plan takes longer than a bad plan
@@ -340,10 +343,7 @@ def counting():
             connection.register("answered", pa.Table.from_pylist(rows, schema=ANSWERED))
             connection.execute(f"delete from {identified}")
             connection.execute(f"insert into {identified} by name from answered")
-            connection.execute(f"delete from {days}")
-            connection.execute(f"insert into {days} {compiled('int_nps_days_counted')}")
-            connection.execute(f"delete from {cells}")
-            connection.execute(f"insert into {cells} {compiled('int_periods_scored')}")
+            rebuild(connection, tables)
             return tuple(
                 connection.execute(compiled(model)).to_arrow_table().to_pylist()
                 for model in ("fct_nps_by_period", "fct_nps_by_segment_period")

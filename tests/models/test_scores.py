@@ -204,6 +204,7 @@ def test_a_window_as_long_as_a_month_is_the_month(warehouse):
     warehouse.connection.execute("delete from nps.raw.rolling_windows")
     warehouse.connection.execute("insert into nps.raw.rolling_windows values (28), (31)")
     rolling = warehouse.rolling(rows)
+    warehouse.build("int_nps_scores_counted")
     warehouse.build("int_nps_days_counted")
     warehouse.build("int_periods_scored")
     months = warehouse.query("fct_nps_by_period")

@@ -93,6 +93,19 @@ def test_what_was_said_first_stays_whatever_comes_later(workspace):
     assert len(first) == 10
 
 
+def test_figures_of_another_fiscal_year_are_no_restatement(tmp_path):
+    """A fiscal year from April was published; the workspace's begins in July now, then in April again."""
+    text = (make_workspace(tmp_path / "other").root / "workspace.yml").read_text()
+    workspace = make_workspace(tmp_path / "ws", f"{text}fiscal_year_start: 7\n")
+    figure = ["nps", "relational", "fiscal_year", "2024-04-01", "2025-03-31", "responses", 3, 1, 2]
+    line = json.dumps({"generation_id": "1", "as_of_on": "2025-06-30", "figures": [figure]})
+    (workspace.published / "ledger.jsonl").write_text(f"{line}\n")
+    assert not [f for f in build_and_publish(workspace, FACTS) if f[2] == "fiscal_year"]
+    again = make_workspace(tmp_path / "ws", f"{text}fiscal_year_start: 4\n")
+    gone = [f for f in build_and_publish(again, FACTS) if f[2] == "fiscal_year"]
+    assert gone == [[*figure[:6], 0, 0, 0]]  # publish_support counts no fiscal year
+
+
 def test_a_ledger_without_figures_or_with_a_torn_line_is_read(workspace):
     (workspace.published / "ledger.jsonl").write_text(
         json.dumps({"generation_id": "of an older version", "as_of_on": "2025-01-01"})

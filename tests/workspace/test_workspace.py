@@ -69,6 +69,7 @@ def test_defaults(tmp_path):
     assert workspace.churn_windows == (30, 90, 180, 365)
     assert workspace.rolling_windows == (30, 90, 365)
     assert workspace.feature_months == 12
+    assert workspace.fiscal_year_start is None
     assert workspace.survey_rules.quarantine_days == 90
     assert (workspace.headline.metric, workspace.headline.survey_type) == ("nps", "relational")
     assert workspace.webhook_env == "NPS_WEBHOOK_URL"
@@ -84,6 +85,17 @@ def test_defaults(tmp_path):
     assert source.columns["score"] == ("nps",)
     assert source.customers_of == "telco"
     assert workspace.timezone_of(source) == "UTC"
+
+
+def test_fiscal_periods_begin_with_the_fiscal_year(tmp_path):
+    workspace = load_workspace(write(tmp_path, {**MINIMAL, "fiscal_year_start": 4}))
+    starts = [date(2025, month, 1) for month in range(1, 13)]
+    quarters = [day.month for day in starts if workspace.has_period("fiscal_quarter", day)]
+    assert quarters == [1, 4, 7, 10]
+    assert [d.month for d in starts if workspace.has_period("fiscal_year", d)] == [4]
+    assert all(workspace.has_period("quarter", day) for day in starts)
+    calendar = load_workspace(write(tmp_path, MINIMAL))
+    assert not any(calendar.has_period("fiscal_year", day) for day in starts)
 
 
 def test_paths_lie_below_the_root(tmp_path):
@@ -189,6 +201,8 @@ def test_as_of_is_the_end_of_the_local_day(tmp_path, zone, as_of, end):
         ("churn_windows", [30, 4.5], "churn_windows.1: 4.5 must be a whole number"),
         ("rolling_windows", [7, 7], "rolling_windows: names a window twice; remove one"),
         ("feature_months", -1, "feature_months: -1 must be at least 0"),
+        ("fiscal_year_start", 13, "fiscal_year_start: 13 must be at most 12"),
+        ("fiscal_year_start", "April", "fiscal_year_start: 'April' must be a whole number"),
         (
             "survey_rules.quarantine_day",
             9,

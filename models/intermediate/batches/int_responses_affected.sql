@@ -9,6 +9,7 @@
     'survey_type': text,
     'channel': text,
     'touchpoint': text,
+    'score': dbt.type_int(),
     'contribution': dbt.type_int(),
     'responded_at': 'timestamp',
     'responded_on': 'date',

@@ -1,4 +1,4 @@
-{%- set grains = ['month', 'quarter', 'year'] -%}
+{%- set grains = time_grains('month') -%}
 
 with movements as (
     select min(moved_on) as first_on from {{ ref('int_mrr_movements_signed') }}
@@ -18,7 +18,7 @@ months as (
 
 {% for grain in grains %}
 {%- set starts_on = period_start(grain, 'months.month_start') %}
-{%- set ends_on = days_after(dbt.dateadd(grain, 1, starts_on), -1) %}
+{%- set ends_on = period_end(grain, starts_on) %}
 select distinct
     '{{ grain }}' as time_grain,
     {{ starts_on }} as period_start,

@@ -1,4 +1,4 @@
-{%- set grains = ['month', 'quarter', 'year'] -%}
+{%- set grains = time_grains('month') -%}
 
 with movements as (
     select * from {{ ref('int_mrr_movements_signed') }}

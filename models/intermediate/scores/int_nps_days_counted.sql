@@ -1,118 +1,16 @@
-{%- set dimensions = dimensions() -%}
-{%- set grains = ['day', 'week', 'month', 'quarter', 'year'] -%}
-{%- set columns = [
-    'source', 'response_id', 'survey_id', 'voice_key', 'metric', 'survey_type', 'channel', 'touchpoint',
-    'contribution', 'responded_at', 'responded_on', 'version_at',
-] -%}
+{%- set classes = {'promoters': '> 0', 'passives': '= 0', 'detractors': '< 0'} -%}
 
--- One pass over the answers. Every count of every period, basis and dimension is a sum of these days.
--- depends_on: {{ ref('fct_nps_responses') }}, {{ ref('int_responses_affected') }}
-{% if is_batch() -%}
--- A batch counts the answers of the affected voices, as they are now and as they were: what they counted
--- is taken out of the previous build's days, what they count is added.
-with affected as (
-    select * from {{ ref('int_responses_affected') }}
-),
-
-voices as (
-    select voice_key from affected
-    union
-    select responses.voice_key
-    from {{ ref('fct_nps_responses') }} as responses
-    inner join affected on responses.response_key = affected.response_key
-),
-
-current_answers as (
-    select
-        {%- for column in columns %}
-        responses.{{ column }},
-        {%- endfor %}
-        {{ segment_list('responses.', from_mart=true) }}
-        affected.response_key is not null as is_affected
-    from {{ ref('fct_nps_responses') }} as responses
-    inner join voices on responses.voice_key = voices.voice_key
-    left join affected on responses.response_key = affected.response_key
-),
-
-answers as (
-    select
-        {{ columns | join(', ') }},
-        {{ segment_list() }}
-        true as is_now
-    from current_answers
-
-    union all
-
-    select
-        {{ columns | join(', ') }},
-        {{ segment_list() }}
-        false as is_now
-    from current_answers
-    where not is_affected
-
-    union all
-
-    select
-        {{ columns | join(', ') }},
-        {{ segment_list() }}
-        false as is_now
-    from affected
-    where voice_key is not null
-),
-
-{{ follow_voices('answers') }},
-{%- else -%}
-with {{ follow_voices() }},
-{%- endif %}
-
-flagged as (
-    select
-        *,
-        next_on is null as is_latest_in_all,
-        {{ 'case when is_now then 1 else -1 end' if is_batch() else '1' }} as one
-        {%- for grain in grains %},
-        next_on is null or {{ period_start(grain, 'next_on') }} > {{ period_start(grain, 'responded_on') }} as is_latest_in_{{ grain }}
-        {%- endfor %}
-    from followed
-),
-
-counted as (
-    select
-        metric,
-        survey_type,
-        responded_on,
-        {{ grouped_dimension(dimensions) }} as dimension,
-        {{ grouped_dimension(dimensions, value=true) }} as segment
-        {%- for scope in ['responses'] + grains + ['all'] %}
-        {%- set voiced = '' if scope == 'responses' else ' and is_latest_in_' ~ scope %},
-        cast(sum(case when contribution > 0{{ voiced }} then one else 0 end) as bigint) as promoters_{{ scope }},
-        cast(sum(case when contribution = 0{{ voiced }} then one else 0 end) as bigint) as passives_{{ scope }},
-        cast(sum(case when contribution < 0{{ voiced }} then one else 0 end) as bigint) as detractors_{{ scope }}
-        {%- endfor %}
-    from flagged
-    group by grouping sets (
-        (metric, survey_type, responded_on)
-        {%- for dimension in dimensions %},
-        (metric, survey_type, responded_on, {{ dimension }})
-        {%- endfor %}
-    )
-)
-
-{% if is_batch() -%}
 select
     metric,
     survey_type,
     responded_on,
     dimension,
     segment
-    {%- for scope in ['responses'] + grains + ['all'] %}
-    {%- for class in ['promoters', 'passives', 'detractors'] %},
-    cast(sum({{ class }}_{{ scope }}) as bigint) as {{ class }}_{{ scope }}
+    {%- for scope in ['responses'] + time_grains() + ['all'] %}
+    {%- set count = 'responses' if scope == 'responses' else 'voices_' ~ scope %}
+    {%- for class, condition in classes.items() %},
+    cast(sum(case when contribution {{ condition }} then {{ count }} else 0 end) as bigint) as {{ class }}_{{ scope }}
     {%- endfor %}
     {%- endfor %}
-from (select * from {{ this }} union all select * from counted) as summands
+from {{ ref('int_nps_scores_counted') }}
 group by metric, survey_type, responded_on, dimension, segment
-having sum(promoters_responses + passives_responses + detractors_responses) > 0
-{%- else -%}
-select * from counted
-{%- endif %}

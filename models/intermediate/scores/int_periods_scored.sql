@@ -1,4 +1,4 @@
-{%- set grains = ['day', 'week', 'month', 'quarter', 'year', 'all'] -%}
+{%- set grains = time_grains() + ['all'] -%}
 {%- set classes = ['promoters', 'passives', 'detractors'] -%}
 
 -- Every period is a sum of days. Grain all spans from the metric's first answer to its last, so that
@@ -30,7 +30,7 @@ summed as (
     select
         '{{ grain }}' as time_grain,
         {{ start }} as period_start,
-        {{ 'spans.last_on' if grain == 'all' else days_after(dbt.dateadd(grain, 1, start), -1) }} as period_end,
+        {{ 'spans.last_on' if grain == 'all' else period_end(grain, start) }} as period_end,
         days.metric,
         days.survey_type,
         days.dimension,

@@ -1,4 +1,4 @@
-{%- set grains = ['day', 'week', 'month', 'quarter', 'year', 'all'] -%}
+{%- set grains = time_grains() + ['all'] -%}
 {%- set events = ['bounced', 'opted_out', 'delivered', 'opened', 'responded', 'scored'] -%}
 {%- set cell = ['survey_key', 'survey_id', 'metric', 'survey_type', 'channel'] -%}
 
@@ -47,7 +47,7 @@ counted as (
     select
         '{{ grain }}' as time_grain,
         {{ start }} as cohort_start,
-        {{ 'spans.last_on' if grain == 'all' else days_after(dbt.dateadd(grain, 1, start), -1) }} as cohort_end
+        {{ 'spans.last_on' if grain == 'all' else period_end(grain, start) }} as cohort_end
         {%- for column in cell %},
         days.{{ column }}
         {%- endfor %},

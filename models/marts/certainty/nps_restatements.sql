@@ -9,6 +9,12 @@ published as (
     select published.*
     from {{ source('raw', 'published_figures') }} as published
     inner join workspace on published.period_end <= workspace.as_of_on
+    -- a period of another fiscal year, or of none, is no longer counted
+    where
+        published.time_grain not in ('fiscal_quarter', 'fiscal_year')
+        {%- for grain in time_grains() if grain.startswith('fiscal_') %}
+        or (published.time_grain = '{{ grain }}' and published.period_start = {{ period_start(grain, 'published.period_start') }})
+        {%- endfor %}
 ),
 
 periods as (

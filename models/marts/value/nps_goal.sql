@@ -1,6 +1,6 @@
 with cells as (
     select * from {{ ref('int_periods_scored') }}
-    where time_grain in ('month', 'quarter', 'year', 'all')
+    where time_grain not in ('day', 'week')
 ),
 
 -- the latest period in which anybody answered
