@@ -278,6 +278,13 @@ NUMBERS = {
     "int_mrr_periods_classified": {"6": "digits that a sum of doubles is good for"},
     "int_customer_values_averaged": {"12": "months a year"},
     "int_growth_periods_listed": {"1200": "months to choose from: a century"},
+    "int_answers_raked": {
+        "2": "a square",
+        "1940": "a year, in a source's name",
+        "2009": "a year, in a source's name",
+    },
+    "int_strata_summed": {"2": "a square", "100": "points of a score"},
+    "nps_weighted_by_period": {"2": "a square", "100": "points of a score"},
     "nps_change_significance": {
         "2": "a square, in the error of a difference, and the mean of two periods"
     },
@@ -417,6 +424,6 @@ def test_reasons_given_are_those_of_the_seed():
 def test_every_assumption_is_used():
     code = "".join(entry["raw_code"] for entry in nodes("model").values())
     code += "".join(entry["macro_sql"] for entry in ours("macros").values())
-    assert {*re.findall(r"assumption\('(\w+)'\)", code)} == {
+    assert {*re.findall(r"assum(?:ption\(|ed\[)['\"](\w+)['\"]", code)} == {
         row["name"] for row in _seed("assumptions")
     }

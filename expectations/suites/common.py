@@ -20,6 +20,11 @@ def grains(*calendar: str) -> str:
     )
 
 
+def assumed(name: str) -> str:
+    """A value of the seed assumptions, as a scalar."""
+    return f"(select value from seeds.assumptions where name = '{name}')"
+
+
 EVERY_GRAIN = grains("day", "week", "month", "quarter", "year", "all")
 
 

@@ -12,6 +12,7 @@ from expectations.suites.reconciliation import RECONCILIATION, RESTRICTED
 from expectations.suites.retention import RETENTION
 from expectations.suites.scores import SCORES
 from expectations.suites.value import VALUE
+from expectations.suites.weighting import WEIGHTING
 
 __all__ = ["MARTS", "RESTRICTED"]
 
@@ -21,6 +22,7 @@ MARTS: dict[str, tuple[Check, ...]] = {
     **RECONCILIATION,
     **SCORES,
     **ASKING,
+    **WEIGHTING,
     **HISTORY,
     **RETENTION,
     **VALUE,

@@ -343,6 +343,40 @@ def test_weighted_by_region(tables, sample_root):
     ]
 
 
+def test_weighted_by_region_and_plan_at_once(tables, sample_root):
+    """Raked by pandas: every answer gets a weight, until both dimensions are as in the CRM's snapshot."""
+    found = tables.execute(
+        "select period_end, base_customers, weighted_nps, effective_responses, largest_weight, "
+        "margin_error, is_converged from marts.nps_weighted_by_period where time_grain = 'all' "
+        f"and basis = 'responses' and dimension = 'all dimensions' and {RELATIONAL}"
+    ).fetchone()
+    base = _customers(sample_root, found[0].isoformat())[["region", "plan"]].fillna(truths.UNKNOWN)
+    answers = tables.execute(
+        "select coalesce(region, '(unknown)') as region, coalesce(plan, '(unknown)') as plan, "
+        f"contribution from marts.fct_nps_responses where {RELATIONAL}"
+    ).df()
+    for dimension in base:
+        answers = answers[answers[dimension].isin(base[dimension])]
+    answers = answers.assign(weight=1 / len(answers))
+    for _ in range(100):
+        for dimension in base:
+            covered = base[dimension][base[dimension].isin(answers[dimension])]
+            share = covered.value_counts(normalize=True)
+            sums = answers.groupby(dimension)["weight"].transform("sum")
+            answers["weight"] *= answers[dimension].map(share) / sums
+    weight = answers["weight"]
+    assert weight.max() < 5 * weight.mean()
+    assert weight.min() > 0.2 * weight.mean()
+    assert found[1:] == (
+        len(base),
+        pytest.approx((weight * answers["contribution"]).sum()),
+        pytest.approx(1 / (weight**2).sum()),
+        pytest.approx((weight / weight.mean()).max()),
+        pytest.approx(0, abs=1e-6),
+        True,
+    )
+
+
 def test_who_is_left_in_peace(tables, sample_root):
     """Every customer once; the days of asking according to the delivered invitations."""
     frame = _sent(sample_root)

@@ -11,11 +11,13 @@ import duckdb
 import pytest
 from suites_support import failing_after
 
-from expectations.suites.asking import ASKING
+from expectations.suites.asking import ASKING as ASKED_FOR
+from expectations.suites.weighting import WEIGHTING
 from expectations.validate import validate
 
 SEEDS = Path(__file__).parents[2] / "seeds"
 NORMAL = NormalDist()
+ASKING = ASKED_FOR | WEIGHTING
 ALL = [(table, check) for table, checks in ASKING.items() for check in checks]
 
 
@@ -131,15 +133,21 @@ ASKED = [
     create or replace table marts.nps_weighted_by_period as
     select
         'all' as time_grain, date '2025-10-05' as period_start, date '2025-10-06' as period_end,
-        basis, 'nps' as metric, 'relational' as survey_type, 'region' as dimension,
+        basis, 'nps' as metric, 'relational' as survey_type, dimension,
         3::bigint as base_customers, 1.0::double as covered_share, responses::bigint as responses,
         nps, weighted_nps, effective_responses, effective_responses / responses as efficiency,
         false as is_inefficient, 40.0::double as standard_error, -60.0::double as ci_low,
-        60.0::double as ci_high, false as is_suppressed
+        60.0::double as ci_high, false as is_suppressed, 1.5::double as largest_weight,
+        case when dimension = 'region' then 0.0 else 0.1 end as margin_error,
+        true as is_converged, 30.0::double as standard_error_stratified,
+        -50.0::double as ci_low_stratified, 50.0::double as ci_high_stratified,
+        case when basis = 'customers' then -55.0 end as ci_low_finite,
+        case when basis = 'customers' then 55.0 end as ci_high_finite
     from (values
         ('responses', 6, 100.0 / 6, 0.0::double, 9 / (4 / 3 + 1 / 2)),
         ('customers', 5, 0.0, -100.0 / 3, 9 / (4 / 2 + 1 / 2))
     ) as t (basis, responses, nps, weighted_nps, effective_responses)
+    cross join (select unnest(['region', 'all dimensions']) as dimension)
     """,
     """
     create or replace table marts.survey_fatigue as
@@ -299,6 +307,25 @@ MISTAKES = {
         "update marts.dim_customer_history set valid_to = timestamp '2025-10-06 21:59:59' "
         "where region = 'south'"
     ),
+    ("nps_weighted_by_period", "weights not converged"): (
+        f"{WEIGHTED} is_converged = false where dimension = 'all dimensions'"
+    ),
+    ("nps_weighted_by_period", "bounds"): f"{WEIGHTED} ci_low_stratified = null",
+    ("nps_weighted_by_period", "bounds answers"): (
+        f"{WEIGHTED} ci_low_finite = -50, ci_high_finite = 50 where basis = 'responses'"
+    ),
+    ("nps_weighted_by_period", "bounds finite"): f"{WEIGHTED} ci_high_finite = 61",
+    ("nps_weighted_by_period", "bounds width"): f"{WEIGHTED} ci_high_stratified = -50",
+    ("nps_weighted_by_period", "bounds weight"): f"{WEIGHTED} largest_weight = 0.5",
+    ("nps_weighted_by_period", "bounds margin"): (
+        f"{WEIGHTED} margin_error = 0.1 where dimension = 'region'"
+    ),
+    ("nps_weighted_by_period", "raked"): (
+        f"{WEIGHTED} base_customers = 4 where dimension = 'all dimensions'"
+    ),
+    ("nps_weighted_by_period", "raked weight"): (
+        f"{WEIGHTED} largest_weight = 6 where dimension = 'all dimensions'"
+    ),
     ("survey_fatigue", "keys"): "delete from marts.survey_fatigue where asks = 0",
     ("survey_fatigue", "keys twice"): (
         "insert into marts.survey_fatigue from marts.survey_fatigue where asks = 0"
@@ -361,7 +388,9 @@ def test_every_check_can_fail():
         "update marts.dim_customer_history set region = 'east'; "
         f"{WEIGHTED} covered_share = 0, weighted_nps = null, effective_responses = null, "
         "efficiency = null, is_inefficient = null, standard_error = null, ci_low = null, "
-        "ci_high = null",
+        "ci_high = null, largest_weight = null, margin_error = null, "
+        "standard_error_stratified = null, ci_low_stratified = null, ci_high_stratified = null, "
+        "ci_low_finite = null, ci_high_finite = null",
         # nothing varies: a difference of zero, and nothing to test
         f"{BIAS} responder_mean = 50, difference = 0, standard_error = 0, z = null, "
         "p_value = null, p_adjusted = null, is_significant = null where measure = 'tenure_days'; "

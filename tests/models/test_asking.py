@@ -15,6 +15,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 import duckdb
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -43,6 +44,7 @@ def near(expected: Any) -> Any:
 # The intermediate models that a model is built from and that no test gives, in the order of the build.
 STEPS = {
     "int_customer_base_counted": ("int_customer_stays_dated", "int_customer_moves_counted"),
+    "nps_weighted_by_period": ("int_strata_summed",),
     "survey_fatigue": ("int_customer_sources_described",),
     "nps_nonresponse_bias": ("int_invitations_measured", "int_invitation_groups_averaged"),
 }
@@ -512,7 +514,7 @@ def strata(seed: int) -> dict[str, Rows]:
                         "time_grain": "year",
                         "period_start": date(2025, 1, 1),
                         "period_end": AS_OF,
-                        "basis": "responses",
+                        "basis": "customers" if case % 2 else "responses",
                         "metric": rng.choice(("nps", "csat")) if not number else None,
                         "survey_type": "relational",
                         "dimension": dimension,
@@ -544,7 +546,7 @@ def test_weighted_scores_agree_with_weights_given_to_every_answer(run):
     both = cells.merge(base, on=["dimension", "segment"], how="left").fillna({"customers": 0})
     dimensions = set(cells["dimension"]) & set(base["dimension"])
     assert {key for (key,) in found} == dimensions
-    weighted = 0
+    weighted = samples = 0
     for dimension in dimensions:
         row, mine = found[(dimension,)], both[both["dimension"] == dimension]
         total = base.loc[base["dimension"] == dimension, "customers"].sum()
@@ -581,8 +583,82 @@ def test_weighted_scores_agree_with_weights_given_to_every_answer(run):
         # a variance of zero is zero up to the last digits, whose root is not
         assert figures == pytest.approx(expected, rel=1e-9, abs=1e-9 if error > 1e-5 else 1e-5)
         assert row["is_inefficient"] == (effective / n < 0.4)
+        # strata: W^2 v / n, by numpy's variance of each segment's answers one by one
+        shares, prior = (p, m, d), sum(PRIORS[mine["metric"].iloc[0]])
+        variance = adjusted = left = squares = 0.0
+        for _, stratum in mine[mine["customers"] > 0].iterrows():
+            counts = [stratum[part] for part in ("promoters", "passives", "detractors")]
+            size, customers = sum(counts), stratum["customers"]
+            share = customers / covered
+            variance += share**2 * np.var(np.repeat((1, 0, -1), counts)) / size
+            filled = [c + prior * s for c, s in zip(counts, shares, strict=True)]
+            adjusted += share**2 * weighted_variance(*filled) / size
+            squares += share**2 / size
+            # of N customers n answered: what is left to chance
+            left += share**2 / size * max(0, customers - size) / max(1, customers - 1)
+        by_strata = 100 * math.sqrt(variance)
+        if variance > 1e-12:
+            assert row["standard_error_stratified"] == pytest.approx(by_strata, rel=1e-9, abs=1e-9)
+            as_many = weighted_variance(*shares) / adjusted
+            expected = wald([share * as_many for share in shares], mine["metric"].iloc[0], Z)
+            found_bounds = [row["ci_low_stratified"], row["ci_high_stratified"]]
+            assert found_bounds == pytest.approx(expected, rel=1e-9, abs=1e-7)
+        else:
+            assert row["standard_error_stratified"] == row["standard_error"]
+        is_sample = row["basis"] == "customers" and left > 0
+        finite = [None, None]
+        if is_sample:
+            finite = wald([s * effective for s in shares], mine["metric"].iloc[0],
+                          Z * math.sqrt(left / squares))  # fmt: skip
+            finite = pytest.approx(finite, rel=1e-9, abs=1e-7)
+        assert [row["ci_low_finite"], row["ci_high_finite"]] == finite
+        samples += is_sample
+        weights = (mine["customers"] / mine["responses"]).max() * n_weighed(mine) / covered
+        assert row["largest_weight"] == near(float(weights))
         weighted += 1
     assert weighted > 50
+    assert samples > 20
+
+
+def n_weighed(cells: pd.DataFrame) -> int:
+    """Answers of segments with customers."""
+    return int(cells.loc[cells["customers"] > 0, "responses"].sum())
+
+
+def weighted_variance(top: float, middle: float, bottom: float) -> float:
+    """Variance of one answer on the scale -1..1."""
+    p, d = (part / (top + middle + bottom) for part in (top, bottom))
+    return p + d - (p - d) ** 2
+
+
+def wald(counts: list[float], metric: str, z: float) -> list[float]:
+    """Adjusted Wald bounds of counts, which need not be whole."""
+    top, middle, bottom = (c + prior for c, prior in zip(counts, PRIORS[metric], strict=True))
+    size = top + middle + bottom
+    centre = (top - bottom) / size
+    half = z * math.sqrt(weighted_variance(top, middle, bottom) / size)
+    return [max(-100, 100 * (centre - half)), min(100, 100 * (centre + half))]
+
+
+def test_a_quarter_of_the_customers_makes_the_interval_13_percent_narrower(run):
+    """750 of 3,000: the root of (3000 - 750) / (3000 - 1) is 0.866."""
+    period = {
+        "time_grain": "year", "period_start": date(2025, 1, 1), "period_end": AS_OF,
+        "basis": "customers", "metric": "nps", "survey_type": "relational",
+        "dimension": "region", "segment": "north", "responses": 750, "promoters": 450,
+        "passives": 150, "detractors": 150,
+    }  # fmt: skip
+    base = {"as_of_on": AS_OF, "dimension": "region", "segment": "north", "customers": 3000}
+    segment = {"position": 1, "segment": "region", "published_name": "region"}
+    (row,) = run(
+        "nps_weighted_by_period",
+        raw__segments=[segment],
+        intermediate__int_customer_base_counted=[base],
+        intermediate__int_periods_scored=[period],
+    )
+    width, finite = (row[f"ci_high{s}"] - row[f"ci_low{s}"] for s in ("", "_finite"))
+    assert finite / width == pytest.approx(math.sqrt(2250 / 2999), abs=1e-9)
+    assert 1 - finite / width == pytest.approx(0.134, abs=5e-4)
 
 
 # --- fatigue ------------------------------------------------------------------------------------

@@ -13,4 +13,5 @@ select
     {%- endfor %}
     {%- endfor %}
 from {{ ref('int_nps_scores_counted') }}
+where dimension <> 'all dimensions'
 group by metric, survey_type, responded_on, dimension, segment

@@ -1,9 +1,14 @@
 {%- set dimensions = dimensions() -%}
+{%- set segments = segment_columns() | list -%}
 {%- set grains = time_grains() -%}
 {%- set columns = [
     'source', 'response_id', 'survey_id', 'voice_key', 'metric', 'survey_type', 'channel', 'touchpoint',
     'score', 'contribution', 'responded_at', 'responded_on', 'version_at',
 ] -%}
+{%- set key = ['metric', 'survey_type', 'responded_on', 'dimension', 'segment'] + segments + ['score', 'contribution'] -%}
+{#- several segments are counted together, too: by month and class -#}
+{%- set is_joint = segments | length > 1 -%}
+{%- set joint = 'grouping(flagged.month_on) = 0' if is_joint else 'false' -%}
 
 -- One pass over the answers. Every count of every period, basis, dimension, class and score is a sum of
 -- these rows.
@@ -70,6 +75,7 @@ flagged as (
     select
         *,
         next_on is null as is_latest_in_all,
+        {{ period_start('month', 'responded_on') }} as month_on,
         {{ 'case when is_now then 1 else -1 end' if is_batch() else '1' }} as one
         {%- for grain in grains %},
         next_on is null or {{ period_start(grain, 'next_on') }} > {{ period_start(grain, 'responded_on') }} as is_latest_in_{{ grain }}
@@ -81,9 +87,12 @@ counted as (
     select
         metric,
         survey_type,
-        responded_on,
-        {{ grouped_dimension(dimensions) }} as dimension,
-        {{ grouped_dimension(dimensions, value=true) }} as segment,
+        coalesce(responded_on, {{ 'month_on' if is_joint else 'null' }}) as responded_on,
+        case when {{ joint }} then 'all dimensions' else {{ grouped_dimension(dimensions) }} end as dimension,
+        case when {{ joint }} then 'all dimensions' else {{ grouped_dimension(dimensions, value=true) }} end as segment,
+        {%- for segment in segments %}
+        case when {{ joint }} then {{ segment if is_joint else 'cast(null as ' ~ dbt.type_string() ~ ')' }} end as {{ segment }},
+        {%- endfor %}
         score,
         contribution,
         cast(sum(one) as bigint) as responses
@@ -92,28 +101,25 @@ counted as (
         {%- endfor %}
     from flagged
     group by grouping sets (
-        (metric, survey_type, responded_on, score, contribution)
+        (flagged.metric, flagged.survey_type, flagged.responded_on, flagged.score, flagged.contribution)
         {%- for dimension in dimensions %},
-        (metric, survey_type, responded_on, score, contribution, {{ dimension }})
+        (flagged.metric, flagged.survey_type, flagged.responded_on, flagged.score, flagged.contribution, flagged.{{ dimension }})
         {%- endfor %}
+        {%- if is_joint %},
+        (flagged.metric, flagged.survey_type, flagged.month_on, flagged.contribution, flagged.{{ segments | join(', flagged.') }})
+        {%- endif %}
     )
 )
 
 {% if is_batch() -%}
 select
-    metric,
-    survey_type,
-    responded_on,
-    dimension,
-    segment,
-    score,
-    contribution,
+    {{ key | join(', ') }},
     cast(sum(responses) as bigint) as responses
     {%- for grain in grains + ['all'] %},
     cast(sum(voices_{{ grain }}) as bigint) as voices_{{ grain }}
     {%- endfor %}
 from (select * from {{ this }} union all select * from counted) as summands
-group by metric, survey_type, responded_on, dimension, segment, score, contribution
+group by {{ key | join(', ') }}
 having sum(responses) > 0
 {%- else -%}
 select * from counted

@@ -1,118 +1,86 @@
 {%- set series = ['time_grain', 'period_start', 'period_end', 'basis', 'metric', 'survey_type', 'dimension'] -%}
 {%- set counts = ['promoters', 'passives', 'detractors'] -%}
 {%- set weighted_counts = ['weighted_promoters', 'weighted_passives', 'weighted_detractors'] -%}
+{%- set stratified_counts = ['stratified_promoters', 'stratified_passives', 'stratified_detractors'] -%}
+{%- set columns = series + [
+    'base_customers', 'covered_share', 'responses', 'promoters', 'passives', 'detractors', 'promoter_share', 'passive_share',
+    'detractor_share', 'effective_responses', 'variance', 'adjusted_variance', 'finite_factor', 'largest_weight',
+    'margin_error', 'is_converged',
+] -%}
+{%- set priors = {'top_prior': 'top_prior', 'middle_prior': 'middle_prior', 'bottom_prior': 'bottom_prior'} -%}
 
-with metrics as (
-    select * from {{ ref('metrics') }}
-    where population = 'customers'
+with weighed as (
+    select {{ columns | join(', ') }} from {{ ref('int_strata_summed') }}
+    union all
+    select {{ columns | join(', ') }} from {{ ref('int_answers_raked') }}
 ),
 
--- customers have no channel, touchpoint or survey to be weighted by: those belong to answers
-cells as (
-    select * from {{ ref('int_periods_scored') }}
-    where dimension in (select published_name from {{ source('raw', 'segments') }})
-),
-
-base as (
-    select * from {{ ref('int_customer_base_counted') }}
-),
-
-workspace as (
-    select * from {{ source('raw', 'workspace') }}
-),
-
-totals as (
-    select
-        as_of_on,
-        dimension,
-        cast(sum(customers) as bigint) as base_customers
-    from base
-    group by as_of_on, dimension
-),
-
--- a segment's answers represent its customers at the period's end; a segment without customers has
--- no weight, one without answers is not covered
-strata as (
-    select
-        {%- for column in series %}
-        cells.{{ column }},
-        {%- endfor %}
-        cells.responses,
-        cells.promoters,
-        cells.passives,
-        cells.detractors,
-        totals.base_customers,
-        cast(coalesce(base.customers, 0) as double) as customers
-    from cells
-    cross join workspace
-    inner join totals
-        on
-            cells.dimension = totals.dimension
-            and case when cells.period_end < workspace.as_of_on then cells.period_end else workspace.as_of_on end = totals.as_of_on
-    left join base
-        on
-            totals.as_of_on = base.as_of_on
-            and totals.dimension = base.dimension
-            and cells.segment = base.segment
-),
-
-summed as (
-    select
-        {{ series | join(', ') }},
-        base_customers,
-        cast(sum(responses) as bigint) as responses,
-        {{ exact_sum('customers') }} as covered_customers,
-        {{ exact_sum('customers * customers / responses') }} as squared_weights
-        {%- for class in counts %},
-        sum({{ class }}) as {{ class }},
-        {{ exact_sum('customers * ' ~ class ~ ' / responses') }} as customers_of_{{ class }}
-        {%- endfor %}
-    from strata
-    group by {{ series | join(', ') }}, base_customers
-),
-
--- Kish: of weights w, the answers are worth (sum w)^2 / sum w^2
+-- what the stratified variance makes the answers worth: as many as would have it without strata
 effective as (
     select
-        *,
-        covered_customers * covered_customers / nullif(squared_weights, 0) as raw_effective_responses
-    from summed
+        weighed.*,
+        weighed.responses < workspace.min_group_size as is_suppressed,
+        weighed.is_converged and weighed.covered_share > 0 and weighed.responses >= workspace.min_group_size as shows_weighted,
+        weighed.finite_factor * metrics.z as finite_z,
+        metrics.z,
+        metrics.top_prior,
+        metrics.middle_prior,
+        metrics.bottom_prior,
+        coalesce(
+            (weighed.promoter_share + weighed.detractor_share - power(weighed.promoter_share - weighed.detractor_share, 2))
+            / nullif(weighed.adjusted_variance, 0),
+            weighed.effective_responses
+        ) as stratified_responses
+    from weighed
+    cross join {{ source('raw', 'workspace') }} as workspace
+    inner join (select *, {{ assumption('confidence_z') }} as z from {{ ref('metrics') }}) as metrics on weighed.metric = metrics.metric
 ),
 
 -- the answers as if the segments had answered in the proportions of the base
 weighted as (
     select
-        effective.*,
-        effective.responses < workspace.min_group_size as is_suppressed
+        *
         {%- for class in counts %},
-        effective.raw_effective_responses * effective.customers_of_{{ class }} / nullif(effective.covered_customers, 0) as weighted_{{ class }}
-        {%- endfor %},
-        metrics.top_prior,
-        metrics.middle_prior,
-        metrics.bottom_prior,
-        {{ assumption('confidence_z') }} as z,
-        {{ assumption('min_weighting_efficiency') }} as min_weighting_efficiency
+        effective_responses * {{ class[:-1] }}_share as weighted_{{ class }},
+        stratified_responses * {{ class[:-1] }}_share as stratified_{{ class }}
+        {%- endfor %}
     from effective
-    inner join metrics on effective.metric = metrics.metric
-    cross join workspace
+),
+
+figures as (
+    select
+        *,
+        -- several answers of a customer are no sample of customers, and where all answered there is no sample
+        shows_weighted and basis = 'customers' and finite_factor > 0 as shows_finite,
+        {{ nps_standard_error(*weighted_counts) }} as weighted_error,
+        100e0 * sqrt(nullif(variance, 0)) as stratified_error
+    from weighted
 ),
 
 final as (
     select
         {{ series | join(', ') }},
         base_customers,
-        covered_customers / nullif(base_customers, 0) as covered_share,
+        covered_share,
         responses,
         case when not is_suppressed then {{ nps(*counts) }} end as nps,
-        case when not is_suppressed then {{ nps(*weighted_counts) }} end as weighted_nps,
-        case when not is_suppressed then raw_effective_responses end as effective_responses,
-        case when not is_suppressed then raw_effective_responses / responses end as efficiency,
-        case when not is_suppressed then raw_effective_responses / responses < min_weighting_efficiency end as is_inefficient,
-        case when not is_suppressed then {{ nps_standard_error(*weighted_counts) }} end as standard_error,
-        case when not is_suppressed then {{ nps_bound(-1, *weighted_counts, z='z', top_prior='top_prior', middle_prior='middle_prior', bottom_prior='bottom_prior') }} end as ci_low,
-        case when not is_suppressed then {{ nps_bound(1, *weighted_counts, z='z', top_prior='top_prior', middle_prior='middle_prior', bottom_prior='bottom_prior') }} end as ci_high,
+        case when shows_weighted then {{ nps(*weighted_counts) }} end as weighted_nps,
+        case when shows_weighted then effective_responses end as effective_responses,
+        case when shows_weighted then effective_responses / responses end as efficiency,
+        case when shows_weighted then effective_responses / responses < {{ assumption('min_weighting_efficiency') }} end as is_inefficient,
+        case when shows_weighted then largest_weight end as largest_weight,
+        case when shows_weighted then margin_error end as margin_error,
+        is_converged,
+        case when shows_weighted then weighted_error end as standard_error,
+        case when shows_weighted then {{ nps_bound(-1, *weighted_counts, z='z', **priors) }} end as ci_low,
+        case when shows_weighted then {{ nps_bound(1, *weighted_counts, z='z', **priors) }} end as ci_high,
+        case when shows_weighted then coalesce(stratified_error, weighted_error) end as standard_error_stratified,
+        case when shows_weighted then {{ nps_bound(-1, *stratified_counts, z='z', **priors) }} end as ci_low_stratified,
+        case when shows_weighted then {{ nps_bound(1, *stratified_counts, z='z', **priors) }} end as ci_high_stratified,
+        case when shows_finite then {{ nps_bound(-1, *weighted_counts, z='finite_z', **priors) }} end as ci_low_finite,
+        case when shows_finite then {{ nps_bound(1, *weighted_counts, z='finite_z', **priors) }} end as ci_high_finite,
         is_suppressed
-    from weighted
+    from figures
 )
 
 select * from final

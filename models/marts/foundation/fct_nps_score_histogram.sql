@@ -5,6 +5,7 @@
 -- fct_nps_by_period.
 with days as (
     select * from {{ ref('int_nps_scores_counted') }}
+    where dimension <> 'all dimensions'
 ),
 
 bases as (
