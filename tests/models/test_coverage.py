@@ -21,7 +21,7 @@ import pytest
 from dbt_support import PROJECT_DIR, compiled, compiled_inline, empty_database, rebuild
 from scipy.special import gammaln
 from scipy.stats import binom
-from test_raking import LIMITS, PRIORS, raking
+from test_raking import LIMITS, PRIORS, weighted_rows
 
 pytestmark = pytest.mark.simulation
 
@@ -349,7 +349,7 @@ def raked(database: duckdb.DuckDBPyConnection, suffix: str) -> Coverage:
                         }
                     )  # fmt: skip
         dimensions = [("seg_region", "region"), ("seg_plan", "plan")]
-        rows = raking.weighted_rows(cells, dimensions, base, PRIORS, LIMITS)
+        rows = weighted_rows(cells, dimensions, base, PRIORS, LIMITS)
         assert all(row["is_converged"] for row in rows)
         database.register("filling", pa.Table.from_pylist(rows))
         database.execute("delete from nps.intermediate.int_strata_summed")

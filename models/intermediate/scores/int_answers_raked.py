@@ -15,6 +15,11 @@ import numpy as np
 
 SERIES = ("time_grain", "period_start", "period_end", "basis", "metric", "survey_type")
 CLASSES = ("promoters", "passives", "detractors")
+FIGURES = (
+    *("promoter_share", "passive_share", "detractor_share"),
+    *("effective_responses", "variance", "adjusted_variance", "finite_factor"),
+    *("largest_weight", "margin_error"),
+)
 
 
 class Limits(NamedTuple):
@@ -24,6 +29,22 @@ class Limits(NamedTuple):
     tolerance: float
     least: float
     most: float
+
+
+class Cells(NamedTuple):
+    """Combinations of segments with answers, of many series.
+
+    Attributes:
+        series: the number of each cell's series, from 0 and ascending.
+        counts: promoters, passives and detractors of each cell, one row for each class.
+        segments: for each dimension, the number of each cell's segment; no two series share one.
+        customers: for each dimension, the customers of each cell's segment.
+    """
+
+    series: np.ndarray
+    counts: np.ndarray
+    segments: Sequence[np.ndarray]
+    customers: Sequence[np.ndarray]
 
 
 class Raked(NamedTuple):
@@ -142,6 +163,43 @@ def _variance(counts: np.ndarray) -> np.ndarray:
     return promoters + detractors - (promoters - detractors) ** 2
 
 
+def weigh(
+    cells: Cells, customers: np.ndarray, prior: np.ndarray, limits: Limits
+) -> dict[str, np.ndarray]:
+    """The figures of every series, NaN where its answers stand for nobody.
+
+    Args:
+        cells: combinations of segments.
+        customers: by series, all of them.
+        prior: by series, answers that the metric's interval adds.
+        limits: of the rounds and the weights.
+    """
+    found = {name: np.full(len(customers), np.nan) for name in FIGURES}
+    found["covered_share"] = np.zeros(len(customers))
+    found["is_converged"] = np.ones(len(customers), dtype=bool)
+    # answers of a segment without customers stand for nobody
+    kept = np.ones(len(cells.series), dtype=bool)
+    for held in cells.customers:
+        kept &= held > 0
+    if not kept.any():
+        return found
+    numbers, series = np.unique(cells.series[kept], return_inverse=True)
+    covered, members, shares = customers[numbers], [], []
+    for segments, held in zip(cells.segments, cells.customers, strict=True):
+        _, firsts, places = np.unique(segments[kept], return_index=True, return_inverse=True)
+        owners, held_once = series[firsts], held[kept][firsts]
+        sums = np.bincount(owners, held_once)
+        covered = np.minimum(covered, sums)
+        members.append(places)
+        shares.append(held_once / sums[owners])
+    counts = cells.counts[:, kept]
+    raked = rake(counts.sum(axis=0), series, members, shares, limits)
+    for name, values in summed(counts, series, raked, covered, prior[numbers]).items():
+        found[name][numbers] = values
+    found["covered_share"][numbers] = covered / customers[numbers]
+    return found
+
+
 def model(dbt: Any, session: Any) -> Any:
     """One row for each period, basis, metric and survey type with several segments to weight by."""
     import pyarrow as pa
@@ -153,116 +211,41 @@ def model(dbt: Any, session: Any) -> Any:
         assumed["min_raked_weight"],
         assumed["max_raked_weight"],
     )
-    priors = {
-        metric: top + middle + bottom
-        for metric, top, middle, bottom in dbt.ref("metrics")
-        .select("metric, top_prior, middle_prior, bottom_prior")
-        .fetchall()
-    }
-    segments = dbt.source("raw", "segments").order("position")
-    dimensions = segments.select("'seg_' || segment, published_name").fetchall()
-    cells = dbt.ref("int_joint_periods_counted")
-    keys = ", ".join((*SERIES, *(column for column, _ in dimensions)))
-    cells = cells.order(keys).to_arrow_table().to_pylist() if len(dimensions) > 1 else []
-    days = {cell["base_on"] for cell in cells}
-    base = {
-        (day, dimension, segment): customers
-        for day, dimension, segment, customers in dbt.ref("int_customer_base_counted")
-        .select("as_of_on, dimension, segment, customers")
-        .fetchall()
-        if day in days
-    }
-    rows = weighted_rows(cells, dimensions, base, priors, limits)
-    fields = [(name, pa.date32() if name.startswith("period_") else pa.string()) for name in SERIES]
-    fields += [("dimension", pa.string()), ("base_customers", pa.int64())]
-    fields += [("covered_share", pa.float64()), ("responses", pa.int64())]
-    fields += [(name, pa.int64()) for name in CLASSES]
-    fields += [(name, pa.float64()) for name in FIGURES] + [("is_converged", pa.bool_())]
-    return pa.Table.from_pylist(rows, schema=pa.schema(fields))
-
-
-FIGURES = (
-    *(f"{name[:-1]}_share" for name in CLASSES),
-    *("effective_responses", "variance", "adjusted_variance", "finite_factor"),
-    *("largest_weight", "margin_error"),
-)
-
-
-def weighted_rows(
-    cells: list[dict[str, Any]],
-    dimensions: list[tuple[str, str]],
-    base: dict[tuple[Any, str, str], int],
-    priors: dict[str, float],
-    limits: Limits,
-) -> list[dict[str, Any]]:
-    """The figures of every series of which anybody was a customer.
-
-    Args:
-        cells: combinations of segments in a period, ordered by series.
-        dimensions: the column of each segment, and what the base calls it.
-        base: customers by day, dimension and segment.
-        priors: answers that a metric's interval adds.
-        limits: of the rounds and the weights.
-    """
-    totals: dict[Any, int] = {}
-    for (day, dimension, _), customers in base.items():
-        if dimension == dimensions[0][1]:
-            totals[day] = totals.get(day, 0) + customers
-    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
-    kept: list[dict[str, Any]] = []
-    for cell in cells:
-        if cell["base_on"] not in totals:
-            continue
-        name = tuple(cell[column] for column in SERIES)
-        row = rows.setdefault(
-            name,
-            dict(zip(SERIES, name, strict=True))
-            | {"dimension": "all dimensions", "base_customers": totals[cell["base_on"]]}
-            | {"covered_share": 0.0, "is_converged": True}
-            | dict.fromkeys(("responses", *CLASSES), 0),
+    columns = dbt.source("raw", "segments").order("position").select("'seg_' || segment").fetchall()
+    segments = [column for (column,) in columns]
+    series = ", ".join(SERIES)
+    cells = dbt.ref("int_joint_periods_counted").filter("base_customers > 0")
+    arrays = cells.select(
+        f"dense_rank() over (order by {series}) - 1 as series, {', '.join(CLASSES)}"
+        + "".join(
+            f", base_{s}, dense_rank() over (order by {series}, {s}) as of_{s}" for s in segments
         )
-        for column in CLASSES:
-            row[column] += cell[column]
-            row["responses"] += cell[column]
-        # answers of a segment without customers stand for nobody
-        if all(base.get((cell["base_on"], label, cell[seg])) for seg, label in dimensions):
-            kept.append(cell | {"row": row})
-    if kept:
-        _fill(kept, dimensions, base, priors, limits)
-    return list(rows.values())
-
-
-def _fill(
-    cells: list[dict[str, Any]],
-    dimensions: list[tuple[str, str]],
-    base: dict[tuple[Any, str, str], int],
-    priors: dict[str, float],
-    limits: Limits,
-) -> None:
-    """Weight cells that stand for customers, and put the figures into the rows of their series."""
-    firsts = [n for n, cell in enumerate(cells) if not n or cell["row"] is not cells[n - 1]["row"]]
-    begun = np.zeros(len(cells), dtype=int)
-    begun[firsts] = 1
-    series = np.cumsum(begun) - 1
-    total = np.array([cells[first]["row"]["base_customers"] for first in firsts], dtype=float)
-    covered, members, shares = total.copy(), [], []
-    for column, label in dimensions:
-        names = [(int(s), cell[column]) for s, cell in zip(series, cells, strict=True)]
-        numbers = {name: number for number, name in enumerate(sorted(set(names)))}
-        owners = np.array([owner for owner, _ in numbers])
-        held = np.array(
-            [base[cells[firsts[owner]]["base_on"], label, segment] for owner, segment in numbers],
-            dtype=float,
-        )
-        sums = np.bincount(owners, held)
-        covered = np.minimum(covered, sums)
-        members.append(np.array([numbers[name] for name in names]))
-        shares.append(held / sums[owners])
-    counts = np.array([[cell[column] for cell in cells] for column in CLASSES], dtype=float)
-    raked = rake(counts.sum(axis=0), series, members, shares, limits)
-    prior = np.array([priors[cells[first]["metric"]] for first in firsts])
-    figures = summed(counts, series, raked, covered, prior)
-    for place, first in enumerate(firsts):
-        row = cells[first]["row"]
-        row["covered_share"] = float(covered[place] / total[place])
-        row |= {name: values[place].item() for name, values in figures.items()}
+    )
+    arrays = arrays.order(", ".join(("series", *(f"of_{s}" for s in segments)))).fetchnumpy()
+    sums = ", ".join(f"cast(sum({name}) as bigint) as {name}" for name in CLASSES)
+    totals = cells.aggregate(f"{series}, max(base_customers) as base_customers, {sums}", series)
+    totals = totals.order(series).to_arrow_table()
+    priors = dict(
+        dbt.ref("metrics").select("metric, top_prior + middle_prior + bottom_prior").fetchall()
+    )
+    figures = weigh(
+        Cells(
+            arrays["series"].astype(int),
+            np.array([arrays[name] for name in CLASSES], dtype=float),
+            [arrays[f"of_{s}"].astype(int) for s in segments],
+            [arrays[f"base_{s}"].astype(float) for s in segments],
+        ),
+        totals["base_customers"].to_numpy().astype(float),
+        np.array([priors[metric] for metric in totals["metric"].to_pylist()], dtype=float),
+        limits,
+    )
+    counts = [totals[name] for name in CLASSES]
+    responses = np.sum([count.to_numpy() for count in counts], axis=0, dtype=np.int64)
+    return pa.table(
+        {name: totals[name] for name in SERIES}
+        | {"dimension": pa.array(["all dimensions"] * len(totals), pa.string())}
+        | {"base_customers": totals["base_customers"], "covered_share": figures["covered_share"]}
+        | {"responses": responses, **dict(zip(CLASSES, counts, strict=True))}
+        | {name: pa.array(figures[name], pa.float64(), from_pandas=True) for name in FIGURES}
+        | {"is_converged": figures["is_converged"]}
+    )

@@ -1,4 +1,5 @@
 {%- set grains = time_grains('month') + ['all'] -%}
+{%- set segments = segment_columns() -%}
 {%- set classes = {'promoters': '> 0', 'passives': '= 0', 'detractors': '< 0'} -%}
 
 with months as (
@@ -17,7 +18,7 @@ spans as (
     group by metric, survey_type
 ),
 
-bases as (
+voicings as (
     select 'responses' as basis
     union all
     select 'customers' as basis
@@ -48,14 +49,14 @@ summed as (
 counted as (
     select
         summed.*,
-        bases.basis,
-        case bases.basis when 'responses' then summed.answers else summed.voices end as responses
+        voicings.basis,
+        case voicings.basis when 'responses' then summed.answers else summed.voices end as responses
     from summed
-    cross join bases
+    cross join voicings
 ),
 
 -- customers have segments and are asked for customers' metrics
-final as (
+based as (
     select
         counted.time_grain,
         counted.period_start,
@@ -75,6 +76,51 @@ final as (
     group by
         counted.time_grain, counted.period_start, counted.period_end, counted.basis, counted.metric, counted.survey_type,
         {{ segment_list('counted.') }} workspace.as_of_on
+),
+
+-- every dimension has the same customers
+totals as (
+    select
+        as_of_on,
+        dimension,
+        cast(sum(customers) as bigint) as customers
+    from {{ ref('int_customer_base_counted') }}
+    group by as_of_on, dimension
+),
+
+bases as (
+    select
+        as_of_on,
+        max(customers) as base_customers
+    from totals
+    group by as_of_on
+),
+
+final as (
+    select
+        based.time_grain,
+        based.period_start,
+        based.period_end,
+        based.basis,
+        based.metric,
+        based.survey_type,
+        {{ segment_list('based.') }}
+        {%- for segment in segments %}
+        coalesce(of_{{ segment }}.customers, 0) as base_{{ segment }},
+        {%- endfor %}
+        coalesce(bases.base_customers, 0) as base_customers,
+        based.promoters,
+        based.passives,
+        based.detractors
+    from based
+    left join bases on based.base_on = bases.as_of_on
+    {%- for segment, published_name in segments.items() %}
+    left join {{ ref('int_customer_base_counted') }} as of_{{ segment }}
+        on
+            based.base_on = of_{{ segment }}.as_of_on
+            and of_{{ segment }}.dimension = '{{ published_name }}'
+            and based.{{ segment }} = of_{{ segment }}.segment
+    {%- endfor %}
 )
 
 select * from final
