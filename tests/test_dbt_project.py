@@ -278,11 +278,6 @@ NUMBERS = {
     "int_mrr_periods_classified": {"6": "digits that a sum of doubles is good for"},
     "int_customer_values_averaged": {"12": "months a year"},
     "int_growth_periods_listed": {"1200": "months to choose from: a century"},
-    "int_answers_raked": {
-        "2": "a square",
-        "1940": "a year, in a source's name",
-        "2009": "a year, in a source's name",
-    },
     "int_strata_summed": {"2": "a square", "100": "points of a score"},
     "nps_weighted_by_period": {"2": "a square", "100": "points of a score"},
     "nps_change_significance": {

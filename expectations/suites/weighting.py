@@ -88,8 +88,7 @@ WEIGHTING: dict[str, tuple[Check, ...]] = {
                 or (t.ci_low_finite is null) <> (t.ci_high_finite is null)
                 or (t.ci_low_finite is not null and (
                     t.basis <> 'customers' or t.weighted_nps is null
-                    or t.ci_low_finite < t.ci_low - {TOLERANCE}
-                    or t.ci_high_finite > t.ci_high + {TOLERANCE}
+                    or t.ci_high_finite - t.ci_low_finite > t.ci_high - t.ci_low + {TOLERANCE}
                     or t.ci_low_finite >= t.ci_high_finite
                 ))
                 or t.standard_error_stratified < 0

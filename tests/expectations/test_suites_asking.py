@@ -314,7 +314,7 @@ MISTAKES = {
     ("nps_weighted_by_period", "bounds answers"): (
         f"{WEIGHTED} ci_low_finite = -50, ci_high_finite = 50 where basis = 'responses'"
     ),
-    ("nps_weighted_by_period", "bounds finite"): f"{WEIGHTED} ci_high_finite = 61",
+    ("nps_weighted_by_period", "bounds finite"): f"{WEIGHTED} ci_high_finite = 70",
     ("nps_weighted_by_period", "bounds width"): f"{WEIGHTED} ci_high_stratified = -50",
     ("nps_weighted_by_period", "bounds weight"): f"{WEIGHTED} largest_weight = 0.5",
     ("nps_weighted_by_period", "bounds margin"): (

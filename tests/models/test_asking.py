@@ -592,7 +592,10 @@ def test_weighted_scores_agree_with_weights_given_to_every_answer(run):
             share = customers / covered
             variance += share**2 * np.var(np.repeat((1, 0, -1), counts)) / size
             filled = [c + prior * s for c, s in zip(counts, shares, strict=True)]
-            adjusted += share**2 * weighted_variance(*filled) / size
+            # one degree of freedom is the segment's own mean
+            adjusted += (
+                share**2 * weighted_variance(*filled) * sum(filled) / (sum(filled) - 1) / size
+            )
             squares += share**2 / size
             # of N customers n answered: what is left to chance
             left += share**2 / size * max(0, customers - size) / max(1, customers - 1)
@@ -608,9 +611,9 @@ def test_weighted_scores_agree_with_weights_given_to_every_answer(run):
         is_sample = row["basis"] == "customers" and left > 0
         finite = [None, None]
         if is_sample:
-            finite = wald([s * effective for s in shares], mine["metric"].iloc[0],
-                          Z * math.sqrt(left / squares))  # fmt: skip
-            finite = pytest.approx(finite, rel=1e-9, abs=1e-7)
+            # as many answers as would have the smaller error
+            as_many = [s * effective * squares / left for s in shares]
+            finite = pytest.approx(wald(as_many, mine["metric"].iloc[0], Z), rel=1e-9, abs=1e-7)
         assert [row["ci_low_finite"], row["ci_high_finite"]] == finite
         samples += is_sample
         weights = (mine["customers"] / mine["responses"]).max() * n_weighed(mine) / covered
@@ -641,7 +644,7 @@ def wald(counts: list[float], metric: str, z: float) -> list[float]:
 
 
 def test_a_quarter_of_the_customers_makes_the_interval_13_percent_narrower(run):
-    """750 of 3,000: the root of (3000 - 750) / (3000 - 1) is 0.866."""
+    """750 of 3,000: the root of (3000 - 750) / (3000 - 1) is 0.866, as of 750 / 0.866^2 answers."""
     period = {
         "time_grain": "year", "period_start": date(2025, 1, 1), "period_end": AS_OF,
         "basis": "customers", "metric": "nps", "survey_type": "relational",
@@ -657,8 +660,15 @@ def test_a_quarter_of_the_customers_makes_the_interval_13_percent_narrower(run):
         intermediate__int_periods_scored=[period],
     )
     width, finite = (row[f"ci_high{s}"] - row[f"ci_low{s}"] for s in ("", "_finite"))
-    assert finite / width == pytest.approx(math.sqrt(2250 / 2999), abs=1e-9)
-    assert 1 - finite / width == pytest.approx(0.134, abs=5e-4)
+    widths = [
+        high - low
+        for low, high in (
+            wald([part * f for part in (450, 150, 150)], "nps", Z) for f in (1, 2999 / 2250)
+        )
+    ]
+    assert [width, finite] == pytest.approx(widths, abs=1e-9)
+    assert 1 - finite / width == pytest.approx(1 - math.sqrt(2250 / 2999), abs=1e-3)
+    assert round(100 * (1 - finite / width)) == 13
 
 
 # --- fatigue ------------------------------------------------------------------------------------

@@ -1,27 +1,17 @@
-"""Weighting by all dimensions at once: the model's functions against other ways to the same weights."""
+"""Weighting by all dimensions at once: its functions against other ways to the same weights."""
 
 from __future__ import annotations
 
-import importlib.util
 from datetime import date
-from types import ModuleType
 
 import numpy as np
 import pytest
-from dbt_support import PROJECT_DIR
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from orchestration.statistics import raking
 
-def _model() -> ModuleType:
-    path = PROJECT_DIR / "models/intermediate/scores/int_answers_raked.py"
-    spec = importlib.util.spec_from_file_location("int_answers_raked", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-raking = _model()
+SERIES = ("time_grain", "period_start", "period_end", "basis", "metric", "survey_type")
 LIMITS = raking.Limits(rounds=200, tolerance=1e-9, least=0.2, most=5.0)
 UNTRIMMED = raking.Limits(rounds=5000, tolerance=1e-13, least=0.0, most=1e9)
 DAY = date(2025, 12, 31)
@@ -76,7 +66,7 @@ def weighted_rows(
         priors: answers that a metric's interval adds.
         limits: of the rounds and the weights.
     """
-    columns = raking.SERIES
+    columns = SERIES
     totals: dict = {}
     for (day, dimension, _), customers in base.items():
         totals[day] = totals.get(day, 0) + customers * (dimension == dimensions[0][1])
@@ -162,7 +152,8 @@ def one_by_one(given: dict, limits, prior: float) -> dict | None:
         variance += w**2 * c[mine].var() / size
         filled = [(c[mine] == k).sum() + prior * s for k, s in zip((1, 0, -1), shares, strict=True)]
         p, d = filled[0] / sum(filled), filled[2] / sum(filled)
-        adjusted += w**2 * (p + d - (p - d) ** 2) / size
+        # one degree of freedom is the cell's own mean
+        adjusted += w**2 * (p + d - (p - d) ** 2) * sum(filled) / (sum(filled) - 1) / size
         population = w * min(covered)
         if population > size:
             finite += w**2 / size * (population - size) / (population - 1)

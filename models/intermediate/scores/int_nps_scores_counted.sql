@@ -118,7 +118,11 @@ select
     {%- for grain in grains + ['all'] %},
     cast(sum(voices_{{ grain }}) as bigint) as voices_{{ grain }}
     {%- endfor %}
-from (select * from {{ this }} union all select * from counted) as summands
+from (
+    select {{ key | join(', ') }}, responses{% for grain in grains + ['all'] %}, voices_{{ grain }}{% endfor %} from {{ this }}
+    union all
+    select * from counted
+) as summands
 group by {{ key | join(', ') }}
 having sum(responses) > 0
 {%- else -%}

@@ -61,12 +61,12 @@ shared as (
 ),
 
 -- A segment of few answers that agree is not certain: for the interval its variance is taken with the
--- metric's prior answers added, in the proportions of the whole.
+-- metric's prior answers added, in the proportions of the whole; one degree of freedom is its own mean.
 varied as (
     select
         *,
         power({{ nps_standard_error(*counts) }} / 100e0, 2) as variance_of_mean,
-        power({{ nps_standard_error(*adjusted) }} / 100e0, 2) * (responses + prior) / responses as adjusted_variance_of_mean,
+        power({{ nps_standard_error(*adjusted) }} / 100e0, 2) * power(responses + prior, 2) / (responses + prior - 1) / responses as adjusted_variance_of_mean,
         -- where everybody answered, nothing is left to chance
         case when customers > responses then (customers - responses) / (customers - 1) else 0e0 end as finite_share
     from shared

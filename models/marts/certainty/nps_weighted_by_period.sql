@@ -2,6 +2,7 @@
 {%- set counts = ['promoters', 'passives', 'detractors'] -%}
 {%- set weighted_counts = ['weighted_promoters', 'weighted_passives', 'weighted_detractors'] -%}
 {%- set stratified_counts = ['stratified_promoters', 'stratified_passives', 'stratified_detractors'] -%}
+{%- set finite_counts = ['finite_promoters', 'finite_passives', 'finite_detractors'] -%}
 {%- set columns = series + [
     'base_customers', 'covered_share', 'responses', 'promoters', 'passives', 'detractors', 'promoter_share', 'passive_share',
     'detractor_share', 'effective_responses', 'variance', 'adjusted_variance', 'finite_factor', 'largest_weight',
@@ -15,13 +16,12 @@ with weighed as (
     select {{ columns | join(', ') }} from {{ ref('int_answers_raked') }}
 ),
 
--- what the stratified variance makes the answers worth: as many as would have it without strata
+-- What strata and a finite base make the answers worth: as many as would have the error without them.
 effective as (
     select
         weighed.*,
         weighed.responses < workspace.min_group_size as is_suppressed,
         weighed.is_converged and weighed.covered_share > 0 and weighed.responses >= workspace.min_group_size as shows_weighted,
-        weighed.finite_factor * metrics.z as finite_z,
         metrics.z,
         metrics.top_prior,
         metrics.middle_prior,
@@ -30,7 +30,9 @@ effective as (
             (weighed.promoter_share + weighed.detractor_share - power(weighed.promoter_share - weighed.detractor_share, 2))
             / nullif(weighed.adjusted_variance, 0),
             weighed.effective_responses
-        ) as stratified_responses
+        ) as stratified_responses,
+        -- several answers of a customer are no sample of customers, and where all answered there is no sample
+        case when weighed.basis = 'customers' then weighed.effective_responses / nullif(power(weighed.finite_factor, 2), 0) end as finite_responses
     from weighed
     cross join {{ source('raw', 'workspace') }} as workspace
     inner join (select *, {{ assumption('confidence_z') }} as z from {{ ref('metrics') }}) as metrics on weighed.metric = metrics.metric
@@ -42,7 +44,8 @@ weighted as (
         *
         {%- for class in counts %},
         effective_responses * {{ class[:-1] }}_share as weighted_{{ class }},
-        stratified_responses * {{ class[:-1] }}_share as stratified_{{ class }}
+        stratified_responses * {{ class[:-1] }}_share as stratified_{{ class }},
+        finite_responses * {{ class[:-1] }}_share as finite_{{ class }}
         {%- endfor %}
     from effective
 ),
@@ -50,8 +53,6 @@ weighted as (
 figures as (
     select
         *,
-        -- several answers of a customer are no sample of customers, and where all answered there is no sample
-        shows_weighted and basis = 'customers' and finite_factor > 0 as shows_finite,
         {{ nps_standard_error(*weighted_counts) }} as weighted_error,
         100e0 * sqrt(nullif(variance, 0)) as stratified_error
     from weighted
@@ -77,8 +78,8 @@ final as (
         case when shows_weighted then coalesce(stratified_error, weighted_error) end as standard_error_stratified,
         case when shows_weighted then {{ nps_bound(-1, *stratified_counts, z='z', **priors) }} end as ci_low_stratified,
         case when shows_weighted then {{ nps_bound(1, *stratified_counts, z='z', **priors) }} end as ci_high_stratified,
-        case when shows_finite then {{ nps_bound(-1, *weighted_counts, z='finite_z', **priors) }} end as ci_low_finite,
-        case when shows_finite then {{ nps_bound(1, *weighted_counts, z='finite_z', **priors) }} end as ci_high_finite,
+        case when shows_weighted then {{ nps_bound(-1, *finite_counts, z='z', **priors) }} end as ci_low_finite,
+        case when shows_weighted then {{ nps_bound(1, *finite_counts, z='z', **priors) }} end as ci_high_finite,
         is_suppressed
     from figures
 )
