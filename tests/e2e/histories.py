@@ -32,7 +32,7 @@ HEADERS = {
 }
 SETTINGS = {
     "version": 1,
-    "segments": ["region"],
+    "segments": ["region", "company"],
     "min_group_size": 1,
     "max_quarantine_rate": 1,
     "feature_months": 3,
@@ -42,7 +42,8 @@ SETTINGS = {
     "sources": [
         {
             "name": "crm", "entity": "customers", "files": "customers_*.csv", "timezone": "UTC",
-            "snapshot_at": "customers_%Y%m%d.csv", "attributes": {"region": "region"},
+            "snapshot_at": "customers_%Y%m%d.csv",
+            "attributes": {"region": "region", "company": "account"},
             "columns": {
                 "customer_id": "customer", "email": "email", "account_id": "account",
                 "signed_up_at": "since", "churned_at": "left", "is_deleted": "gone",

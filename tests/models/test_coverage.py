@@ -489,30 +489,30 @@ def means(database: duckdb.DuckDBPyConnection, *names: str) -> Coverage:
 # Interval: how its coverage is found, and the least and the most (from 100 answers on) that it may be, where
 # these are not 93 and 98 %: docs/metrics.md says why.
 INTERVALS: dict[str, tuple[Callable[[duckdb.DuckDBPyConnection], Coverage], float, float]] = {
-    "NPS": (lambda database: scores(database, has_all_classes=True), 0.93, 0.985),
+    "NPS": (lambda database: scores(database, has_all_classes=True), *NOMINAL),
     "NPS, a class expected less than twice": (
-        lambda database: scores(database, has_all_classes=False), 0.9, 1.0,
+        lambda database: scores(database, has_all_classes=False), 0.905, 0.98,
     ),
     "CSAT, CES": (lambda database: shares(database, "scores", 5), 0.928, 0.98),
     "CSAT, CES, rarer answer expected 1 to 5 times": (
-        lambda database: shares(database, "scores", 1, 5), 0.928, 0.995,
+        lambda database: shares(database, "scores", 1, 5), 0.93, 0.995,
     ),
-    "churn and response rates (Wilson)": (lambda database: shares(database, "shares", 5), 0.925, 0.98),
-    "the same, rarer outcome expected 1 to 5 times": (
-        lambda database: shares(database, "shares", 1, 5), 0.915, 0.985,
+    "churn and response rates": (lambda database: shares(database, "shares", 5), 0.925, 0.98),
+    "churn and response rates, rarer outcome expected 1 to 5 times": (
+        lambda database: shares(database, "shares", 1, 5), 0.915, 0.982,
     ),
     "weighted, segments alike": (lambda database: stratified(database, "", ALIKE_CASES), *NOMINAL),
-    "weighted, segments apart": (lambda database: stratified(database, "", ALL_CASES), 0.93, 1.0),
+    "weighted, segments apart": (lambda database: stratified(database, "", ALL_CASES), 0.93, 0.99),
     "weighted, stratified": (
         lambda database: stratified(database, "_stratified", ALL_CASES), *NOMINAL,
     ),
     "weighted, finite base": (finite, *NOMINAL),
     "weighted by all dimensions": (lambda database: raked(database, ""), *NOMINAL),
-    "the same, stratified": (lambda database: raked(database, "_stratified"), *NOMINAL),
+    "weighted by all dimensions, stratified": (lambda database: raked(database, "_stratified"), *NOMINAL),
     "change of NPS": (lambda database: differences(database, "nps"), *NOMINAL),
     "change of CSAT, CES": (lambda database: differences(database, "csat"), *NOMINAL),
-    "difference of means": (lambda database: means(database, "normal", "exponential"), *NOMINAL),
-    "difference of means, very skewed": (lambda database: means(database, "lognormal"), *NOMINAL),
+    "difference of means": (lambda database: means(database, "normal", "exponential"), 0.91, 0.98),
+    "difference of means, very skewed": (lambda database: means(database, "lognormal"), 0.89, 0.98),
     "retention curve": (curves, *NOMINAL),
 }  # fmt: skip
 _found: dict[str, Coverage] = {}

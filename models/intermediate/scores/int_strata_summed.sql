@@ -1,6 +1,6 @@
 {%- set series = ['time_grain', 'period_start', 'period_end', 'basis', 'metric', 'survey_type', 'dimension'] -%}
 {%- set counts = ['promoters', 'passives', 'detractors'] -%}
-{%- set adjusted = ['(promoters + prior * promoter_share)', '(passives + prior * passive_share)', '(detractors + prior * detractor_share)'] -%}
+{%- set adjusted = ['(promoters + added_responses * promoter_share)', '(passives + added_responses * passive_share)', '(detractors + added_responses * detractor_share)'] -%}
 {%- set over = 'over (partition by ' ~ series | join(', ') ~ ')' -%}
 
 -- customers have no channel, touchpoint or survey to be weighted by: those belong to answers
@@ -33,7 +33,7 @@ strata as (
         cells.promoters,
         cells.passives,
         cells.detractors,
-        metrics.top_prior + metrics.middle_prior + metrics.bottom_prior as prior,
+        metrics.top_prior + metrics.middle_prior + metrics.bottom_prior as added_responses,
         totals.base_customers,
         cast(coalesce(base.customers, 0) as double) as customers
     from cells
@@ -66,7 +66,7 @@ varied as (
     select
         *,
         power({{ nps_standard_error(*counts) }} / 100e0, 2) as variance_of_mean,
-        power({{ nps_standard_error(*adjusted) }} / 100e0, 2) * power(responses + prior, 2) / (responses + prior - 1) / responses as adjusted_variance_of_mean,
+        power({{ nps_standard_error(*adjusted) }} / 100e0, 2) * power(responses + added_responses, 2) / (responses + added_responses - 1) / responses as adjusted_variance_of_mean,
         -- where everybody answered, nothing is left to chance
         case when customers > responses then (customers - responses) / (customers - 1) else 0e0 end as finite_share
     from shared
