@@ -1,5 +1,13 @@
 -- The scores of a cell add up to its promoters, passives and detractors, in both bases.
-with bars as (
+with classes as (
+    select distinct
+        metric,
+        nps_class,
+        contribution
+    from {{ ref('metric_scales') }}
+),
+
+bars as (
     select
         histogram.time_grain,
         histogram.period_start,
@@ -12,7 +20,7 @@ with bars as (
         sum(case when classes.contribution = 0 then histogram.responses else 0 end) as passives,
         sum(case when classes.contribution < 0 then histogram.responses else 0 end) as detractors
     from {{ ref('fct_nps_score_histogram') }} as histogram
-    inner join (select distinct metric, nps_class, contribution from {{ ref('metric_scales') }}) as classes
+    inner join classes
         on histogram.metric = classes.metric and histogram.nps_class = classes.nps_class
     group by
         histogram.time_grain, histogram.period_start, histogram.basis, histogram.metric, histogram.survey_type,
@@ -32,6 +40,7 @@ cells as (
         passives,
         detractors
     from {{ ref('fct_nps_by_segment_period') }}
+    where time_grain not in ('day', 'week')
 
     union all
 
@@ -47,12 +56,13 @@ cells as (
         passives,
         detractors
     from {{ ref('fct_nps_by_period') }}
+    where time_grain not in ('day', 'week')
 )
 
 select
     cells.*,
     bars.promoters as promoters_of_bars
-from (select * from cells where time_grain not in ('day', 'week')) as cells
+from cells
 full outer join bars
     on
         cells.time_grain = bars.time_grain

@@ -22,7 +22,7 @@ spans as (
         max(responded_on) as last_on
     from days
     where dimension = 'all'
-    group by metric, survey_type
+    group by 1, 2
 ),
 
 classes as (
