@@ -53,7 +53,9 @@ def keep_foundation(target: Path, manifest: Path) -> None:
         if node["resource_type"] == "model" and key not in needed
     }
     for node in emptied.values():
-        (target / node["original_file_path"]).write_text(_empty(node), encoding="utf-8")
+        path = target / node["original_file_path"]
+        path.unlink()  # an empty table needs no Python
+        path.with_suffix(".sql").write_text(_empty(node), encoding="utf-8")
     for node in nodes.values():
         is_file = node["resource_type"] == "test" and node["original_file_path"].endswith(".sql")
         if is_file and emptied.keys() & set(node["depends_on"]["nodes"]):
