@@ -38,8 +38,3 @@
 {% macro to_number(column) -%}
     {{ try_cast('trim(' ~ column ~ ')', 'double') }}
 {%- endmacro %}
-
-{#- Text as a boolean; anything but a yes is false. -#}
-{% macro to_boolean(column) -%}
-    coalesce(lower(trim({{ column }})) in ('true', 't', 'yes', 'y', '1'), false)
-{%- endmacro %}

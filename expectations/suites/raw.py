@@ -7,7 +7,10 @@ whether the delivery as a whole can be trusted.
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
 from typing import Protocol
 
 from expectations import Check, no_rows
@@ -173,6 +176,15 @@ def _provenance(name: str) -> Check:
     )
 
 
+@cache
+def _deletions() -> str:
+    """The words that make a row a tombstone, as SQL literals: no seed is built at this boundary."""
+    path = Path(__file__).parents[2] / "seeds" / "boolean_words.csv"
+    with path.open(encoding="utf-8", newline="") as stream:
+        words = [row["word"] for row in csv.DictReader(stream) if row["deleted"] == "true"]
+    return ", ".join(f"'{word}'" for word in words)
+
+
 def _filled(name: str, entity: Entity) -> Check:
     # a flag that no row carries is no mistake
     named = [column for column in entity.column_names if not column.startswith("is_")]
@@ -182,7 +194,7 @@ def _filled(name: str, entity: Entity) -> Check:
     required = ", ".join(f"'{column}'" for column in entity.required)
     # A tombstone needs no more than its id.
     alive = (
-        "coalesce(lower(trim(is_deleted)) not in ('true', 't', 'yes', 'y', '1'), true)"
+        f"coalesce(lower(trim(is_deleted)) not in ({_deletions()}), true)"
         if "is_deleted" in entity.column_names
         else "true"
     )

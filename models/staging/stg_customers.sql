@@ -10,7 +10,7 @@ select
     _attributes as attributes,
 
     -- booleans
-    {{ to_boolean('is_deleted') }} as is_deleted,
+    coalesce(deletions.deleted, false) as is_deleted,
 
     -- timestamps
     {{ try_cast('signed_up_at', 'timestamp') }} as signed_up_at,
@@ -19,6 +19,7 @@ select
     -- verdict
     case
         when customer_id is null then 'missing_id'
+        when trim(is_deleted) <> '' and deletions.deleted is null then 'bad_value'
         {{ timestamp_reasons('signed_up_at') }}
         {{ timestamp_reasons('churned_at') }}
         when _flags like '%_snapshot_at:bad_timestamp%' then 'bad_timestamp'
@@ -34,4 +35,5 @@ select
 
     -- provenance
     {{ provenance() }}
-from {{ source('raw', 'customers') }}
+from {{ source('raw', 'customers') }} as raw
+left join {{ ref('boolean_words') }} as deletions on lower(trim(raw.is_deleted)) = deletions.word

@@ -32,7 +32,7 @@ select
 
     -- booleans
     comment is not null as has_comment,
-    {{ to_boolean('is_deleted') }} as is_deleted,
+    coalesce(deletions.deleted, false) as is_deleted,
 
     -- timestamps
     {{ try_cast('submitted_at', 'timestamp') }} as submitted_at,
@@ -41,17 +41,23 @@ select
     -- verdict
     case
         when response_id is null then 'missing_id'
+        when trim(is_deleted) <> '' and deletions.deleted is null then 'bad_value'
         {{ timestamp_reasons('updated_at') }}
         {{ event_reasons('updated_at') }}
         -- a tombstone needs no more than its id
-        when {{ to_boolean('is_deleted') }} then null
+        when deletions.deleted then null
+        -- what is no customer's answer, or none yet, may lack whatever it wants
+        when trim(is_test) <> '' and statuses.answer is null then 'bad_value'
+        when statuses.answer = 'test' then 'test_answer'
+        when statuses.answer = 'incomplete' then 'incomplete_answer'
         {{ timestamp_reasons('submitted_at', required=true) }}
         {{ event_reasons('submitted_at') }}
         when score is null or trim(score) = '' then 'score_missing'
         when not {{ matches('score', score_pattern) }} then 'score_not_a_whole_number'
-        when {{ to_boolean('is_test') }} then 'test_answer'
     end as reject_reason,
 
     -- provenance
     {{ provenance() }}
-from {{ source('raw', 'survey_responses') }}
+from {{ source('raw', 'survey_responses') }} as raw
+left join {{ ref('boolean_words') }} as deletions on lower(trim(raw.is_deleted)) = deletions.word
+left join {{ ref('boolean_words') }} as statuses on lower(trim(raw.is_test)) = statuses.word

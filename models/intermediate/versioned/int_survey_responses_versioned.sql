@@ -6,6 +6,6 @@
     'contribution',
 ] -%}
 
-with {{ judge_versions(ref('int_survey_responses_classified'), columns, key=['response_key'], ids=['response_id'], version='updated_at', deleted='is_deleted', withdrawals=['test_answer', 'score_missing']) }}
+with {{ judge_versions(ref('int_survey_responses_classified'), columns, key=['response_key'], ids=['response_id'], version='updated_at', deleted='is_deleted', withdrawals=['test_answer', 'incomplete_answer', 'score_missing']) }}
 
 select * from judged

@@ -1,0 +1,69 @@
+"""Cases of people who do this job: each folder holds the settings, the files and what is right.
+
+The folders are beside the repository and no part of it: without them these tests skip. What a
+case says in its `expected.txt` is computed again here. Cases whose settings agree are built in one
+workspace, as sources of different names know nothing of each other.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import e2e_support as e2e
+import pytest
+import yaml
+
+CASES = e2e.REPOSITORY.parent / "shared/cases"
+# The score of each case's answers, and how many there are.
+SCORES = {
+    "alchemer_status": (100 * (4 - 1) / 6, 6),  # 10 9 9 8 3 10 are complete
+}
+# Delivered rows of each case that are no answers, by reason.
+REFUSED = {
+    "alchemer_status": {"incomplete_answer": 2, "test_answer": 1},
+}
+
+
+def settings_of(case: str) -> dict:
+    return yaml.safe_load((CASES / case / "workspace.yml").read_text("utf-8"))
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory) -> Path:
+    if not CASES.is_dir():
+        pytest.skip(f"{CASES} is absent: it belongs beside the repository")
+    root = tmp_path_factory.mktemp("cases")
+    sources = []
+    for case in SCORES:
+        settings = settings_of(case)
+        assert str(settings["as_of"]) == "2026-03-31"
+        for source in settings["sources"]:
+            sources.append({"timezone": settings.get("timezone", "UTC"), **source})
+        shutil.copytree(CASES / case / "landing", root / "landing", dirs_exist_ok=True)
+    common = {"version": 1, "as_of": "2026-03-31", "timezone": "Europe/Brussels"}
+    e2e.declare(root, {**common, "sources": sources})
+    e2e.build(root)
+    return root
+
+
+@pytest.mark.parametrize("case", SCORES)
+def test_score(root, case):
+    ((score, answers),) = e2e.marts(
+        root,
+        "select avg(contribution), count(*) from marts.fct_nps_responses "
+        f"where source = {e2e.literal(case)} and metric = 'nps'",
+    )
+    nps, count = SCORES[case]
+    assert answers == count
+    assert score == pytest.approx(nps)
+
+
+@pytest.mark.parametrize("case", SCORES)
+def test_every_row_is_accounted_for(root, case):
+    refused = e2e.restricted(
+        root,
+        "select reason, count(*) from restricted.quarantined_rows "
+        f"where source = {e2e.literal(case)} group by reason",
+    )
+    assert dict(refused) == REFUSED.get(case, {})
