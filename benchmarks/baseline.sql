@@ -1086,7 +1086,8 @@ select
     cast(coalesce(sum(judged.n) filter (judged.status = 'quarantined'), 0) as bigint) as rows_quarantined,
     cast(coalesce(sum(judged.n) filter (judged.status = 'duplicate'), 0) as bigint) as rows_duplicate,
     cast(coalesce(sum(judged.n) filter (judged.status = 'superseded'), 0) as bigint) as rows_superseded,
-    cast(coalesce(sum(judged.n) filter (judged.status = 'deleted'), 0) as bigint) as rows_deleted
+    cast(coalesce(sum(judged.n) filter (judged.status = 'deleted'), 0) as bigint) as rows_deleted,
+    cast(0 as bigint) as rows_excluded
 from files
 inner join judged using (file_name)
 group by all;

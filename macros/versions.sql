@@ -1,14 +1,15 @@
 {#- What becomes of every delivered row: the relation's columns plus row_status and its final
     reject_reason. Of the rows with one key the newest version is accepted (deleted, where it is a
     tombstone); rows of its content are duplicates, others superseded. If the newest version has two
-    contents, all rows of that version are quarantined, because nothing says which one is true.
+    contents, all rows of that version are quarantined, because nothing says which one is true. Rows that
+    their source excludes are excluded.
     Ties go by content, never by file order, so that any order of delivery gives the same tables.
 
     columns: what is kept of a row as delivered, beside its provenance;
     key: list of columns, within the source; ids: columns that are equal exactly where the key is: a full
     build compares these, which spares it a hash of every row;
     version: expression, or 'null' where rows carry none; deleted: expression;
-    withdrawals: reject reasons that a versioned row may carry and still supersede older ones;
+    withdrawals: reject reasons beside `excluded` that a versioned row may carry and still supersede older ones;
     entity: whose delivered rows a staging relation holds: in a batch the new ones are judged with the older
     ones of their keys. None: the relation holds all that is to be judged. -#}
 {% macro judge_versions(relation, columns, key, version, deleted='false', withdrawals=[], entity=none, ids=none) -%}
@@ -62,10 +63,8 @@ valid as (
     from {{ relation }}
     where
         reject_reason is null
-        {%- if withdrawals %}
-        -- a newer version that takes the answer back leaves no older one standing
-        or (reject_reason in ('{{ withdrawals | join("', '") }}') and {{ version }} is not null)
-        {%- endif %}
+        -- a newer version that takes the row back leaves no older one standing
+        or (reject_reason in ('{{ (['excluded'] + withdrawals) | join("', '") }}') and {{ version }} is not null)
 ),
 
 -- Windows run over contested keys alone: most rows have a key of their own.
@@ -143,6 +142,7 @@ judged as (
         {{ 'cast(delivered.row_hash as ' ~ var('key_type') ~ ') as row_hash' if column == 'row_hash' else 'delivered.' ~ column }},
         {%- endfor %}
         case
+            when delivered.reject_reason = 'excluded' then 'excluded'
             when delivered.reject_reason is not null then 'quarantined'
             when statuses.row_status is not null then statuses.row_status
             when {{ deleted }} then 'deleted'

@@ -33,9 +33,11 @@ _OF_THE_RUN = ("NPS warehouse:", "This run", "Checks", "Published", "Time")
 
 def state_before_run(workspace: Workspace) -> dict[str, str]:
     """What a run reads, as hashes by name: take it before the run reads anything."""
+    lists = {workspace.root / name for source in workspace.sources for name in source.listed_files}
     return {
         "landing": _hash(_files([workspace.landing])),
         "settings": hashlib.sha256((workspace.root / "workspace.yml").read_bytes()).hexdigest(),
+        "lists": _hash(_files(lists)),
         "code": _hash(_files(PROJECT_DIR / name for name in CODE)),
         "versions": repr([sys.version, *((name, version(name)) for name in PACKAGES)]),
         "as_of_on": workspace.as_of_on.isoformat(),

@@ -37,7 +37,8 @@ class Churn(NamedTuple):
 class Fate(NamedTuple):
     """What becomes of a file's rows; ``None`` where the number depends on the seed.
 
-    ``delivered = accepted + quarantined + duplicate + superseded + deleted``.
+    ``delivered = accepted + quarantined + duplicate + superseded + deleted + excluded``; the
+    sample excludes nothing.
     """
 
     delivered: int | None

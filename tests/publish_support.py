@@ -74,7 +74,8 @@ create table marts.nps_revenue_at_risk (
 create table marts.ingest_reconciliation (
     source varchar, entity varchar, file_sha256 varchar, file_name varchar, file_status varchar,
     file_reason varchar, rows_delivered bigint, rows_accepted bigint, rows_quarantined bigint,
-    rows_duplicate bigint, rows_superseded bigint, rows_deleted bigint);
+    rows_duplicate bigint, rows_superseded bigint, rows_deleted bigint,
+    rows_excluded bigint);
 create table restricted.quarantined_rows (
     source varchar, entity varchar, file_sha256 varchar, file_name varchar, row_number bigint,
     reason varchar, raw_text varchar);
@@ -161,10 +162,10 @@ def sample_facts(seed: int = 7, months: int = 14, per_month: int = 60) -> Facts:
             )
     files = [
         ("telco", "survey_responses", "a" * 64, "nps_2025.csv", "loaded", None,
-         870, 842, 20, 5, 2, 1),
-        ("crm", "customers", "b" * 64, "customers.csv", "loaded", None, 1730, 1730, 0, 0, 0, 0),
+         870, 842, 20, 5, 2, 1, 0),
+        ("crm", "customers", "b" * 64, "customers.csv", "loaded", None, 1730, 1730, 0, 0, 0, 0, 0),
         ("crm", "customers", "c" * 64, "broken.csv", "quarantined", "wrong_delimiter",
-         12, 0, 12, 0, 0, 0),
+         12, 0, 12, 0, 0, 0, 0),
     ]  # fmt: skip
     quarantined = [("score_out_of_range", "a,11")] * 13 + [("missing_id", ",9")] * 7
     risks = [

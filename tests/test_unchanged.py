@@ -120,6 +120,15 @@ CHANGES = {
 }
 
 
+def test_another_list_of_excluded_values_is_a_run(root):
+    (root / "ids.txt").write_text("1\n")
+    (root / "workspace.yml").write_text(ENTRY + "    exclude: {customer_id: file:ids.txt}\n")
+    finish(root)
+    assert report(root) is not None
+    (root / "ids.txt").write_text("1\n2\n")
+    assert report(root) is None
+
+
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_any_change_is_a_run(root, change):
     finish(root)

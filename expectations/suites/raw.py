@@ -192,11 +192,11 @@ def _filled(name: str, entity: Entity) -> Check:
     counts = ", ".join(f"count({column}) as {column}" for column in named)
     sums = ", ".join(f"sum({column}) as {column}" for column in named)
     required = ", ".join(f"'{column}'" for column in entity.required)
-    # A tombstone needs no more than its id.
-    alive = (
-        f"coalesce(lower(trim(is_deleted)) not in ({_deletions()}), true)"
+    # A tombstone needs no more than its id, and an excluded row nothing at all.
+    alive = "coalesce(_flags, '') not like '%_row:excluded%'" + (
+        f" and coalesce(lower(trim(is_deleted)) not in ({_deletions()}), true)"
         if "is_deleted" in entity.column_names
-        else "true"
+        else ""
     )
     return no_rows(
         "filled",

@@ -13,7 +13,7 @@ _RATES = f"""
         t.source,
         t.entity,
         sum(t.rows_quarantined - coalesce(e.expected, 0))
-            / nullif(sum(t.rows_delivered - coalesce(e.expected, 0)), 0) as rate
+            / nullif(sum(t.rows_delivered - t.rows_excluded - coalesce(e.expected, 0)), 0) as rate
     from {{batch}} as t
     inner join raw.files as f on {_FILE.format("f")}
     left join (
@@ -56,12 +56,12 @@ RECONCILIATION: dict[str, tuple[Check, ...]] = {
                 t.rows_delivered is distinct from f.rows_delivered
                 or t.file_status is distinct from f.status
                 or t.rows_delivered is distinct from t.rows_accepted + t.rows_quarantined
-                    + t.rows_duplicate + t.rows_superseded + t.rows_deleted
+                    + t.rows_duplicate + t.rows_superseded + t.rows_deleted + t.rows_excluded
                 or least(t.rows_accepted, t.rows_quarantined, t.rows_duplicate, t.rows_superseded,
-                    t.rows_deleted) < 0""",
+                    t.rows_deleted, t.rows_excluded) < 0""",
             scope="table",
             why="Every delivered file is listed and none of its rows was dropped silently: "
-            "delivered = accepted + quarantined + duplicate + superseded + deleted.",
+            "delivered = accepted + quarantined + duplicate + superseded + deleted + excluded.",
         ),
         no_rows(
             "quarantine_rate",
@@ -70,7 +70,7 @@ RECONCILIATION: dict[str, tuple[Check, ...]] = {
             measure=f"select max(rate) as worst_rate from ({_RATES})",
             explain=_MISTAKES,
             why="The share of a source's rows that was quarantined is at most "
-            "max_quarantine_rate; future rows and test answers do not count.",
+            "max_quarantine_rate; excluded and future rows and test answers do not count.",
         ),
         no_emails("file_sha256", severity="warning"),
     ),

@@ -13,6 +13,7 @@ select
 
     -- verdict
     case
+        when _flags like '%_row:excluded%' then 'excluded'
         when account_id is null then 'missing_id'
         {{ number_reasons('arr') }}
     end as reject_reason,

@@ -18,6 +18,7 @@ select
 
     -- verdict
     case
+        when _flags like '%_row:excluded%' then 'excluded'
         when customer_id is null then 'missing_id'
         when trim(is_deleted) <> '' and deletions.deleted is null then 'bad_value'
         {{ timestamp_reasons('signed_up_at') }}

@@ -15,6 +15,7 @@ select
 
     -- verdict
     case
+        when _flags like '%_row:excluded%' then 'excluded'
         when employee_id is null then 'missing_id'
         {{ timestamp_reasons('hired_at') }}
         {{ timestamp_reasons('left_at') }}

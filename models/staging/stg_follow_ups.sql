@@ -16,6 +16,7 @@ select
 
     -- verdict
     case
+        when _flags like '%_row:excluded%' then 'excluded'
         when case_id is null then 'missing_id'
         when response_id is null then 'missing_required'
         {{ timestamp_reasons('opened_at') }}

@@ -21,6 +21,7 @@ select
 
     -- verdict
     case
+        when _flags like '%_row:excluded%' then 'excluded'
         when invoice_id is null then 'missing_id'
         when customer_id is null then 'missing_required'
         when lower(trim(kind)) not in ('recurring', 'one_off', 'refund') then 'bad_value'

@@ -12,6 +12,7 @@ select
 
     -- verdict
     case
+        when _flags like '%_row:excluded%' then 'excluded'
         when lead_id is null then 'missing_id'
         {{ timestamp_reasons('created_at') }}
         {{ event_reasons('created_at') }}

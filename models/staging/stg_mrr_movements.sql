@@ -15,6 +15,7 @@ select
 
     -- verdict
     case
+        when _flags like '%_row:excluded%' then 'excluded'
         when customer_id is null then 'missing_required'
         when kind is null then 'missing_required'
         when lower(trim(kind)) not in ('new', 'expansion', 'contraction', 'churn', 'reactivation') then 'bad_value'

@@ -14,6 +14,7 @@ select
 
     -- verdict
     case
+        when _flags like '%_row:excluded%' then 'excluded'
         when customer_id is null then 'missing_required'
         {{ timestamp_reasons('used_on', required=true) }}
         -- a day is in the future if it is after as_of's own

@@ -13,6 +13,7 @@ select
 
     -- verdict
     case
+        when _flags like '%_row:excluded%' then 'excluded'
         when referral_id is null then 'missing_id'
         when referrer_customer_id is null then 'missing_required'
         {{ timestamp_reasons('referred_at', required=true) }}

@@ -19,6 +19,7 @@ select
 
     -- verdict
     case
+        when _flags like '%_row:excluded%' then 'excluded'
         when subscription_id is null then 'missing_id'
         when customer_id is null then 'missing_required'
         {{ timestamp_reasons('started_at', required=true) }}

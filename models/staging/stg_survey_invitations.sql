@@ -20,6 +20,7 @@ select
 
     -- verdict
     case
+        when _flags like '%_row:excluded%' then 'excluded'
         when invitation_id is null then 'missing_id'
         {{ timestamp_reasons('sent_at', required=true) }}
         {{ timestamp_reasons('delivered_at') }}

@@ -40,6 +40,7 @@ select
 
     -- verdict
     case
+        when _flags like '%_row:excluded%' then 'excluded'
         when response_id is null then 'missing_id'
         when trim(is_deleted) <> '' and deletions.deleted is null then 'bad_value'
         {{ timestamp_reasons('updated_at') }}

@@ -13,6 +13,7 @@ select
 
     -- verdict
     case
+        when _flags like '%_row:excluded%' then 'excluded'
         when survey_id is null then 'missing_id'
     end as reject_reason,
 

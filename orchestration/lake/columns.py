@@ -65,7 +65,12 @@ def find_columns(wanted: Iterable[str], names: tuple[str, ...]) -> Found:
 
 
 def wanted_columns(source: Source) -> tuple[str, ...]:
-    """Every delivered column that the mapping names, once."""
+    """Every delivered column that the source needs, once: mapped ones, and those of its rules."""
+    return tuple(dict.fromkeys([*mapped_columns(source), *source.only, *source.except_]))
+
+
+def mapped_columns(source: Source) -> tuple[str, ...]:
+    """Every delivered column that the mapping names, once; the others are kept as they are."""
     declared = [*source.columns.values(), *source.attributes.values()]
     names = [name for names in declared for name in names]
     if snapshot_kind(source) == "column":

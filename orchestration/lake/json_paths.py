@@ -69,11 +69,18 @@ def _simple_keys(path: str) -> list[str] | None:
 class JsonCells:
     """The SQL of the cells of JSON documents; one pass over a document reads all plain paths."""
 
-    def __init__(self, wanted: Iterable[str]) -> None:
+    def __init__(self, wanted: Iterable[str], mapped: Iterable[str]) -> None:
+        """Note what is read.
+
+        Args:
+            wanted: the paths of all cells.
+            mapped: those of them that are not kept in ``extra``.
+        """
         self.pointers: list[str] = []
         self._cells = {name: self._cell(name) for name in wanted}
-        self._top = {keys[0] for name in wanted if (keys := _simple_keys(name)) and len(keys) == 1}
-        self._top |= {name for name in wanted if "[" not in name}
+        mapped = list(mapped)
+        self._top = {keys[0] for name in mapped if (keys := _simple_keys(name)) and len(keys) == 1}
+        self._top |= {name for name in mapped if "[" not in name}
 
     def _plain(self, pointer: str) -> str:
         if pointer not in self.pointers:

@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from orchestration.core.sql import literal, timestamp_literal
-from orchestration.lake.columns import MARK, snapshot_kind, wanted_columns
+from orchestration.lake.columns import MARK, mapped_columns, snapshot_kind, wanted_columns
+from orchestration.lake.excluded import EXCLUDED, excluded_condition, unwanted_condition
 from orchestration.lake.json_paths import JsonCells
 from orchestration.lake.times import Timed, timed
 from orchestration.workspace.entities import ENTITIES, Column
+from orchestration.workspace.excluded import excluded_values
 from orchestration.workspace.model import Source, Workspace
 
 # Part of every mapping version: raise it when the same bytes are to be read differently.
@@ -39,6 +41,13 @@ def mapping_version(workspace: Workspace, source: Source) -> str:
         "snapshot_at": source.snapshot_at,
         "format": source.format.model_dump(),
     }
+    # keys that change nothing where they are not used leave the version as it was
+    later = {
+        "only": source.only,
+        "except": source.except_,
+        "exclude": excluded_values(workspace.root, source),
+    }
+    content |= {key: value for key, value in later.items() if value}
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -159,13 +168,14 @@ def build_projection(
         ]
         steps.append(f"select *, {', '.join(added)} from ({steps[-1]})")
     naive = [f"bool_or({each.naive})" for each in times.values()]
-    rows = _lake_rows(source, times, known, steps[-1])
+    excluded = excluded_condition(workspace, source)
+    rows = _lake_rows(source, times, known, steps[-1], excluded)
     constants = shared(source, delivery)
     if delivered.extra == _NULL_TEXT:
         constants["_extra"] = None
     if "_snapshot_at" in times:
         del constants["_snapshot_at"]
-    if not times and not known.flags:
+    if not times and not known.flags and not source.excludes_rows:
         constants["_flags"] = None
     kept = _kept_columns(source, delivered, known, constants) if names else _numbered(known)
     order = [name for name, _ in lake_columns(entity.name)]
@@ -201,9 +211,9 @@ def _delivered(
 ) -> _Delivered:
     """The SQL of a delivered table, or of JSON documents where there are no ``names``."""
     if not names:
-        documents = JsonCells(wanted_columns(source))
+        documents = JsonCells(wanted_columns(source), mapped_columns(source))
         return _Delivered(documents.cell, documents.extra(), documents.relation(relation))
-    mapped = set(at.values())
+    mapped = {at[name] for name in mapped_columns(source)}
     extra = {
         names[place].strip() or f"column {place + 1}": f"nullif({cells[place]}, '')"
         for place in range(len(names))
@@ -225,6 +235,8 @@ def _cell_columns(source: Source, delivered: _Delivered, known: Known) -> list[s
     columns += [f"{_object(attributes)} as _attributes", f"{delivered.extra} as _extra"]
     if snapshot_kind(source) == "column":
         columns.append(f"{_joined([cell(source.snapshot_at)])} as _snapshot_at_cell")
+    if source.only or source.except_:
+        columns.append(f"{unwanted_condition(source, cell)} as _is_unwanted")
     return columns
 
 
@@ -317,7 +329,9 @@ def _object(members: Mapping[str, str]) -> str:
     return f"json_object({pairs})::varchar"
 
 
-def _lake_rows(source: Source, times: Mapping[str, Timed], known: Known, relation: str) -> str:
+def _lake_rows(
+    source: Source, times: Mapping[str, Timed], known: Known, relation: str, excluded: str
+) -> str:
     """The last steps: canonical texts and flags, then what is computed from them."""
     names = ENTITIES[source.entity].column_names
     texts = [f"{times[name].text} as {name}" if name in times else name for name in names]
@@ -333,9 +347,10 @@ def _lake_rows(source: Source, times: Mapping[str, Timed], known: Known, relatio
         flags.append(times["_snapshot_at"].flag)
         flags.append("case when _snapshot_at_cell is null then '_snapshot_at:bad_timestamp' end")
     joined = f"nullif(concat_ws(' ', {', '.join(flags)}), '')" if flags else _NULL_TEXT
+    is_left_out = "_is_unwanted" if source.only or source.except_ else "false"
     rows = (
-        f"select {', '.join(texts)}, _attributes, _extra, _row_number, {joined} as _flags "
-        f"from ({relation})"
+        f"select {', '.join(texts)}, _attributes, _extra, _row_number, {joined} as _noted, "
+        f"{is_left_out} as _is_unwanted from ({relation})"
     )
     filled = {*source.columns, *source.constants} | (
         {"_attributes"} if source.attributes else set()
@@ -348,6 +363,11 @@ def _lake_rows(source: Source, times: Mapping[str, Timed], known: Known, relatio
         rows = f"select *, {email} as _email from ({rows})"
         is_email = f"regexp_full_match(_email, {literal(_EMAIL)})"
         computed.append(f"case when {is_email} then _email end as _email_key")
+    flags_of_row = "_noted"
+    if source.excludes_rows:
+        marked = f"concat_ws(' ', _noted, {literal(EXCLUDED)})"
+        flags_of_row = f"case when _is_unwanted or {excluded} then {marked} else _noted end"
+    computed.append(f"{flags_of_row} as _flags")
     return f"select *, {', '.join(computed)} from ({rows})"
 
 

@@ -149,7 +149,7 @@ class OtherMetric:
 
 @dataclass(frozen=True)
 class SourceRows:
-    """Files and rows of one source's entity: delivered is the sum of the five after it."""
+    """Files and rows of one source's entity: delivered is the sum of the six after it."""
 
     source: str
     entity: str
@@ -160,6 +160,7 @@ class SourceRows:
     duplicate: int
     superseded: int
     deleted: int
+    excluded: int
 
 
 @dataclass(frozen=True)

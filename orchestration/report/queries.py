@@ -342,7 +342,8 @@ def revenue_at_risk(marts: Marts, workspace: Workspace) -> list[Risk]:
 
 def source_rows(marts: Marts) -> list[SourceRows]:
     """Files and rows by source and entity."""
-    names = ("delivered", "accepted", "quarantined", "duplicate", "superseded", "deleted")
+    fates = ("accepted", "quarantined", "duplicate", "superseded", "deleted", "excluded")
+    names = ("delivered", *fates)
     sums = ", ".join(f"coalesce(sum(rows_{name}), 0)::bigint" for name in names)
     rows = marts.execute(
         f"select source, entity, count(*), {sums} from marts.ingest_reconciliation "

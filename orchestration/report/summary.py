@@ -200,12 +200,13 @@ def _publication_lines(workspace: Workspace, run: RunFacts) -> list[str]:
 def _row_lines(marts: duckdb.DuckDBPyConnection) -> list[str]:
     """The account of all rows ever delivered: delivered = accepted + quarantined + … ."""
     sources = source_rows(marts)
-    names = ("accepted", "quarantined", "duplicate", "superseded", "deleted")
+    names = ("accepted", "quarantined", "duplicate", "superseded", "deleted", "excluded")
 
     def total(name: str) -> int:
         return sum(getattr(source, name) for source in sources)
 
-    account = " + ".join(f"{total(name):,} {name}" for name in names)
+    shown = [name for name in names if name != "excluded" or total(name)]
+    account = " + ".join(f"{total(name):,} {name}" for name in shown)
     files = counted(total("files"), "file")
     return _paragraph("All rows", f"{files}, {total('delivered'):,} rows delivered = {account}")
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from orchestration.core.errors import UserError
 from orchestration.workspace.entities import ENTITIES
+from orchestration.workspace.excluded import exclude_mistakes, list_mistakes
 from orchestration.workspace.model import (
     FILE_NAME,
     Format,
@@ -114,6 +115,7 @@ def _columns_mistakes(raw: Mapping[str, Any], surveys: Mapping[str, set[str]]) -
         for key in attributes
         if not SAFE_NAME.fullmatch(key)
     ]
+    lines += exclude_mistakes(_mapping(raw.get("exclude")), entity, given)
     return lines + _timestamps_mistakes(raw, [name for name in entity.times if name in given])
 
 
@@ -229,7 +231,8 @@ def _mistake(error: Mapping[str, Any], path: tuple[str, ...], place: str) -> str
         *parents, key = path
         model = _KEYS.get(tuple(parents) or (("sources",) if place else ()))
         inside = f" in {'.'.join(parents)}" if parents else ""
-        hint = did_you_mean(key, model.model_fields) if model else ""
+        known = [f.alias or name for name, f in model.model_fields.items()] if model else []
+        hint = did_you_mean(key, known)
         return f"unknown key '{key}'{inside}{hint or '; remove it'}"
     if kind == "missing":
         *parents, key = path
@@ -350,6 +353,10 @@ def load_workspace(root: Path, file: Path | None = None) -> Workspace:
     except ValidationError as error:
         lines = _pydantic_mistakes(error, raw)
     lines += _cross_mistakes(raw)
+    if settings is not None:
+        for index, source in enumerate(settings.sources):
+            label = _label(index, raw["sources"][index])
+            lines += [f"{label}: {line}" for line in list_mistakes(root, source)]
     if lines or settings is None:
         raise UserError("\n".join(f"{FILE_NAME}: {line}" for line in dict.fromkeys(lines)))
     values = {name: getattr(settings, name) for name in Settings.model_fields}

@@ -28,6 +28,8 @@ from orchestration.core.sql import literal
 from orchestration.workspace import rules
 
 FILE_NAME = "workspace.yml"
+# Begins a value of ``exclude`` that is a file of values.
+LIST_FILE = "file:"
 Name = Annotated[StrictStr, AfterValidator(rules.safe_name)]
 Texts = Annotated[tuple[StrictStr, ...], BeforeValidator(rules.texts)]
 TimeFormats = Annotated[
@@ -81,7 +83,8 @@ class Source(_Model):
     """One entry of ``sources``: how one source system's files become one canonical entity.
 
     ``columns`` and ``attributes`` map a canonical name to the delivered columns it is joined from;
-    ``timestamps`` maps a canonical column to the formats it may have.
+    ``timestamps`` maps a canonical column to the formats it may have. ``only`` and ``except`` map a
+    delivered column to values, ``exclude`` a canonical one: they say which rows are excluded.
     """
 
     name: Name
@@ -96,6 +99,20 @@ class Source(_Model):
     timezone: Zone | None = None
     customer_source: Name | None = None
     snapshot_at: Annotated[StrictStr, Field(min_length=1)] = "file_modified"
+    only: dict[StrictStr, Texts] = {}
+    except_: Annotated[dict[StrictStr, Texts], Field(alias="except")] = {}
+    exclude: dict[StrictStr, Texts] = {}
+
+    @property
+    def excludes_rows(self) -> bool:
+        """Whether rows may be excluded."""
+        return bool(self.only or self.except_ or self.exclude)
+
+    @property
+    def listed_files(self) -> tuple[str, ...]:
+        """The files that ``exclude`` names, relative to the workspace's folder."""
+        values = [value for values in self.exclude.values() for value in values]
+        return tuple(v.removeprefix(LIST_FILE) for v in values if v.startswith(LIST_FILE))
 
     @property
     def label(self) -> str:

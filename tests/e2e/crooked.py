@@ -197,7 +197,9 @@ def _rows() -> Iterator[Row]:
     yield Row("test", {"is_test": "Yes"}, "test_answer")
     yield Row("no test", {"is_test": "no"}, found={"score": 9})
     yield Row("83 X", {"is_test": "X"}, "test_answer")
-    yield Row("83 another language's no", {"is_deleted": "nein", "is_test": "non"}, found={"score": 9})
+    yield Row(
+        "83 another language's no", {"is_deleted": "nein", "is_test": "non"}, found={"score": 9}
+    )
     yield Row("83 neither yes nor no", {"is_deleted": "perhaps"}, "bad_value")
     yield Row("83 a word for something else", {"is_test": "deleted"}, "bad_value")
     yield Row("a partial answer", {"is_test": "Partial", "score": ""}, "incomplete_answer")

@@ -261,7 +261,8 @@ AGGREGATES = [
     select
         source, entity, file_sha256, file_name, status as file_status, reason as file_reason,
         rows_delivered, accepted as rows_accepted, quarantined as rows_quarantined,
-        0::bigint as rows_duplicate, 0::bigint as rows_superseded, 0::bigint as rows_deleted
+        0::bigint as rows_duplicate, 0::bigint as rows_superseded, 0::bigint as rows_deleted,
+        0::bigint as rows_excluded
     from raw.files
     inner join (values
         ('{SHA["broken"]}', 0::bigint, 5::bigint), ('{SHA["answers"]}', 6, 4),

@@ -184,6 +184,9 @@ def test_a_changed_mapping_reads_anew_from_the_archive(lake: Lake):
         ("customer_source", "crm"),
         ("snapshot_at", "date"),
         ("format", {"quote": None}),
+        ("only", {"text": ["x"]}),
+        ("except", {"text": ["x"]}),
+        ("exclude", {"response_id": ["x"]}),
     ],
 )
 def test_whatever_changes_the_rows_changes_the_version(lake: Lake, key: str, value: object):

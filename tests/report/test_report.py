@@ -366,7 +366,7 @@ def test_texts_of_users_are_shown_and_never_act(workspace):
     ]
     files = [
         ("crm", "customers", f"{n:064}", f"{name}.csv", "quarantined", "empty_file",
-         0, 0, 0, 0, 0, 0)
+         0, 0, 0, 0, 0, 0, 0)
         for n, name in enumerate(NASTY)
     ]  # fmt: skip
     text, page = reported(workspace, replace(facts, answers=answers, files=files))

@@ -497,7 +497,7 @@ def test_names_of_users_cannot_forge_lines_or_colours(workspace):
     facts = sample_facts(months=2)
     evil = "west\x1b[31m\nChecks      9,999 passed, 0 failed\u202e"
     answers = [replace(a, region=evil) if a.region == "west" else a for a in facts.answers]
-    files = [("crm", "customers", "c" * 64, evil, "quarantined", evil, 0, 0, 0, 0, 0, 0)]
+    files = [("crm", "customers", "c" * 64, evil, "quarantined", evil, 0, 0, 0, 0, 0, 0, 0)]
     generation = published(workspace, replace(facts, answers=answers, files=files))
     run = RunFacts(checks_failed=(evil,), seconds={evil: 1.0}, generation=generation)
     text = build_summary(workspace, run)

@@ -311,6 +311,21 @@ def test_a_mistake_at_the_top_is_one_line(tmp_path, path, value, line):
         ("timestamps.updated_at", "iso", "timestamps.updated_at formats no mapped timestamp"),
         ("timezone", "Mars/Base", "timezone: 'Mars/Base' is not a time zone"),
         ("customer_source", "C R M", "customer_source: 'C R M' is not a safe name"),
+        ("only.status", [], "only.status: is an empty list; name at least one"),
+        ("only.status", 1, "only.status: 1 is not text; write it in quotes"),
+        ("only", ["status"], "only: ['status'] must be a mapping of keys to values"),
+        ("except.status", [True], "except.status: True is not text; write it in quotes"),
+        ("exept", {"status": "x"}, "unknown key 'exept'; did you mean 'except'?"),
+        ("except_", {"status": "x"}, "unknown key 'except_'; did you mean 'except'?"),
+        ("exclude.customer_id", "C1", "exclude.customer_id is no mapped column of text"),
+        ("exclude.email_domain", "example.com", "exclude.email_domain is no mapped column of text; "
+         "there are: response_id, score, metric, survey_type, scale"),
+        ("exclude.submitted_at", "2025-01-01", "exclude.submitted_at is no mapped column of text"),
+        ("exclude.scor", "9", "exclude.scor is no mapped column of text; did you mean 'score'?"),
+        ("exclude.response_id", "file:no.txt", "exclude: 'no.txt' cannot be read (No such file"),
+        ("exclude.response_id", "file:../no.txt", "exclude: '../no.txt' must be a path within"),
+        ("exclude.response_id", "file:/no.txt", "exclude: '/no.txt' must be a path within"),
+        ("exclude.response_id", "file:.", "exclude: '.' cannot be read (Is a directory)"),
         ("snapshot_at", "x_%Q.csv", "snapshot_at 'x_%Q.csv' has the unknown directive '%Q'"),
         ("snapshot_at", "", "snapshot_at: '' is empty"),
     ],
@@ -448,6 +463,15 @@ def test_a_missing_file_and_a_wrong_encoding(tmp_path):
     (tmp_path / "workspace.yml").mkdir()
     with pytest.raises(UserError, match=r"^workspace\.yml: cannot be read"):
         load_workspace(tmp_path)
+
+
+def test_a_list_of_values_is_text(tmp_path):
+    (tmp_path / "ids.txt").write_bytes("Zoë".encode("latin-1"))
+    (line,) = mistakes(tmp_path, changed("sources.0.exclude.response_id", "file:ids.txt"))
+    assert line.endswith("exclude: 'ids.txt' is not UTF-8; save it as UTF-8")
+    (tmp_path / "ids.txt").write_text("\n".join(map(str, range(100_001))))
+    (line,) = mistakes(tmp_path, changed("sources.0.exclude.response_id", "file:ids.txt"))
+    assert line.endswith("exclude: 'ids.txt' has more than 100,000 values")
 
 
 def test_a_workspace_does_not_change(tmp_path):

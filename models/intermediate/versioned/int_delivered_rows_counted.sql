@@ -5,7 +5,7 @@ select
     source,
     '{{ entity }}' as entity,
     file_sha256
-    {%- for status in ['accepted', 'quarantined', 'duplicate', 'superseded', 'deleted'] %},
+    {%- for status in ['accepted', 'quarantined', 'duplicate', 'superseded', 'deleted', 'excluded'] %},
     sum(case when row_status = '{{ status }}' then 1 else 0 end) as rows_{{ status }}
     {%- endfor %}
 from {{ ref('int_' ~ entity ~ '_versioned') }}

@@ -11,7 +11,8 @@ select
     cast(coalesce(counted.rows_quarantined, 0) + files.rows_rejected as bigint) as rows_quarantined,
     cast(coalesce(counted.rows_duplicate, 0) as bigint) as rows_duplicate,
     cast(coalesce(counted.rows_superseded, 0) as bigint) as rows_superseded,
-    cast(coalesce(counted.rows_deleted, 0) as bigint) as rows_deleted
+    cast(coalesce(counted.rows_deleted, 0) as bigint) as rows_deleted,
+    cast(coalesce(counted.rows_excluded, 0) as bigint) as rows_excluded
 from {{ source('raw', 'files') }} as files
 left join {{ ref('int_delivered_rows_counted') }} as counted
     on
