@@ -36,7 +36,11 @@ select
 
     -- timestamps
     {{ try_cast('submitted_at', 'timestamp') }} as submitted_at,
-    {{ try_cast('updated_at', 'timestamp') }} as updated_at,
+    -- an answer without a version has its delivery's declared date; a tombstone without one stands for good
+    coalesce(
+        {{ try_cast('updated_at', 'timestamp') }},
+        case when dated.source is not null and not coalesce(deletions.deleted, false) then _snapshot_at end
+    ) as updated_at,
 
     -- verdict
     case
@@ -45,6 +49,7 @@ select
         when trim(is_deleted) <> '' and deletions.deleted is null then 'bad_value'
         {{ timestamp_reasons('updated_at') }}
         {{ event_reasons('updated_at') }}
+        when _flags like '%_snapshot_at:bad_timestamp%' then 'bad_timestamp'
         -- a tombstone needs no more than its id
         when deletions.deleted then null
         -- what is no customer's answer, or none yet, may lack whatever it wants
@@ -62,3 +67,8 @@ select
 from {{ source('raw', 'survey_responses') }} as raw
 left join {{ ref('boolean_words') }} as deletions on lower(trim(raw.is_deleted)) = deletions.word
 left join {{ ref('boolean_words') }} as statuses on lower(trim(raw.is_test)) = statuses.word
+left join {{ source('raw', 'mapped_columns') }} as dated
+    on
+        raw._source = dated.source
+        and dated.entity = 'survey_responses'
+        and dated.column_name = '_snapshot_at'

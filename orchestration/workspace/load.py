@@ -146,7 +146,23 @@ def _source_mistakes(raw: Mapping[str, Any], surveys: Mapping[str, set[str]]) ->
     snapshot = raw.get("snapshot_at")
     if isinstance(snapshot, str) and "%" in snapshot and (bad := time_format_mistake(snapshot)):
         lines.append(f"snapshot_at {shown(snapshot)} {bad}")
-    return lines
+    return lines + _idle_snapshot(raw)
+
+
+def _idle_snapshot(raw: Mapping[str, Any]) -> list[str]:
+    """A declared date of delivery that would decide nothing."""
+    snapshot, mapped = raw.get("snapshot_at"), _mapping(raw.get("columns")).get("updated_at")
+    if raw.get("entity") != "survey_responses" or snapshot is None:
+        return []
+    why = None
+    if snapshot == "file_modified":
+        why = "copying a file changes its time"
+    elif mapped in (snapshot, [snapshot]):
+        why = "updated_at is the same column"
+    return [
+        f"snapshot_at: {snapshot} has no effect on survey_responses, as {why}; name a date in the "
+        "files' names ('export_%Y%m%d.csv') or a column, or remove the key"
+    ] * (why is not None)
 
 
 def _label(index: int, raw: object) -> str:

@@ -326,6 +326,8 @@ def test_a_mistake_at_the_top_is_one_line(tmp_path, path, value, line):
         ("exclude.response_id", "file:../no.txt", "exclude: '../no.txt' must be a path within"),
         ("exclude.response_id", "file:/no.txt", "exclude: '/no.txt' must be a path within"),
         ("exclude.response_id", "file:.", "exclude: '.' cannot be read (Is a directory)"),
+        ("snapshot_at", "file_modified", "snapshot_at: file_modified has no effect on"
+         " survey_responses, as copying a file changes its time; name a date in"),
         ("snapshot_at", "x_%Q.csv", "snapshot_at 'x_%Q.csv' has the unknown directive '%Q'"),
         ("snapshot_at", "", "snapshot_at: '' is empty"),
     ],
@@ -463,6 +465,15 @@ def test_a_missing_file_and_a_wrong_encoding(tmp_path):
     (tmp_path / "workspace.yml").mkdir()
     with pytest.raises(UserError, match=r"^workspace\.yml: cannot be read"):
         load_workspace(tmp_path)
+
+
+@pytest.mark.parametrize("column", ["changed", ["changed"]])
+def test_a_snapshot_that_decides_nothing_is_one_line(tmp_path, column):
+    source = {**SURVEY, "columns": {**SURVEY["columns"], "updated_at": column}}
+    assert load_workspace(write(tmp_path, {"version": 1, "sources": [source]}))
+    dated = {"version": 1, "sources": [{**source, "snapshot_at": "changed"}]}
+    (line,) = mistakes(tmp_path, dated)
+    assert "snapshot_at: changed has no effect on survey_responses, as updated_at is" in line
 
 
 def test_a_list_of_values_is_text(tmp_path):
