@@ -30,6 +30,7 @@ from orchestration.workspace.rules import (
     shown,
     time_format_mistake,
 )
+from orchestration.workspace.time_formats import ambiguous_pair
 
 PRESETS = Path(__file__).parents[1] / "lake" / "presets"
 
@@ -129,6 +130,17 @@ def _timestamps_mistakes(raw: Mapping[str, Any], timed: list[str]) -> list[str]:
         + (did_you_mean(column, timed) or _list(timed))
         for column in _mapping(raw.get("timestamps"))
         if column not in timed
+    ]
+
+
+def _ambiguous_formats(source: Source) -> list[str]:
+    """Formats of one column that read one text as two times: nothing says which is meant."""
+    found = ((column, ambiguous_pair(each)) for column, each in source.timestamps.items())
+    return [
+        f"timestamps.{column}: {shown(pair[0])} and {shown(pair[1])} both read {shown(pair[2])}, "
+        "as different times; keep one, and deliver files with the other through an entry of their own"
+        for column, pair in found
+        if pair
     ]
 
 
@@ -373,6 +385,7 @@ def load_workspace(root: Path, file: Path | None = None) -> Workspace:
         for index, source in enumerate(settings.sources):
             label = _label(index, raw["sources"][index])
             lines += [f"{label}: {line}" for line in list_mistakes(root, source)]
+            lines += [f"{label}: {line}" for line in _ambiguous_formats(source)]
     if lines or settings is None:
         raise UserError("\n".join(f"{FILE_NAME}: {line}" for line in dict.fromkeys(lines)))
     values = {name: getattr(settings, name) for name in Settings.model_fields}

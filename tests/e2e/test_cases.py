@@ -14,6 +14,9 @@ import e2e_support as e2e
 import pytest
 import yaml
 
+from orchestration.core.errors import UserError
+from orchestration.workspace.load import load_workspace
+
 CASES = e2e.REPOSITORY.parent / "shared/cases"
 # The score of each case's answers, and how many there are.
 SCORES = {
@@ -23,6 +26,12 @@ SCORES = {
 # Delivered rows of each case that are no answers, by reason.
 REFUSED = {
     "alchemer_status": {"incomplete_answer": 2, "test_answer": 1},
+}
+
+
+# Settings that are refused, each with what its line says.
+MISTAKES = {
+    "ambiguous_dates": "'%d/%m/%Y' and '%m/%d/%Y' both read '03/01/2026', as different times",
 }
 
 
@@ -46,6 +55,16 @@ def root(tmp_path_factory) -> Path:
     e2e.declare(root, {**common, "sources": sources})
     e2e.build(root)
     return root
+
+
+@pytest.mark.parametrize("case", MISTAKES)
+def test_mistake(case):
+    if not CASES.is_dir():
+        pytest.skip(f"{CASES} is absent: it belongs beside the repository")
+    with pytest.raises(UserError) as caught:
+        load_workspace(CASES / case)
+    (line,) = str(caught.value).splitlines()
+    assert MISTAKES[case] in line
 
 
 @pytest.mark.parametrize("case", SCORES)

@@ -476,6 +476,37 @@ def test_a_snapshot_that_decides_nothing_is_one_line(tmp_path, column):
     assert "snapshot_at: changed has no effect on survey_responses, as updated_at is" in line
 
 
+@pytest.mark.parametrize(
+    ("formats", "pair"),
+    [
+        (["%d/%m/%Y", "%m/%d/%Y"], "'%d/%m/%Y' and '%m/%d/%Y' both read '03/01/2026'"),
+        (["iso", "%-d.%-m.%y", "%m.%d.%y"], "'%-d.%-m.%y' and '%m.%d.%y' both read '3.1.26'"),
+        (["%y/%m/%d", "%d/%m/%y"], "'%y/%m/%d' and '%d/%m/%y' both read '26/01/03'"),
+        (["iso", "%Y-%d-%m"], "'iso' and '%Y-%d-%m' both read '2026-01-03'"),
+        (["%Y%m%d", "%Y%j"], "'%Y%j' and '%Y%m%d' both read '2026123'"),
+        (["%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M"], "both read '03/01/2026 04:05'"),
+        (["%Y-%m-%d %H:%M", "%Y-%m-%d %M:%H"], "both read '2026-01-03 04:05'"),
+        (["iso", "%d/%m/%Y", "%d-%b-%Y", "%B %d, %Y"], None),
+        (["%d/%m/%Y", "%m-%d-%Y"], None),
+        (["%d/%m/%Y", "%d/%m/%Y %H:%M", "%d/%m/%Y %H:%M:%S"], None),
+        (["%d/%m/%Y", "%d/%m/%y"], None),
+        (["%d %b %Y", "%d %B %Y"], None),  # both read 3 May 2026, as one day
+        (["%Y/%m/%d %I:%M:%S %p GMT+1", "%Y/%m/%d %I:%M:%S %p GMT+2"], None),
+        (["epoch_s", "epoch_ms", "iso", "%Y%m%d"], None),
+        (["%Y-%m-%dT%H:%M:%SZ", "iso", "%Y-%m-%dT%H:%M:%S%z"], None),
+    ],
+)
+def test_formats_that_read_one_text_as_two_times_are_one_line(tmp_path, formats, pair):
+    content = changed("sources.0.timestamps", {"submitted_at": formats})
+    if pair is None:
+        assert load_workspace(write(tmp_path, content)).sources[0].timestamps
+        return
+    (line,) = mistakes(tmp_path, content)
+    assert "sources[0] (telco/survey_responses): timestamps.submitted_at: " in line
+    assert pair in line
+    assert line.endswith("keep one, and deliver files with the other through an entry of their own")
+
+
 def test_a_list_of_values_is_text(tmp_path):
     (tmp_path / "ids.txt").write_bytes("Zoë".encode("latin-1"))
     (line,) = mistakes(tmp_path, changed("sources.0.exclude.response_id", "file:ids.txt"))
