@@ -1,6 +1,9 @@
-{#- Digits with a sign, blanks around them or a fraction of zeros: 9, ` 9 `, 09, +9, 9.0. Nothing else
-    is a score: 8.5 is not rounded, 9,0 and 1e1 are not guessed. Only ASCII digits and blanks. -#}
-{%- set score_pattern = '[ ]*[+-]?[0-9]+([.]0+)?[ ]*' -%}
+{#- Digits with a sign, blanks around them or a fraction of zeros: 9, ` 9 `, 09, +9, 9.0; or a number and a
+    label without digits, as survey tools write the ends of a scale: `10 - Extremely likely`. Nothing else
+    is a score: 8.5 is not rounded, 9,0, 10-Sep and 1e1 are not guessed. Only ASCII digits and blanks. -#}
+{%- set number = '[ ]*[+-]?[0-9]+([.]0+)?[ ]*' -%}
+{%- set number_first = '[ ]*[0-9]+ [-–—] [^0-9]*[^0-9 ][ ]*' -%}
+{%- set number_last = '[ ]*[^0-9 ][^0-9]* [-–—] [0-9]+[ ]*' -%}
 
 select
     -- ids
@@ -26,8 +29,12 @@ select
 
     -- numerics
     case
-        when {{ matches('score', score_pattern) }}
+        when {{ matches('score', number) }}
             then {{ try_cast("split_part(trim(score), '.', 1)", 'integer') }}
+        when {{ matches('score', number_first) }}
+            then {{ try_cast("split_part(trim(score), ' ', 1)", 'integer') }}
+        when {{ matches('score', number_last) }}
+            then {{ try_cast("split_part(trim(score), ' ', -1)", 'integer') }}
     end as score,
 
     -- booleans
@@ -59,7 +66,10 @@ select
         {{ timestamp_reasons('submitted_at', required=true) }}
         {{ event_reasons('submitted_at') }}
         when score is null or trim(score) = '' then 'score_missing'
-        when not {{ matches('score', score_pattern) }} then 'score_not_a_whole_number'
+        when {{ matches('score', number ~ '|' ~ number_first ~ '|' ~ number_last) }} then null
+        -- how pandas, R, Python and SQL write that there is no value
+        when {{ matches('lower(trim(score))', 'nan|na|<na>|null|none') }} then 'score_missing'
+        else 'score_not_a_whole_number'
     end as reject_reason,
 
     -- provenance

@@ -66,16 +66,26 @@ def find_columns(wanted: Iterable[str], names: tuple[str, ...]) -> Found:
 
 def wanted_columns(source: Source) -> tuple[str, ...]:
     """Every delivered column that the source needs, once: mapped ones, and those of its rules."""
-    return tuple(dict.fromkeys([*mapped_columns(source), *source.only, *source.except_]))
+    named = [*mapped_columns(source), *valued_columns(source), *source.only, *source.except_]
+    return tuple(dict.fromkeys(named))
+
+
+def valued_columns(source: Source) -> tuple[str, ...]:
+    """The delivered columns whose texts are given meanings; the texts are kept as well."""
+    return tuple(name for key, names in _mapping(source) if key in source.values for name in names)
 
 
 def mapped_columns(source: Source) -> tuple[str, ...]:
-    """Every delivered column that the mapping names, once; the others are kept as they are."""
-    declared = [*source.columns.values(), *source.attributes.values()]
-    names = [name for names in declared for name in names]
+    """Every delivered column whose cells the mapping takes over, once; others are kept beside."""
+    names = [name for key, names in _mapping(source) if key not in source.values for name in names]
     if snapshot_kind(source) == "column":
         names.append(source.snapshot_at)
     return tuple(dict.fromkeys(names))
+
+
+def _mapping(source: Source) -> list[tuple[str, tuple[str, ...]]]:
+    """Canonical columns and attributes, each with its delivered columns."""
+    return [*source.columns.items(), *source.attributes.items()]
 
 
 def snapshot_kind(source: Source) -> str:

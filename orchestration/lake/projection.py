@@ -18,6 +18,7 @@ from orchestration.lake.columns import MARK, mapped_columns, snapshot_kind, want
 from orchestration.lake.excluded import EXCLUDED, excluded_condition, unwanted_condition
 from orchestration.lake.json_paths import JsonCells
 from orchestration.lake.times import Timed, timed
+from orchestration.lake.values import meant, without_null_values
 from orchestration.workspace.entities import ENTITIES, Column
 from orchestration.workspace.excluded import excluded_values
 from orchestration.workspace.model import Source, Workspace
@@ -46,6 +47,8 @@ def mapping_version(workspace: Workspace, source: Source) -> str:
         "only": source.only,
         "except": source.except_,
         "exclude": excluded_values(workspace.root, source),
+        "values": source.values,
+        "null_values": source.null_values,
     }
     content |= {key: value for key, value in later.items() if value}
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -212,14 +215,20 @@ def _delivered(
     """The SQL of a delivered table, or of JSON documents where there are no ``names``."""
     if not names:
         documents = JsonCells(wanted_columns(source), mapped_columns(source))
-        return _Delivered(documents.cell, documents.extra(), documents.relation(relation))
+        return _Delivered(
+            lambda name: without_null_values(source, documents.cell(name)),
+            documents.extra(),
+            documents.relation(relation),
+        )
     mapped = {at[name] for name in mapped_columns(source)}
     extra = {
         names[place].strip() or f"column {place + 1}": f"nullif({cells[place]}, '')"
         for place in range(len(names))
         if place not in mapped
     }
-    return _Delivered(lambda name: cells[at[name]], _object(extra), relation)
+    # cells that are columns as they are were rid of null values before
+    read = [cell if cell.isalnum() else without_null_values(source, cell) for cell in cells]
+    return _Delivered(lambda name: read[at[name]], _object(extra), relation)
 
 
 def _cell_columns(source: Source, delivered: _Delivered, known: Known) -> list[str]:
@@ -230,7 +239,8 @@ def _cell_columns(source: Source, delivered: _Delivered, known: Known) -> list[s
     columns = [f"{sql} as {name}" for name, sql in sources.items()]
     columns += [f"f_{name}" for name in sorted(known.flags)]
     attributes = {
-        name: _joined([cell(each) for each in parts]) for name, parts in source.attributes.items()
+        name: meant(source, name, _joined([cell(each) for each in parts]))
+        for name, parts in source.attributes.items()
     }
     columns += [f"{_object(attributes)} as _attributes", f"{delivered.extra} as _extra"]
     if snapshot_kind(source) == "column":
@@ -272,7 +282,9 @@ def _kept_columns(
 ) -> dict[str, str]:
     """The lake's columns that are columns of a delivered table: these need no SQL."""
     cells = {
-        name: delivered.cell(parts[0]) for name, parts in source.columns.items() if len(parts) == 1
+        name: delivered.cell(parts[0])
+        for name, parts in source.columns.items()
+        if len(parts) == 1 and name not in source.values
     }
     return _numbered(known) | {
         column.name: cells[column.name]
@@ -318,7 +330,7 @@ def _source_of(column: Column, source: Source, cell: Callable[[str], str]) -> st
     if column.name in source.constants:
         return literal(source.constants[column.name])
     if column.name in source.columns:
-        return _joined([cell(name) for name in source.columns[column.name]])
+        return meant(source, column.name, _joined([cell(n) for n in source.columns[column.name]]))
     return _NULL_TEXT
 
 

@@ -20,10 +20,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from orchestration.lake import projection, texts
-from orchestration.lake.columns import MARK
+from orchestration.lake.columns import MARK, mapped_columns, valued_columns
 from orchestration.lake.projection import Delivery, Known, Projection
 from orchestration.lake.rows import Rows
 from orchestration.lake.times import times_query
+from orchestration.lake.values import null_columns
 from orchestration.workspace.entities import ENTITIES
 from orchestration.workspace.model import Source, Workspace
 
@@ -91,10 +92,13 @@ def write_raw(
             )
         return made[known]
 
+    # by name: unmapped cells, and those of rules, stay as they were delivered
+    mapped = {rows.cells[rows.at[n]] for n in (*mapped_columns(source), *valued_columns(source))}
     count = 0
     with _writer(path, source.entity, projection_of(Known()).constants) as writer:
         for parts in chunks:
-            table = pa.Table.from_batches([batch for _, batch in parts]).combine_chunks()
+            table = pa.Table.from_batches([batch for _, batch in parts])
+            table = null_columns(table, mapped, source).combine_chunks()
             table, known = _look(connection, table, rows, workspace, source, has_marks=has_marks)
             found = _assembled(
                 connection, table, projection_of(known), parts, source=source, schema=writer.schema

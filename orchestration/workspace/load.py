@@ -117,6 +117,13 @@ def _columns_mistakes(raw: Mapping[str, Any], surveys: Mapping[str, set[str]]) -
         if not SAFE_NAME.fullmatch(key)
     ]
     lines += exclude_mistakes(_mapping(raw.get("exclude")), entity, given)
+    valued = [c.name for c in entity.columns if c.kind == "text" and c.name in columns]
+    lines += [
+        f"values.{name} is no mapped column of text"
+        + (did_you_mean(name, [*valued, *attributes]) or _list([*valued, *attributes]))
+        for name in _mapping(raw.get("values"))
+        if name not in valued and name not in attributes
+    ]
     return lines + _timestamps_mistakes(raw, [name for name in entity.times if name in given])
 
 
@@ -138,7 +145,8 @@ def _ambiguous_formats(source: Source) -> list[str]:
     found = ((column, ambiguous_pair(each)) for column, each in source.timestamps.items())
     return [
         f"timestamps.{column}: {shown(pair[0])} and {shown(pair[1])} both read {shown(pair[2])}, "
-        "as different times; keep one, and deliver files with the other through an entry of their own"
+        "as different times; keep one, and deliver files with the other through an entry of "
+        "their own"
         for column, pair in found
         if pair
     ]

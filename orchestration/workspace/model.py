@@ -17,6 +17,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainValidator,
     StrictBool,
     StrictFloat,
     StrictInt,
@@ -36,6 +37,7 @@ TimeFormats = Annotated[
     tuple[Annotated[StrictStr, AfterValidator(rules.time_format)], ...],
     BeforeValidator(rules.texts),
 ]
+ValueMap = Annotated[dict[str, str | None] | str, PlainValidator(rules.value_map)]
 Zone = Annotated[StrictStr, AfterValidator(rules.zone)]
 Constant = Annotated[StrictStr, BeforeValidator(rules.constant)]
 Delimiter = Annotated[StrictStr, BeforeValidator(lambda v: rules.one_character(v, "delimiter"))]
@@ -83,8 +85,10 @@ class Source(_Model):
     """One entry of ``sources``: how one source system's files become one canonical entity.
 
     ``columns`` and ``attributes`` map a canonical name to the delivered columns it is joined from;
-    ``timestamps`` maps a canonical column to the formats it may have. ``only`` and ``except`` map a
-    delivered column to values, ``exclude`` a canonical one: they say which rows are excluded.
+    ``timestamps`` maps a canonical column to the formats it may have, ``values`` a canonical column
+    or an attribute to what its texts mean; ``null_values`` are texts that mean an empty cell.
+    ``only`` and ``except`` map a delivered column to values, ``exclude`` a canonical one: they say
+    which rows are excluded.
     """
 
     name: Name
@@ -99,6 +103,8 @@ class Source(_Model):
     timezone: Zone | None = None
     customer_source: Name | None = None
     snapshot_at: Annotated[StrictStr, Field(min_length=1)] = "file_modified"
+    values: dict[StrictStr, ValueMap] = {}
+    null_values: Texts = ()
     only: dict[StrictStr, Texts] = {}
     except_: Annotated[dict[StrictStr, Texts], Field(alias="except")] = {}
     exclude: dict[StrictStr, Texts] = {}

@@ -20,6 +20,8 @@ NAME_RULE = "use a-z, 0-9 and _, beginning with a letter, at most 60 characters"
 _NO_FILE_ENCODINGS = {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "utf-7", "mbcs"}
 _STRPTIME_DIRECTIVES = set("aAwdbBhmyYHIpMSfgnzZjUWcxXGuVT%")
 _STRPTIME_UNPADDED = set("dmyHIMSj")
+# Ways to read a text that are no mapping of single texts.
+VALUE_RULES = ("leading_number",)
 _TIME_FORMATS = ("iso", "epoch_s", "epoch_ms")
 
 
@@ -139,6 +141,31 @@ def texts(value: object) -> tuple[str, ...]:
         if not each.strip():
             raise ValueError("is empty; write a name or remove the key")
     return tuple(values)
+
+
+def value_map(value: object) -> dict[str, str | None] | str:
+    """What delivered texts mean: a mapping of each to another text or None, or a rule's name.
+
+    The mapping's keys are lower case and without blanks around them, as texts are compared.
+    """
+    if isinstance(value, str):
+        if value not in VALUE_RULES:
+            raise ValueError(f"{shown(value)} is neither a mapping nor {' or '.join(VALUE_RULES)}")
+        return value
+    if not isinstance(value, dict) or not value:
+        raise ValueError(f"{shown(value)} must be a mapping of delivered texts to values")
+    found: dict[str, str | None] = {}
+    for text, meaning in value.items():
+        key = str(text).strip().lower()
+        if not key:
+            raise ValueError("holds a blank text; an empty cell has no value already")
+        if not isinstance(meaning, str | int | None):
+            raise ValueError(f"{shown(meaning)} is neither text, a whole number nor null")
+        word = str(meaning).lower() if isinstance(meaning, bool) else meaning
+        known = found.setdefault(key, None if word is None else str(word))
+        if known != (None if word is None else str(word)):
+            raise ValueError(f"{shown(text)} has two meanings, as case and blanks don't matter")
+    return found
 
 
 def day(value: object) -> object:

@@ -116,10 +116,11 @@ def _scores() -> Iterator[Row]:
     whole, out = "score_not_a_whole_number", "score_out_of_range"
     yield Row("40 empty", {"score": ""}, "score_missing")
     yield Row("40 blanks", {"score": "  "}, "score_missing")
+    yield Row("54 NaN", {"score": "NaN"}, "score_missing")
     for case, score in (
         ("41", "N/A"), ("42", "10/10"), ("43", "9,0"), ("44", "8.5"), ("45", "1e1"), ("46", "0x9"),
         ("47", "9_0"), ("48 NBSP", f"9{NBSP}"), ("49 Arabic", ARABIC_NINE),
-        ("50 full width", WIDE_NINE), ("53", "true"), ("54", "NaN"), ("55", "inf"), ("56", "ten"),
+        ("50 full width", WIDE_NINE), ("53", "true"), ("55", "inf"), ("56", "ten"),
         ("58", "10-Sep"), ("44 half of a whole", "9."), ("44 nearly", "9.0000001"), ("52 two signs", "--9"),
         ("46 letter", "9a"), ("34 two lines", "9\n9"), ("85 formula", "=9"),
     ):  # fmt: skip

@@ -21,11 +21,14 @@ CASES = e2e.REPOSITORY.parent / "shared/cases"
 # The score of each case's answers, and how many there are.
 SCORES = {
     "alchemer_status": (100 * (4 - 1) / 6, 6),  # 10 9 9 8 3 10 are complete
+    "float_scores": (100 * (3 - 1) / 5, 5),  # 9 10 6 8 9
+    "label_scores": (100 * (3 - 1) / 6, 6),  # 10 9 0 10 8 7
     "weekly_full_export_snapshot": (100 * (3 - 1) / 5, 5),  # 10 9 2 9 8, the second one's words
 }
 # Delivered rows of each case that are no answers, by reason.
 REFUSED = {
     "alchemer_status": {"incomplete_answer": 2, "test_answer": 1},
+    "float_scores": {"score_missing": 4},
 }
 
 

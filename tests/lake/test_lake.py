@@ -187,6 +187,9 @@ def test_a_changed_mapping_reads_anew_from_the_archive(lake: Lake):
         ("only", {"text": ["x"]}),
         ("except", {"text": ["x"]}),
         ("exclude", {"response_id": ["x"]}),
+        ("values", {"score": {"good": 1}}),
+        ("values", {"score": "leading_number"}),
+        ("null_values", ["NA"]),
     ],
 )
 def test_whatever_changes_the_rows_changes_the_version(lake: Lake, key: str, value: object):

@@ -317,6 +317,18 @@ def test_a_mistake_at_the_top_is_one_line(tmp_path, path, value, line):
         ("except.status", [True], "except.status: True is not text; write it in quotes"),
         ("exept", {"status": "x"}, "unknown key 'exept'; did you mean 'except'?"),
         ("except_", {"status": "x"}, "unknown key 'except_'; did you mean 'except'?"),
+        ("values.scor", {"good": 1}, "values.scor is no mapped column of text; did you mean"
+         " 'score'?"),
+        ("values.submitted_at", {"never": None}, "values.submitted_at is no mapped column of text;"),
+        ("values.metric", {"NPS": "nps"}, "values.metric is no mapped column of text;"),
+        ("values.score", "first_number", "values.score: 'first_number' is neither a mapping nor"
+         " leading_number"),
+        ("values.score", [], "values.score: [] must be a mapping of delivered texts to values"),
+        ("values.score", {"good": 1.5}, "values.score: 1.5 is neither text, a whole number nor"),
+        ("values.score", {" ": 1}, "values.score: holds a blank text"),
+        ("values.score", {"Good": 1, "good ": 2}, "values.score: 'good ' has two meanings"),
+        ("null_values", [-99], "null_values: -99 is not text; write it in quotes"),
+        ("null_values", [], "null_values: is an empty list; name at least one"),
         ("exclude.customer_id", "C1", "exclude.customer_id is no mapped column of text"),
         ("exclude.email_domain", "example.com", "exclude.email_domain is no mapped column of text; "
          "there are: response_id, score, metric, survey_type, scale"),
