@@ -18,13 +18,13 @@ from orchestration.lake.columns import MARK, mapped_columns, snapshot_kind, want
 from orchestration.lake.excluded import EXCLUDED, excluded_condition, unwanted_condition
 from orchestration.lake.json_paths import JsonCells
 from orchestration.lake.times import Timed, timed
-from orchestration.lake.values import meant, without_null_values
+from orchestration.lake.values import meant, trimmed, without_null_values
 from orchestration.workspace.entities import ENTITIES, Column
 from orchestration.workspace.excluded import excluded_values
 from orchestration.workspace.model import Source, Workspace
 
 # Part of every mapping version: raise it when the same bytes are to be read differently.
-READER_VERSION = "1"
+READER_VERSION = "2"
 _EMAIL = r"[^@\s]+@[^@\s]+\.[^@\s]+"
 _SPACES = r"e' \t\r\n'"
 
@@ -330,7 +330,11 @@ def _source_of(column: Column, source: Source, cell: Callable[[str], str]) -> st
     if column.name in source.constants:
         return literal(source.constants[column.name])
     if column.name in source.columns:
-        return meant(source, column.name, _joined([cell(n) for n in source.columns[column.name]]))
+        cells = [cell(name) for name in source.columns[column.name]]
+        if column.is_id:
+            # columns as they are were trimmed before
+            cells = [each if each.isalnum() else trimmed(each) for each in cells]
+        return meant(source, column.name, _joined(cells))
     return _NULL_TEXT
 
 

@@ -24,7 +24,7 @@ from orchestration.lake.columns import MARK, mapped_columns, valued_columns
 from orchestration.lake.projection import Delivery, Known, Projection
 from orchestration.lake.rows import Rows
 from orchestration.lake.times import times_query
-from orchestration.lake.values import null_columns
+from orchestration.lake.values import id_columns, null_columns, trim_columns
 from orchestration.workspace.entities import ENTITIES
 from orchestration.workspace.model import Source, Workspace
 
@@ -94,11 +94,12 @@ def write_raw(
 
     # by name: unmapped cells, and those of rules, stay as they were delivered
     mapped = {rows.cells[rows.at[n]] for n in (*mapped_columns(source), *valued_columns(source))}
+    ids = {rows.cells[rows.at[name]] for name in id_columns(source)}
     count = 0
     with _writer(path, source.entity, projection_of(Known()).constants) as writer:
         for parts in chunks:
             table = pa.Table.from_batches([batch for _, batch in parts])
-            table = null_columns(table, mapped, source).combine_chunks()
+            table = trim_columns(null_columns(table, mapped, source).combine_chunks(), ids)
             table, known = _look(connection, table, rows, workspace, source, has_marks=has_marks)
             found = _assembled(
                 connection, table, projection_of(known), parts, source=source, schema=writer.schema

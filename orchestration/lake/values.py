@@ -1,12 +1,22 @@
-"""What delivered texts mean: texts that mean an empty cell, and texts that mean another."""
+"""What delivered texts mean: which mean an empty cell, which another, and blanks around ids."""
 
 from __future__ import annotations
+
+from collections.abc import Collection
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from orchestration.core.sql import literal
+from orchestration.lake.texts import is_plain
+from orchestration.workspace.entities import ENTITIES
 from orchestration.workspace.model import Source
+
+# Blanks and what cannot be seen: Unicode's white space, zero-width spaces, byte order marks.
+_UNSEEN = (
+    "\t\n\x0b\x0c\r \x1c\x1d\x1e\x1f\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000"
+    "\u200b\u200c\u200d\u2060\ufeff" + "".join(map(chr, range(0x2000, 0x200B)))
+)
 
 # A whole number and a label without any digit: `10 - Extremely likely`, `5 stars`, `0: never`.
 # Not `10-Sep`, `8 of 10` or `9.5 points`.
@@ -21,7 +31,33 @@ def without_null_values(source: Source, cell: str) -> str:
     return f"case when {cell} in ({texts}) then null else {cell} end"
 
 
-def null_columns(table: pa.Table, columns: set[str], source: Source) -> pa.Table:
+def trimmed(cell: str) -> str:
+    """SQL of an id without blanks around it; NULL where nothing is left."""
+    return f"nullif(trim({cell}, {literal(_UNSEEN)}), '')"
+
+
+def id_columns(source: Source) -> tuple[str, ...]:
+    """The delivered columns that ids are made of."""
+    ids = [column.name for column in ENTITIES[source.entity].columns if column.is_id]
+    return tuple(name for key in ids for name in source.columns.get(key, ()))
+
+
+def trim_columns(table: pa.Table, columns: Collection[str]) -> pa.Table:
+    """The table whose columns of text have no blanks around texts, and NULL for blank ones."""
+    for place, name in enumerate(table.column_names):
+        column = table.column(place)
+        if name not in columns or not pa.types.is_string(column.type):
+            continue
+        # most ids are of ASCII without blanks: a look at the bytes spares the rest
+        if is_plain(column.combine_chunks()):
+            continue
+        cut = pc.utf8_trim(column, characters=_UNSEEN)
+        cut = pc.if_else(pc.equal(pc.binary_length(cut), 0), pa.scalar(None, pa.string()), cut)
+        table = table.set_column(place, name, cut)
+    return table
+
+
+def null_columns(table: pa.Table, columns: Collection[str], source: Source) -> pa.Table:
     """The table whose columns of text are NULL where a text is one of ``null_values``."""
     if not source.null_values:
         return table

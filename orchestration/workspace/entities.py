@@ -1,7 +1,8 @@
 """The canonical entities: what every source is mapped onto, and what the lake holds.
 
 All columns are text in the lake. A column's kind says only how its text is normalised while it is
-ingested: timestamps to ISO 8601 in UTC, dates to ``YYYY-MM-DD``, other text not at all.
+ingested: timestamps to ISO 8601 in UTC, dates to ``YYYY-MM-DD``, other text not at all; ids lose
+the blanks around them.
 """
 
 from __future__ import annotations
@@ -19,6 +20,11 @@ class Column:
     name: str
     kind: Kind
     required: bool
+
+    @property
+    def is_id(self) -> bool:
+        """Whether it names something: blanks around an id are no part of it."""
+        return self.name.endswith("_id")
 
 
 @dataclass(frozen=True)

@@ -92,6 +92,53 @@ def test_null_values_of_json_and_parquet(lake: Lake):
     assert [(row["score"], row["comment"]) for row in lake.raw()] == [(None, None), ("9.0", "x")]
 
 
+BLANKS = (" ", "\t", "\u00a0", "\u200b", "\ufeff", " \u2003\u200d ", "\u3000")
+
+
+@pytest.mark.parametrize("blank", BLANKS)
+def test_39_blanks_around_an_id_are_no_part_of_it(lake: Lake, blank: str):
+    lake.declare(columns={**COLUMNS, "customer_id": "who", "channel": "how"})
+    lake.deliver(
+        "id,nps,date,text,who,how\n"
+        f"r37{blank},9,2025-01-02,x,{blank}c 1{blank},{blank}web\n"
+        f"r37,9,2025-01-02,x,c 1,web\n{blank},9,2025-01-02,{blank},{blank},web\n"
+    )
+    lake.ingest()
+    rows = lake.raw()
+    assert [row["response_id"] for row in rows] == ["r37", "r37", None]
+    assert [row["customer_id"] for row in rows] == ["c 1", "c 1", None]
+    # other texts keep theirs
+    assert [row["channel"] for row in rows] == [f"{blank}web", "web", "web"]
+    assert rows[2]["comment"] == blank
+
+
+def test_39_equal_ids_are_equal_rows(lake: Lake):
+    lake.deliver("id,nps,date,text\nr37 ,9,2025-01-02,x\n\u00a0r37,9,2025-01-02,x\nr38,9,2025-01-02,x\n")
+    lake.ingest()
+    hashes = [row["_row_hash"] for row in lake.raw()]
+    assert hashes[0] == hashes[1] != hashes[2]
+
+
+def test_39_ids_of_several_columns_of_json_and_of_parquet(lake: Lake):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    lake.declare(columns={**COLUMNS, "response_id": ["id", "line"]})
+    lake.deliver("id,line,nps,date,text\n a ,b\u200b,9,2025-01-02,x\n , ,9,2025-01-02,x\n")
+    lake.ingest()
+    assert [row["response_id"] for row in lake.raw()] == ["a|b", None]
+    lake.declare(format={"type": "jsonl"}, files="*.jsonl")
+    lines = ('{"id": " a", "line": "\\u00a0", "nps": 9}', '{"id": " ", "line": null, "nps": 9}')
+    lake.deliver("\n".join(lines) + "\n", "a.jsonl")
+    lake.ingest()
+    assert [row["response_id"] for row in lake.raw()] == ["a|", None]
+    lake.declare(format={"type": "parquet"}, files="*.parquet", columns=COLUMNS)
+    table = {"id": ["\u2003x ", " "], "nps": [9, 9], "date": ["2025-01-02"] * 2, "text": ["y", "z"]}
+    pq.write_table(pa.table(table), lake.landing / "a.parquet")
+    lake.ingest()
+    assert [row["response_id"] for row in lake.raw()] == ["x", None]
+
+
 @pytest.mark.parametrize("key", ["values", "null_values", "only", "except", "exclude"])
 def test_keys_that_are_not_used_keep_the_version(lake: Lake, key: str):
     before = projection.mapping_version(lake.workspace, lake.source)
