@@ -44,8 +44,8 @@ def _folded(name: str) -> str:
 def find_columns(wanted: Iterable[str], names: tuple[str, ...]) -> Found:
     """Find the wanted columns by name: exactly, else by case-folded name with spaces collapsed.
 
-    Blank names are no names. Two equal names are a duplicate, wanted or not; two names that only
-    differ in case or spaces are one if one is wanted and neither is it exactly.
+    Blank names are no names. Two equal names are a duplicate, wanted or not; names that only differ
+    in case or spaces are one if one of them is wanted and not each of them is it exactly.
     """
     duplicate = sorted({name for name in names if name.strip() and names.count(name) > 1})
     exact = {name: place for place, name in enumerate(names) if name.strip()}
@@ -53,14 +53,16 @@ def find_columns(wanted: Iterable[str], names: tuple[str, ...]) -> Found:
     for name, place in exact.items():
         folded.setdefault(_folded(name), []).append(place)
     at, missing = {}, []
-    for name in dict.fromkeys(wanted):
-        places = [exact[name]] if name in exact else folded.get(_folded(name), [])
+    names_wanted = dict.fromkeys(wanted)
+    for name in names_wanted:
+        places = folded.get(_folded(name), [])
         if not places:
             missing.append(name)
-        else:
-            at[name] = places[0]
-            if len(places) > 1:
-                duplicate.append(name)
+            continue
+        at[name] = exact.get(name, places[0])
+        alike = [names[place] for place in places]
+        if len(places) > 1 and not all(each in names_wanted for each in alike):
+            duplicate += [each for each in alike if each not in duplicate]
     return Found(at, missing, duplicate)
 
 

@@ -75,6 +75,8 @@ FAULTS = {
                                 "duplicate_header", 1),
     "12 duplicate but for case": (b"ID,Id,nps,date,text\n1,2,9,2025-01-02,a\n", {},
                                   "duplicate_header", 1),
+    "12 duplicate but for a blank": (b"id,nps,Nps ,date,text\n1,9,2,2025-01-02,a\n", {},
+                                     "duplicate_header", 1),
     "13 missing": (b"id,nps,date\n1,9,2025-01-02\n2,9,2025-01-02\n", {}, "missing_column", 2),
     "14 renamed": (b"id,score,date,text\n1,9,2025-01-02,x\n", {}, "missing_column", 1),
     "15 oversized field": (HEADER + b"1,9,2025-01-02," + b"x" * 3000 + b"\n", {"max_field_kb": 2},
@@ -394,10 +396,16 @@ def test_one_of_three_header_rows_names_the_columns(lake: Lake, header: int):
     ]
 
 
-def test_columns_of_one_source_are_found_by_the_exact_name_first(lake: Lake):
-    lake.deliver(b"ID,id,nps,date,text\nwrong,right,9,2025-01-02,x\n")
+def test_names_that_differ_in_case_are_two_where_the_mapping_names_both(lake: Lake):
+    header = b"ID,id,nps,date,text\nwrong,right,9,2025-01-02,x\n"
+    lake.deliver(header)
+    (problem,) = lake.ingest().problems
+    assert problem.reason == "duplicate_header"
+    assert "'ID', 'id'" in problem.message
+    columns = {"response_id": "id", "customer_id": "ID", "score": "nps", "submitted_at": "date"}
+    lake.declare(columns=columns)
     assert lake.ingest().problems == []
-    assert lake.raw()[0]["response_id"] == "right"
+    assert [(row["response_id"], row["customer_id"]) for row in lake.raw()] == [("right", "wrong")]
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
