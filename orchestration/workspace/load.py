@@ -30,6 +30,7 @@ from orchestration.workspace.rules import (
     shown,
     time_format_mistake,
 )
+from orchestration.workspace.scales import metric_mistake, scale_mistakes
 from orchestration.workspace.time_formats import ambiguous_pair
 
 PRESETS = Path(__file__).parents[1] / "lake" / "presets"
@@ -107,6 +108,8 @@ def _columns_mistakes(raw: Mapping[str, Any], surveys: Mapping[str, set[str]]) -
             for column in ("metric", "survey_type", "scale")
             if column not in given | of_survey
         ]
+    if entity.name in ("survey_responses", "surveys"):
+        lines += scale_mistakes(constants)
     attributes = _mapping(raw.get("attributes"))
     if attributes and not entity.has_attributes:
         takers = ", ".join(e.name for e in ENTITIES.values() if e.has_attributes)
@@ -224,6 +227,9 @@ def _cross_mistakes(raw: Mapping[str, Any]) -> list[str]:
         if "name" in entry and "entity" in entry and key in seen:
             lines.append(f"{label}: the same name and entity as sources[{seen[key]}]; rename one")
         seen.setdefault(key, index)
+    metric = _mapping(raw.get("headline")).get("metric")
+    if isinstance(metric, str) and metric and (line := metric_mistake(metric)):
+        lines.append(f"headline.metric: {line}")
     attributes = sorted({key for entry in entries for key in _mapping(entry.get("attributes"))})
     segments = raw.get("segments")
     lines += [

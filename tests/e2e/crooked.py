@@ -195,7 +195,9 @@ def _times() -> Iterator[Row]:
 def _rows() -> Iterator[Row]:
     yield Row("39 no id", {"response_id": ""}, "missing_id")
     yield Row("39 a tombstone of nobody", {"response_id": "", "is_deleted": "true"}, "missing_id")
-    yield Row("39 a blank", {"response_id": f" {NBSP}\u200b"}, "missing_id", raw={"response_id": None})
+    yield Row(
+        "39 a blank", {"response_id": f" {NBSP}\u200b"}, "missing_id", raw={"response_id": None}
+    )
     yield Row("test", {"is_test": "Yes"}, "test_answer")
     yield Row("no test", {"is_test": "no"}, found={"score": 9})
     yield Row("83 X", {"is_test": "X"}, "test_answer")

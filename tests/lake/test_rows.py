@@ -127,14 +127,14 @@ def test_what_looks_like_code_stays_text(lake: Lake):
 def test_names_that_look_like_code_stay_names(lake: Lake):
     lake.declare(
         columns={"response_id": "i'd", "score": 'n"ps', "submitted_at": "d)--", "comment": "{{x}}"},
-        constants={"metric": "it's", "survey_type": "relational", "scale": "'; drop"},
+        constants={"metric": "nps", "survey_type": "it's", "scale": "0-10", "channel": "'; drop"},
         attributes={"region": "a||b"},
     )
     lake.deliver(b'i\'d,"n""ps",d)--,{{x}},a||b,it\'s\n1,9,2025-01-02,x,y,z\n')
     assert lake.ingest().problems == []
     (row,) = lake.raw()
     assert (row["response_id"], row["score"], row["comment"]) == ("1", "9", "x")
-    assert (row["metric"], row["scale"]) == ("it's", "'; drop")
+    assert (row["survey_type"], row["channel"]) == ("it's", "'; drop")
     assert (row["_attributes"], row["_extra"]) == ('{"region":"y"}', '{"it\'s":"z"}')
 
 

@@ -113,7 +113,9 @@ def test_39_blanks_around_an_id_are_no_part_of_it(lake: Lake, blank: str):
 
 
 def test_39_equal_ids_are_equal_rows(lake: Lake):
-    lake.deliver("id,nps,date,text\nr37 ,9,2025-01-02,x\n\u00a0r37,9,2025-01-02,x\nr38,9,2025-01-02,x\n")
+    lake.deliver(
+        "id,nps,date,text\nr37 ,9,2025-01-02,x\n\u00a0r37,9,2025-01-02,x\nr38,9,2025-01-02,x\n"
+    )
     lake.ingest()
     hashes = [row["_row_hash"] for row in lake.raw()]
     assert hashes[0] == hashes[1] != hashes[2]

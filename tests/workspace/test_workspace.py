@@ -208,6 +208,11 @@ def test_as_of_is_the_end_of_the_local_day(tmp_path, zone, as_of, end):
             9,
             "unknown key 'quarantine_day' in survey_rules; did you mean 'quarantine_days'?",
         ),
+        (
+            "headline.metric",
+            "nsp",
+            "headline.metric: 'nsp' is no metric of the seed metric_scales; did you mean 'nps'?",
+        ),
         ("headline.metrc", "nps", "unknown key 'metrc' in headline; did you mean 'metric'?"),
         (
             "webhook_env",
@@ -311,6 +316,15 @@ def test_a_mistake_at_the_top_is_one_line(tmp_path, path, value, line):
         ("timestamps.updated_at", "iso", "timestamps.updated_at formats no mapped timestamp"),
         ("timezone", "Mars/Base", "timezone: 'Mars/Base' is not a time zone"),
         ("customer_source", "C R M", "customer_source: 'C R M' is not a safe name"),
+        ("constants.metric", "nsp", "constants.metric: 'nsp' is no metric of the seed metric_scales;"
+         " did you mean 'nps'?"),
+        ("constants.metric", "loyalty", "constants.metric: 'loyalty' is no metric of the seed"
+         " metric_scales; there are: nps, enps, csat, ces"),
+        ("constants.scale", "0-11", "constants.scale: '0-11' is not in the seed metric_scales; nps"
+         " has: 0-10"),
+        ("constants.scale", "0–10", "constants.scale: '0–10' is not in the seed metric_scales; nps"),
+        ("constants", {"scale": "1-6"}, "constants.scale: '1-6' is not in the seed metric_scales;"
+         " there are: 0-10"),
         ("only.status", [], "only.status: is an empty list; name at least one"),
         ("only.status", 1, "only.status: 1 is not text; write it in quotes"),
         ("only", ["status"], "only: ['status'] must be a mapping of keys to values"),
