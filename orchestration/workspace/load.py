@@ -121,13 +121,17 @@ def _columns_mistakes(raw: Mapping[str, Any], surveys: Mapping[str, set[str]]) -
     ]
     lines += exclude_mistakes(_mapping(raw.get("exclude")), entity, given)
     valued = [c.name for c in entity.columns if c.kind == "text" and c.name in columns]
-    lines += [
-        f"values.{name} is no mapped column of text"
-        + (did_you_mean(name, [*valued, *attributes]) or _list([*valued, *attributes]))
-        for name in _mapping(raw.get("values"))
-        if name not in valued and name not in attributes
-    ]
+    lines += _values_mistakes(raw, [*valued, *attributes])
     return lines + _timestamps_mistakes(raw, [name for name in entity.times if name in given])
+
+
+def _values_mistakes(raw: Mapping[str, Any], valued: list[str]) -> list[str]:
+    """Meanings of what has none; ``valued`` are the mapped columns of text and the attributes."""
+    return [
+        f"values.{name} is no mapped column of text" + (did_you_mean(name, valued) or _list(valued))
+        for name in _mapping(raw.get("values"))
+        if name not in valued
+    ]
 
 
 def _timestamps_mistakes(raw: Mapping[str, Any], timed: list[str]) -> list[str]:

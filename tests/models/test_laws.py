@@ -58,7 +58,7 @@ def deliveries(draw: st.DrawFn) -> list[dict]:
     for number in range(draw(st.integers(1, 14))):
         content = draw(st.sampled_from("abc"))
         deleted = draw(st.integers(0, 4)) == 0
-        refused = draw(st.integers(0, 6)) == 0
+        refused = draw(st.sampled_from((*[None] * 12, "score_missing", "excluded")))
         rows.append(
             {
                 "source": "telco",
@@ -69,7 +69,7 @@ def deliveries(draw: st.DrawFn) -> list[dict]:
                 "row_hash": _hash(f"{content} {deleted} {refused}"),
                 "file_sha256": draw(st.sampled_from(("file 1", "file 2", "file 3"))),
                 "row_number": number,
-                "reject_reason": "score_missing" if refused else None,
+                "reject_reason": refused,
             }
         )
     return rows
@@ -155,8 +155,11 @@ def test_laws_of_corrections(judging, rows: list[dict], data: st.DataObject):
             "duplicate",
             "superseded",
             "deleted",
+            "excluded",
         )
-        assert (row["row_status"] == "quarantined") == (row["reject_reason"] is not None)
+        is_out = row["row_status"] in ("quarantined", "excluded")
+        assert is_out == (row["reject_reason"] is not None)
+        assert (row["row_status"] == "excluded") == (row["reject_reason"] == "excluded")
         given_reason = delivered[row["row_number"]]["reject_reason"]
         assert row["reject_reason"] in (
             (given_reason,) if given_reason else (None, "conflicting_duplicate")
@@ -198,7 +201,10 @@ def test_the_newest_undisputed_version_is_accepted(judging, rows: list[dict]):
             if row["response_id"] == key
             and (
                 not row["reject_reason"]
-                or (row["reject_reason"] in ("test_answer", "score_missing") and row["updated_at"])
+                or (
+                    row["reject_reason"] in ("test_answer", "score_missing", "excluded")
+                    and row["updated_at"]
+                )
             )
         ]
         if not valid:
