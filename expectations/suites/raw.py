@@ -181,7 +181,7 @@ def _deletions() -> str:
     """The words that make a row a tombstone, as SQL literals: no seed is built at this boundary."""
     path = Path(__file__).parents[2] / "seeds" / "boolean_words.csv"
     with path.open(encoding="utf-8", newline="") as stream:
-        words = [row["word"] for row in csv.DictReader(stream) if row["deleted"] == "true"]
+        words = [row["word"] for row in csv.DictReader(stream) if row["deleted"] == "yes"]
     return ", ".join(f"'{word}'" for word in words)
 
 

@@ -10,7 +10,7 @@ select
     _attributes as attributes,
 
     -- booleans
-    coalesce(deletions.deleted, false) as is_deleted,
+    coalesce(deletions.deleted = 'yes', false) as is_deleted,
 
     -- timestamps
     {{ try_cast('signed_up_at', 'timestamp') }} as signed_up_at,
@@ -18,9 +18,10 @@ select
 
     -- verdict
     case
-        when _flags like '%_row:excluded%' then 'excluded'
+        -- a deletion needs no more than its id: no rule excludes it
+        when _flags like '%_row:excluded%' and coalesce(deletions.deleted, 'no') <> 'yes' then 'excluded'
         when customer_id is null then 'missing_id'
-        when trim(is_deleted) <> '' and deletions.deleted is null then 'bad_value'
+        when trim(is_deleted) <> '' and coalesce(deletions.deleted, 'unknown') = 'unknown' then 'bad_value'
         {{ timestamp_reasons('signed_up_at') }}
         {{ timestamp_reasons('churned_at') }}
         when _flags like '%_snapshot_at:bad_timestamp%' then 'bad_timestamp'

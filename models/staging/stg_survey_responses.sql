@@ -39,28 +39,29 @@ select
 
     -- booleans
     comment is not null as has_comment,
-    coalesce(deletions.deleted, false) as is_deleted,
+    coalesce(deletions.deleted = 'yes', false) as is_deleted,
 
     -- timestamps
     {{ try_cast('submitted_at', 'timestamp') }} as submitted_at,
     -- an answer without a version has its delivery's declared date; a tombstone without one stands for good
     coalesce(
         {{ try_cast('updated_at', 'timestamp') }},
-        case when dated.source is not null and not coalesce(deletions.deleted, false) then _snapshot_at end
+        case when dated.source is not null and coalesce(deletions.deleted, 'no') <> 'yes' then _snapshot_at end
     ) as updated_at,
 
     -- verdict
     case
-        when _flags like '%_row:excluded%' then 'excluded'
+        -- a deletion needs no more than its id: no rule excludes it
+        when _flags like '%_row:excluded%' and coalesce(deletions.deleted, 'no') <> 'yes' then 'excluded'
         when response_id is null then 'missing_id'
-        when trim(is_deleted) <> '' and deletions.deleted is null then 'bad_value'
+        when trim(is_deleted) <> '' and coalesce(deletions.deleted, 'unknown') = 'unknown' then 'bad_value'
         {{ timestamp_reasons('updated_at') }}
         {{ event_reasons('updated_at') }}
         when _flags like '%_snapshot_at:bad_timestamp%' then 'bad_timestamp'
         -- a tombstone needs no more than its id
-        when deletions.deleted then null
+        when deletions.deleted = 'yes' then null
         -- what is no customer's answer, or none yet, may lack whatever it wants
-        when trim(is_test) <> '' and statuses.answer is null then 'bad_value'
+        when trim(is_test) <> '' and coalesce(statuses.answer, 'unknown') = 'unknown' then 'bad_value'
         when statuses.answer = 'test' then 'test_answer'
         when statuses.answer = 'incomplete' then 'incomplete_answer'
         {{ timestamp_reasons('submitted_at', required=true) }}
@@ -69,7 +70,7 @@ select
         when {{ matches('score', number ~ '|' ~ number_first ~ '|' ~ number_last) }} then null
         -- how pandas, R, Python and SQL write that there is no value
         when {{ matches('lower(trim(score))', 'nan|na|<na>|null|none') }} then 'score_missing'
-        else 'score_not_a_whole_number'
+        when score is not null then 'score_not_a_whole_number'
     end as reject_reason,
 
     -- provenance

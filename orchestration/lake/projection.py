@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from orchestration.core.sql import literal, timestamp_literal
 from orchestration.lake.columns import MARK, mapped_columns, snapshot_kind, wanted_columns
@@ -43,7 +44,7 @@ def mapping_version(workspace: Workspace, source: Source) -> str:
         "format": source.format.model_dump(),
     }
     # keys that change nothing where they are not used leave the version as it was
-    later = {
+    later: dict[str, Any] = {
         "only": source.only,
         "except": source.except_,
         "exclude": excluded_values(workspace.root, source),

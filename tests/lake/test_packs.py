@@ -206,9 +206,7 @@ def test_a_changed_mapping_reads_a_packs_files_anew(three: Lake):
 
 
 def test_one_file_leaves_a_pack_when_it_can_no_longer_be_read(lake: Lake, few):
-    lake.declare(snapshot_at="%Y%m%d.csv")
     for name in ("20250101.csv", "20250102.csv", "3.csv"):
-        lake.declare(snapshot_at="%Y%m%d.csv" if name != "3.csv" else "file_modified")
         lake.deliver(content(int(name[:-4]) % 100), name)
     lake.ingest()
     prepare_lake(lake.workspace)
