@@ -23,11 +23,9 @@ select
         when _flags like '%_row:excluded%' then 'excluded'
         when invitation_id is null then 'missing_id'
         {{ timestamp_reasons('sent_at', required=true) }}
-        {{ timestamp_reasons('delivered_at') }}
-        {{ timestamp_reasons('opened_at') }}
-        {{ timestamp_reasons('responded_at') }}
-        {{ timestamp_reasons('bounced_at') }}
-        {{ timestamp_reasons('opted_out_at') }}
+        {% for column in ['delivered_at', 'opened_at', 'responded_at', 'bounced_at', 'opted_out_at'] %}
+        {{ timestamp_reasons(column) }}
+        {% endfor %}
         {{ event_reasons('sent_at') }}
     end as reject_reason,
 
