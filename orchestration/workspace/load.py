@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from orchestration.core.errors import UserError
 from orchestration.workspace.entities import ENTITIES
 from orchestration.workspace.excluded import exclude_mistakes, list_mistakes
+from orchestration.workspace.hints import key_hint
 from orchestration.workspace.model import (
     FILE_NAME,
     Format,
@@ -33,6 +34,7 @@ from orchestration.workspace.rules import (
 from orchestration.workspace.scales import metric_mistake, scale_mistakes
 from orchestration.workspace.time_formats import ambiguous_pair
 
+_TOO_DEEP = "lists or mappings are nested too deeply; check its brackets and indentation"
 PRESETS = Path(__file__).parents[1] / "lake" / "presets"
 
 
@@ -51,11 +53,12 @@ def _format_mistakes(raw: Mapping[str, Any]) -> list[str]:
     if raw.get("delimiter") is not None and raw.get("delimiter") == quote:
         lines.append("format.delimiter and format.quote are the same character")
     meaningless = {
-        "jsonl": ("delimiter", "quote", "header_rows", "header", "records"),
-        "json": ("delimiter", "quote", "header_rows", "header"),
-        "parquet": ("delimiter", "quote", "header_rows", "header", "records", "encoding"),
-        "csv": ("records",),
-        "tsv": ("records",),
+        "jsonl": ("delimiter", "quote", "header_rows", "header", "records", "sheet"),
+        "json": ("delimiter", "quote", "header_rows", "header", "sheet"),
+        "parquet": ("delimiter", "quote", "header_rows", "header", "records", "encoding", "sheet"),
+        "xlsx": ("delimiter", "quote", "records", "encoding"),
+        "csv": ("records", "sheet"),
+        "tsv": ("records", "sheet"),
     }
     lines += [
         f"format.{key} has no meaning for type {kind}; remove it"
@@ -198,6 +201,22 @@ def _label(index: int, raw: object) -> str:
     return f"sources[{index}] ({named})"
 
 
+def _survey_type_mistakes(raw: Mapping[str, Any], entries: list[Mapping[str, Any]]) -> list[str]:
+    """A headline of a survey type that no source delivers, where all of them declare theirs."""
+    kind = _mapping(raw.get("headline")).get("survey_type")
+    asking = [e for e in entries if e.get("entity") in ("survey_responses", "surveys")]
+    given = {
+        str(constant).strip().lower()
+        for entry in asking
+        if (constant := _mapping(entry.get("constants")).get("survey_type"))
+    }
+    mapped = any("survey_type" in _mapping(entry.get("columns")) for entry in asking)
+    if not isinstance(kind, str) or not kind or not given or mapped or kind in given:
+        return []
+    hint = did_you_mean(kind, given) or _list(sorted(given))
+    return [f"headline.survey_type: no source delivers {shown(kind)}{hint}"]
+
+
 def _cross_mistakes(raw: Mapping[str, Any]) -> list[str]:
     """Mistakes that pydantic cannot see: those between keys and between entries.
 
@@ -245,7 +264,7 @@ def _cross_mistakes(raw: Mapping[str, Any]) -> list[str]:
         for segment in (segments if isinstance(segments, list) else ())
         if isinstance(segment, str) and segment not in attributes
     ]
-    return lines
+    return lines + _survey_type_mistakes(raw, entries)
 
 
 _KEYS: dict[tuple[str, ...], type[BaseModel]] = {
@@ -277,8 +296,7 @@ def _mistake(error: Mapping[str, Any], path: tuple[str, ...], place: str) -> str
         *parents, key = path
         model = _KEYS.get(tuple(parents) or (("sources",) if place else ()))
         inside = f" in {'.'.join(parents)}" if parents else ""
-        known = [f.alias or name for name, f in model.model_fields.items()] if model else []
-        hint = did_you_mean(key, known)
+        hint = key_hint(key, model) if model else ""
         return f"unknown key '{key}'{inside}{hint or '; remove it'}"
     if kind == "missing":
         *parents, key = path
@@ -295,7 +313,7 @@ def _mistake(error: Mapping[str, Any], path: tuple[str, ...], place: str) -> str
     if kind in ("greater_than_equal", "less_than_equal"):
         bound = context.get("ge", context.get("le"))
         side = "at least" if kind == "greater_than_equal" else "at most"
-        return f"{where}: {shown(value)} must be {side} {bound:g}"
+        return f"{where}: {shown(value)} must be {side} {bound:,}"
     return f"{where}: {shown(value)} {_EXPECTED.get(kind) or 'is not valid: ' + error['msg']}"
 
 
@@ -374,6 +392,12 @@ def _read(path: Path) -> Any:
         raise UserError(f"{FILE_NAME}: {line}{error.problem or 'not valid YAML'}") from None
     except yaml.YAMLError:
         raise UserError(f"{FILE_NAME}: holds a character that YAML does not allow") from None
+    except RecursionError:
+        raise UserError(f"{FILE_NAME}: {_TOO_DEEP}") from None
+    except (ValueError, OverflowError):
+        raise UserError(
+            f"{FILE_NAME}: holds a number that is out of all bounds; correct or remove it"
+        ) from None
 
 
 def load_workspace(root: Path, file: Path | None = None) -> Workspace:
@@ -395,10 +419,13 @@ def load_workspace(root: Path, file: Path | None = None) -> Workspace:
         raise UserError(f"{FILE_NAME}: must be a mapping of keys to values, beginning 'version: 1'")
     lines, settings = [], None
     try:
-        settings = Settings.model_validate(raw)
-    except ValidationError as error:
-        lines = _pydantic_mistakes(error, raw)
-    lines += _cross_mistakes(raw)
+        try:
+            settings = Settings.model_validate(raw)
+        except ValidationError as error:
+            lines = _pydantic_mistakes(error, raw)
+        lines += _cross_mistakes(raw)
+    except RecursionError:  # a few hundred levels can be read, but not shown
+        lines = [_TOO_DEEP]
     if settings is not None:
         for index, source in enumerate(settings.sources):
             label = _label(index, raw["sources"][index])

@@ -31,19 +31,26 @@ from orchestration.workspace import rules
 FILE_NAME = "workspace.yml"
 # Begins a value of ``exclude`` that is a file of values.
 LIST_FILE = "file:"
+OneOrMore = str | list[str]
 Name = Annotated[StrictStr, AfterValidator(rules.safe_name)]
-Texts = Annotated[tuple[StrictStr, ...], BeforeValidator(rules.texts)]
+Texts = Annotated[
+    tuple[StrictStr, ...], BeforeValidator(rules.texts, json_schema_input_type=OneOrMore)
+]
 TimeFormats = Annotated[
     tuple[Annotated[StrictStr, AfterValidator(rules.time_format)], ...],
-    BeforeValidator(rules.texts),
+    BeforeValidator(rules.texts, json_schema_input_type=OneOrMore),
 ]
 ValueMap = Annotated[dict[str, str | None] | str, PlainValidator(rules.value_map)]
 Zone = Annotated[StrictStr, AfterValidator(rules.zone)]
-Constant = Annotated[StrictStr, BeforeValidator(rules.constant)]
-Delimiter = Annotated[StrictStr, BeforeValidator(lambda v: rules.one_character(v, "delimiter"))]
-Quote = Annotated[StrictStr, BeforeValidator(lambda v: rules.one_character(v, "quote"))]
-Positive = Annotated[StrictInt, Field(ge=1)]
-NotNegative = Annotated[StrictInt, Field(ge=0)]
+Constant = Annotated[StrictStr, BeforeValidator(rules.constant, json_schema_input_type=str)]
+Delimiter = Annotated[
+    StrictStr,
+    BeforeValidator(lambda v: rules.one_character(v, "delimiter"), json_schema_input_type=str),
+]
+Quote = Annotated[
+    StrictStr,
+    BeforeValidator(lambda v: rules.one_character(v, "quote"), json_schema_input_type=str),
+]
 
 
 class _Model(BaseModel):
@@ -53,20 +60,25 @@ class _Model(BaseModel):
 class Format(_Model):
     """How the bytes of a source's files are read.
 
-    ``header_rows`` and ``header`` count from 1; ``records`` is the dotted path of the array inside
-    a JSON document; sizes are in MiB (a file) and KiB (a field).
+    ``sheet`` is the name of an Excel workbook's sheet; None: its only visible one. ``header_rows``
+    and ``header`` count from 1; ``records`` is the dotted path of the array inside
+    a JSON document; sizes are in MiB (a file) and KiB (a field). Without ``max_rows`` a file may
+    have a hundred million rows, and more than a million only if it has a byte for every ten.
     """
 
-    type: Literal["csv", "tsv", "jsonl", "json", "parquet"] = "csv"
+    type: Literal["csv", "tsv", "jsonl", "json", "parquet", "xlsx"] = "csv"
     encoding: Annotated[StrictStr, AfterValidator(rules.encoding)] = "utf-8"
     delimiter: Delimiter = ","
     quote: Quote | None = '"'
-    header_rows: Positive = 1
-    header: Positive = 1
+    header_rows: Annotated[StrictInt, Field(ge=1, le=10_000)] = 1
+    header: Annotated[StrictInt, Field(ge=1, le=10_000)] = 1
+    sheet: Annotated[StrictStr, Field(min_length=1)] | None = None
     records: StrictStr | None = None
     allow_empty: StrictBool = False
-    max_file_mb: Positive = 20_000
-    max_field_kb: Positive = 1024
+    max_file_mb: Annotated[StrictInt, Field(ge=1, le=1_000_000_000)] = 20_000
+    max_field_kb: Annotated[StrictInt, Field(ge=1, le=262_144)] = 1024
+    max_rows: Annotated[StrictInt, Field(ge=1, le=10**12)] | None = None
+    max_columns: Annotated[StrictInt, Field(ge=1, le=100_000)] = 2000
 
     @model_validator(mode="before")
     @classmethod
@@ -130,11 +142,17 @@ class Source(_Model):
         """The source whose customer ids these are."""
         return self.customer_source or self.name
 
+    def formats_of(self, column: str) -> tuple[str, ...]:
+        """The formats of a time column: the declared ones, then those that Excel itself keeps."""
+        declared = self.timestamps.get(column, ())
+        kept = ("iso", "excel") if self.format.type == "xlsx" else () if declared else ("iso",)
+        return (*declared, *(each for each in kept if each not in declared))
+
 
 class SurveyRules(_Model):
     """How often a customer may be asked: at most once in ``quarantine_days`` days."""
 
-    quarantine_days: NotNegative = 90
+    quarantine_days: Annotated[StrictInt, Field(ge=0, le=36_500)] = 90
 
 
 class Headline(_Model):
@@ -165,11 +183,13 @@ class Settings(_Model):
     """The keys of ``workspace.yml``."""
 
     version: Literal[1]
-    as_of: Annotated[date | None, BeforeValidator(rules.day)] = None
+    as_of: Annotated[
+        date | None, BeforeValidator(rules.day, json_schema_input_type=date | None)
+    ] = None
     timezone: Zone = "UTC"
     currency: Annotated[StrictStr, AfterValidator(rules.currency)] = "USD"
     segments: Annotated[tuple[StrictStr, ...], AfterValidator(rules.segments)] = ()
-    min_group_size: Positive = 5
+    min_group_size: Annotated[StrictInt, Field(ge=1, le=1_000_000)] = 5
     churn_windows: Annotated[tuple[StrictInt, ...], AfterValidator(rules.windows)] = (
         30,
         90,

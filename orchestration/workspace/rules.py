@@ -10,6 +10,7 @@ import difflib
 import re
 import zoneinfo
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import date, datetime
 
 from orchestration.workspace.segments import name_mistake
@@ -22,7 +23,18 @@ _STRPTIME_DIRECTIVES = set("aAwdbBhmyYHIpMSfgnzZjUWcxXGuVT%")
 _STRPTIME_UNPADDED = set("dmyHIMSj")
 # Ways to read a text that are no mapping of single texts.
 VALUE_RULES = ("leading_number",)
-_TIME_FORMATS = ("iso", "epoch_s", "epoch_ms")
+_TIME_FORMATS = ("iso", "epoch_s", "epoch_ms", "excel")
+# What other tools write for the parts of a time. A lower-case mm is the month before the hours, and
+# minutes after them.
+_OTHER_PARTS = re.compile(r"y{2,4}|M{1,4}|m{1,2}|d{1,2}|H{1,2}|h{1,2}|s{1,2}|tt?|a|Y{2,4}|D{1,2}")
+_PART_OF = {
+    "yyyy": "%Y", "yyy": "%Y", "yy": "%y", "MMMM": "%B", "MMM": "%b", "MM": "%m", "M": "%m",
+    "mm": "%m", "m": "%m", "dd": "%d", "d": "%d", "HH": "%H", "H": "%H", "hh": "%I", "h": "%I",
+    "ss": "%S", "s": "%S", "tt": "%p", "t": "%p", "a": "%p",
+}  # fmt: skip
+# Days from which every date that is computed stays within a calendar of four digits.
+_FIRST_DAY, _LAST_DAY = date(1900, 1, 1), date(2199, 12, 31)
+_LONGEST_WINDOW = 36_500
 
 
 def did_you_mean(word: object, known: Iterable[str]) -> str:
@@ -33,7 +45,10 @@ def did_you_mean(word: object, known: Iterable[str]) -> str:
 
 def shown(value: object) -> str:
     """A value as messages show it: at most 60 characters."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # a whole number of thousands of digits
+        text = "a number of thousands of digits"
     return text if len(text) <= 60 else text[:57] + "..."
 
 
@@ -100,13 +115,16 @@ def time_format_mistake(pattern: str) -> str | None:
     """What is wrong with a timestamp format, or None.
 
     Args:
-        pattern: ``iso``, ``epoch_s``, ``epoch_ms``, or a strptime pattern of DuckDB's.
+        pattern: ``iso``, ``epoch_s``, ``epoch_ms``, ``excel`` (its number of days), or a strptime
+            pattern of DuckDB's.
     """
     if pattern in _TIME_FORMATS:
         return None
     if "%" not in pattern:
-        return "is neither a strptime pattern such as '%Y-%m-%d' nor iso, epoch_s or epoch_ms" + (
-            did_you_mean(pattern, _TIME_FORMATS)
+        meant = strptime_pattern(pattern)
+        known = "iso, epoch_s, epoch_ms or excel"
+        return f"is neither a strptime pattern such as '%Y-%m-%d' nor {known}" + (
+            f"; did you mean '{meant}'?" if meant else did_you_mean(pattern, _TIME_FORMATS)
         )
     found = re.findall(r"%(-?)(.?)", pattern, re.DOTALL)
     letters = {letter for _, letter in found}
@@ -119,8 +137,44 @@ def time_format_mistake(pattern: str) -> str | None:
         (not letters & set("yYGcx"), "names no year (%Y)"),
         (not (letters & set("mbBhjUWcx") or {"G", "V"} <= letters), "names no month (%m)"),
         ("I" in letters and "p" not in letters, "has %I (12 hours) without %p (AM or PM)"),
+        (
+            re.search(r"%-[dmyHIMSj]%-?[dmyYHIMSjfgn]", pattern) is not None,
+            "has two numbers side by side of which one may have any width; write them padded (%d)",
+        ),
     ]
     return next(iter(unknown + [sentence for is_so, sentence in lacking if is_so]), None)
+
+
+def strptime_pattern(pattern: str) -> str | None:
+    """The strptime pattern of one in the letters of spreadsheets and Java, such as ``dd/mm/yyyy``.
+
+    None if it is no such pattern, or would be no valid one.
+    """
+    seen_hours = False
+
+    def part(match: re.Match[str]) -> str:
+        nonlocal seen_hours
+        letters = match.group()
+        letters = letters.lower() if letters[0] in "YD" else letters
+        seen_hours = seen_hours or letters[0] in "Hh"
+        return "%M" if letters in ("mm", "m") and seen_hours else _PART_OF.get(letters, letters)
+
+    letters = set(re.findall("[A-Za-z]", pattern))
+    if "%" in pattern or not letters or not letters <= set("yMdHhmsTtaYDS"):
+        return None
+    pattern = pattern if re.search("[a-z]", pattern) else _of_capitals(pattern)
+    found = _OTHER_PARTS.sub(part, pattern)
+    if re.search(r"[A-Za-z]", re.sub(r"%[A-Za-z]|T", "", found)) or "%" not in found:
+        return None
+    return None if time_format_mistake(found) else found
+
+
+def _of_capitals(pattern: str) -> str:
+    """A pattern in capitals alone, as ``DD/MM/YYYY HH:MM:SS``, with small years, days, seconds."""
+    head, hours, tail = pattern.partition("HH")
+    return (
+        head.replace("Y", "y").replace("D", "d") + hours + tail.replace("M", "m").replace("S", "s")
+    )
 
 
 def time_format(pattern: str) -> str:
@@ -171,12 +225,16 @@ def value_map(value: object) -> dict[str, str | None] | str:
 def day(value: object) -> object:
     """A day, as a date or in ISO 8601; None stays None."""
     if isinstance(value, str):
-        try:
-            return date.fromisoformat(value)
-        except ValueError:
-            pass
+        with suppress(ValueError):
+            value = date.fromisoformat(value)
     if isinstance(value, datetime) or not isinstance(value, date | None):
         raise ValueError(f"{shown(value)} is not a day; write it as 2025-12-31, or leave it out")
+    return _within_bounds(value)
+
+
+def _within_bounds(value: date | None) -> date | None:
+    if value is not None and not _FIRST_DAY <= value <= _LAST_DAY:
+        raise ValueError(f"{value} must be a day from {_FIRST_DAY} to {_LAST_DAY}")
     return value
 
 
@@ -188,9 +246,11 @@ def constant(value: object) -> object:
 
 
 def windows(value: tuple[int, ...]) -> tuple[int, ...]:
-    """Numbers of days, each 1 or more and named once, sorted."""
-    if not value or any(days < 1 for days in value):
-        raise ValueError("must be a list of whole numbers of days, each 1 or more")
+    """Numbers of days, each within a hundred years and named once, sorted."""
+    if not value or any(not 1 <= days <= _LONGEST_WINDOW for days in value):
+        raise ValueError(
+            f"must be a list of whole numbers of days, each from 1 to {_LONGEST_WINDOW:,}"
+        )
     if len(set(value)) < len(value):
         raise ValueError("names a window twice; remove one")
     return tuple(sorted(value))

@@ -22,7 +22,7 @@ _PROBES = tuple(
         (2010, 11, 12, 1, 2, 3),
     )
 )
-_EPOCH = datetime(1970, 1, 1)
+_EPOCH, _EXCEL_EPOCH = datetime(1970, 1, 1), datetime(1899, 12, 30)
 _UNITS = {"epoch_s": timedelta(seconds=1), "epoch_ms": timedelta(milliseconds=1)}
 _DIGITS = {"epoch_s": 11, "epoch_ms": 14}
 # A reading as a time before this is none that anybody means: seconds read as milliseconds.
@@ -56,6 +56,10 @@ def _written(connection: duckdb.DuckDBPyConnection, pattern: str) -> list[str]:
     """The probes as texts of a format."""
     if pattern in _UNITS:
         return [str((time - _EPOCH) // _UNITS[pattern]) for time in _PROBES]
+    if pattern == "excel":
+        return [str((time - _EXCEL_EPOCH) / timedelta(days=1)) for time in _PROBES] + [
+            str((time - _EXCEL_EPOCH).days) for time in _PROBES
+        ]
     if pattern == "iso":
         return [time.isoformat(sep=sep) for time in _PROBES for sep in "T "] + [
             time.date().isoformat() for time in _PROBES
@@ -71,6 +75,9 @@ def _read(connection: duckdb.DuckDBPyConnection, text: str, pattern: str) -> dat
     if pattern in _UNITS:
         is_epoch = re.fullmatch(rf"[0-9]{{1,{_DIGITS[pattern]}}}", text)
         return _EPOCH + int(text) * _UNITS[pattern] if is_epoch else None
+    if pattern == "excel":
+        is_day = re.fullmatch(r"[0-9]{2,5}(\.[0-9]{1,17})?", text)
+        return _EXCEL_EPOCH + timedelta(days=float(text)) if is_day else None
     if pattern == "iso":
         with suppress(ValueError):
             if re.match(r"\d{4}-\d{2}-\d{2}([T ]|$)", text):

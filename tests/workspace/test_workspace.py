@@ -14,7 +14,7 @@ import yaml
 from orchestration.core.errors import UserError
 from orchestration.workspace.entities import ENTITIES
 from orchestration.workspace.load import load_workspace
-from orchestration.workspace.rules import time_format_mistake
+from orchestration.workspace.rules import strptime_pattern, time_format_mistake
 from orchestration.workspace.segments import published_name
 
 SURVEY = {
@@ -184,6 +184,20 @@ def test_as_of_is_the_end_of_the_local_day(tmp_path, zone, as_of, end):
         ("root", "/tmp", "unknown key 'root'; remove it"),
         ("as_of", "31/12/2025", "as_of: '31/12/2025' is not a day; write it as 2025-12-31"),
         ("as_of", 20251231, "as_of: 20251231 is not a day"),
+        ("as_of", date(9999, 12, 31), "as_of: 9999-12-31 must be a day from 1900-01-01 to"),
+        ("as_of", "0001-01-01", "as_of: 0001-01-01 must be a day from 1900-01-01 to 2199-12-31"),
+        ("churn_windows", [99999999999], "churn_windows: must be a list of whole numbers of days,"
+         " each from 1 to 36,500"),
+        ("rolling_windows", [36_501], "rolling_windows: must be a list of whole numbers of days"),
+        ("survey_rules.quarantine_days", 99999999999, "survey_rules.quarantine_days: 99999999999"
+         " must be at most 36,500"),
+        ("min_group_size", 99999999999, "min_group_size: 99999999999 must be at most 1,000,000"),
+        ("headline.metric", "nsp", "headline.metric: 'nsp' is no metric of the seed metric_scales; did"
+         " you mean 'nps'?"),
+        ("headline.survey_type", "relatoinal", "headline.survey_type: no source delivers"
+         " 'relatoinal'; did you mean 'relational'?"),
+        ("headline.survey_type", "yearly", "headline.survey_type: no source delivers 'yearly';"
+         " there are: relational"),
         (
             "timezone",
             "Europe/Brussel",
@@ -244,7 +258,7 @@ def test_as_of_is_the_end_of_the_local_day(tmp_path, zone, as_of, end):
             " the attributes of a customers entry, or remove it",
         ),
     ],
-)
+)  # fmt: skip
 def test_a_mistake_at_the_top_is_one_line(tmp_path, path, value, line):
     (only, *more) = [each for each in mistakes(tmp_path, changed(path, value)) if line in each]
     assert only.startswith("workspace.yml: " + line)
@@ -269,7 +283,9 @@ def test_a_mistake_at_the_top_is_one_line(tmp_path, path, value, line):
         ("files", "", "files: is empty"),
         ("files", "a\\b", "files: 'a\\\\b' must be relative"),
         ("format.delimeter", ";", "unknown key 'delimeter' in format; did you mean 'delimiter'?"),
-        ("format.type", "xlsx", "format.type: 'xlsx' is not one of csv, tsv, jsonl, json, parquet"),
+        ("format.type", "xls", "format.type: 'xls' is not one of csv, tsv, jsonl, json, parquet,"
+         " xlsx; did you mean 'xlsx'?"),
+        ("format.sheet", "Answers", "format.sheet has no meaning for type csv; remove it"),
         ("format.encoding", "utf-9", "format.encoding: 'utf-9' is not a known encoding"),
         ("format.encoding", "base64", "format.encoding: 'base64' is not an encoding of text files"),
         ("format.encoding", "idna", "format.encoding: 'idna' is not an encoding of text files"),
@@ -279,7 +295,11 @@ def test_a_mistake_at_the_top_is_one_line(tmp_path, path, value, line):
         ("format.delimiter", '"', "format.delimiter and format.quote are the same character"),
         ("format.header_rows", 0, "format.header_rows: 0 must be at least 1"),
         ("format.header", 3, "format.header 3 is greater than header_rows 1"),
+        ("format.skip_rows", 2, "unknown key 'skip_rows' in format; did you mean 'header_rows'?"),
+        ("skip_rows", 2, "unknown key 'skip_rows'; did you mean 'format.header_rows'?"),
+        ("delimiter", ";", "unknown key 'delimiter'; did you mean 'format.delimiter'?"),
         ("format.max_file_mb", 0, "format.max_file_mb: 0 must be at least 1"),
+        ("format.max_field_kb", 10**9, "format.max_field_kb: 1000000000 must be at most 262,144"),
         ("format.records", "data", "format.records has no meaning for type csv; remove it"),
         ("format.allow_empty", 1, "format.allow_empty: 1 must be true or false"),
         ("format", "csv", "format: 'csv' must be a mapping of keys to values"),
@@ -309,6 +329,11 @@ def test_a_mistake_at_the_top_is_one_line(tmp_path, path, value, line):
         ("timestamps.submitted_at", "%Y-%m-%d %I", "timestamps.submitted_at.0: '%Y-%m-%d %I' has %I"
          " (12 hours) without %p"),
         ("timestamps.submitted_at", "epoch", "timestamps.submitted_at.0: 'epoch' is neither a"),
+        ("timestamps.submitted_at", "dd/mm/yyyy", "timestamps.submitted_at.0: 'dd/mm/yyyy' is"
+         " neither a strptime pattern such as '%Y-%m-%d' nor iso, epoch_s, epoch_ms or excel; did you mean"
+         " '%d/%m/%Y'?"),
+        ("timestamps.submitted_at", "%-d%-m%Y", "timestamps.submitted_at.0: '%-d%-m%Y' has"
+         " two numbers side by side of which one may have any width"),
         ("timestamps.submited_at", "iso", "timestamps.submited_at formats no mapped timestamp; did"
          " you mean 'submitted_at'?"),
         ("timestamps.score", "iso", "timestamps.score formats no mapped timestamp; there are:"
@@ -582,3 +607,29 @@ def test_entities_are_those_of_the_contract():
     times = [c for e in ENTITIES.values() for c in e.columns if c.kind == "timestamp"]
     assert all(column.name.endswith("_at") for column in times)
     assert len(times) == 25
+
+
+@pytest.mark.parametrize("levels", [300, 3000])
+def test_deep_nesting_is_one_line(tmp_path, levels):
+    text = "version: 1\nsources: " + "[" * levels + "]" * levels
+    (line,) = {each[:40] for each in mistakes(tmp_path, text)}
+    assert line.startswith("workspace.yml: ")
+    assert len(mistakes(tmp_path, text)) == 1
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, "0x" + "f" * 5000])
+def test_a_number_of_thousands_of_digits_is_one_line(tmp_path, number):
+    (line,) = mistakes(tmp_path, f"version: 1\nsources: []\nmin_group_size: {number}\n")[:1]
+    assert line.startswith("workspace.yml: ")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "meant"),
+    [("dd/mm/yyyy", "%d/%m/%Y"), ("DD/MM/YYYY", "%d/%m/%Y"), ("MM/dd/yy", "%m/%d/%y"),
+     ("yyyy-MM-dd HH:mm:ss", "%Y-%m-%d %H:%M:%S"), ("DD/MM/YYYY HH:MM:SS", "%d/%m/%Y %H:%M:%S"),
+     ("YYYY-MM-DDTHH:mm:ss", "%Y-%m-%dT%H:%M:%S"), ("yyyymmdd", "%Y%m%d"),
+     ("M/d/yyyy h:mm a", "%m/%d/%Y %I:%M %p"), ("dd-MMM-yyyy", "%d-%b-%Y"),
+     ("dd/mm", None), ("epoch", None), ("day/month/year", None), ("%d/%m/%Y", None), ("", None)],
+)  # fmt: skip
+def test_the_pattern_that_other_letters_stand_for(pattern, meant):
+    assert strptime_pattern(pattern) == meant
