@@ -52,7 +52,31 @@ def refuse_personal_data(
             sql = f"select count(*) from {relation} where regexp_matches({cell}, {literal(_EMAIL)})"
             (count,) = one_row(connection.execute(sql))
             if count:
+                where = _where(connection, relation, cell)
                 raise UserError(
-                    f"{schema}.{table}.{name}: {count} rows hold something like an e-mail address; "
-                    "map another column to it in workspace.yml"
+                    f"{schema}.{table}.{name}: {count} rows hold something like an e-mail address"
+                    f"{where}; map another column to it in workspace.yml, or take the file out by "
+                    "`nps withdraw`"
                 )
+
+
+def _where(connection: duckdb.DuckDBPyConnection, relation: str, cell: str) -> str:
+    """The sources of the rows with an e-mail in a cell, and the key of one, where there are any."""
+    columns = {
+        name: kind for name, kind, *_ in connection.execute(f"describe {relation}").fetchall()
+    }
+    parts = []
+    if "source" in columns:
+        sql = (
+            f"select string_agg(distinct source, ', ' order by source) from {relation} "
+            f"where regexp_matches({cell}, {literal(_EMAIL)})"
+        )
+        parts.append(f"source {one_row(connection.execute(sql))[0]}")
+    key = next((name for name, kind in columns.items() if kind == "UUID"), None)
+    if key:
+        sql = (
+            f"select min({identifier(key)}) from {relation} "
+            f"where regexp_matches({cell}, {literal(_EMAIL)})"
+        )
+        parts.append(f"first {key} {one_row(connection.execute(sql))[0]}")
+    return f" ({', '.join(parts)})" if parts else ""

@@ -85,7 +85,7 @@ final as (
         cohort_start,
         cohort_end,
         survey_key,
-        survey_id,
+        {{ public_text('survey_id', 'survey_key') }} as survey_id,
         metric,
         survey_type,
         channel,

@@ -20,7 +20,7 @@ known as (
     select
         customers.customer_key,
         customers.customer_source as source,
-        customers.customer_id,
+        {{ public_text('customers.customer_id', 'customers.customer_key') }} as customer_id,
         customers.account_key,
         {{ segment_list('history.', to_mart=true) }}
         lifecycles.signed_up_at,
@@ -41,7 +41,7 @@ inferred as (
     select
         customer_key,
         customer_source as source,
-        customer_id,
+        {{ public_text('customer_id', 'customer_key') }} as customer_id,
         account_key,
         {%- for published_name in segment_columns().values() %}
         cast(null as {{ dbt.type_string() }}) as {{ adapter.quote(published_name) }},

@@ -1,7 +1,7 @@
 select
     survey_key,
     source,
-    survey_id,
+    {{ public_text('survey_id', 'survey_key') }} as survey_id,
     name,
     metric,
     survey_type,

@@ -54,9 +54,9 @@ final as (
     select
         identified.response_key,
         identified.source,
-        identified.response_id,
+        {{ public_text('identified.response_id', 'identified.response_key') }} as response_id,
         identified.survey_key,
-        identified.survey_id,
+        {{ public_text('identified.survey_id', 'identified.survey_key') }} as survey_id,
         identified.identified_key as customer_key,
         coalesce(
             {{ surrogate_key('identified.customer_source', 'identified.account_id') }},

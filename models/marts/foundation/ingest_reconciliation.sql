@@ -2,7 +2,7 @@ select
     files.source,
     files.entity,
     files.file_sha256,
-    files.file_name,
+    {{ public_text('files.file_name', 'files.file_sha256') }} as file_name,
     files.status as file_status,
     files.reason as file_reason,
     files.rows_delivered,
