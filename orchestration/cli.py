@@ -63,7 +63,11 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("full-refresh", help="the same, with the warehouse rebuilt from the lake")
     dev = commands.add_parser("dev", help="Dagster's UI on loopback")
     dev.add_argument("--port", type=int, default=3000)
+    out = commands.add_parser("withdraw", help="take a delivered file's rows out again")
+    out.add_argument("what", metavar="FILE|SHA", help="its name, or the start of its SHA-256")
+    out.add_argument("--undo", action="store_true", help="take a withdrawal back")
     commands.add_parser("rollback", help="go back to the generation published before")
+    commands.add_parser("schema", help="the JSON Schema of workspace.yml, for editors")
     commands.add_parser("docs", help="dbt's documentation of every model")
     commands.add_parser("lint-sql", help="sqlfluff over models and tests")
     options = parser.parse_args(arguments)
@@ -74,7 +78,9 @@ def main(arguments: list[str] | None = None) -> int:
             "run": lambda: _run(full=False, force=options.force),
             "full-refresh": lambda: _run(full=True, force=True),
             "dev": lambda: _dev(options.port),
+            "withdraw": lambda: _withdraw(options.what, undo=options.undo),
             "rollback": _rollback,
+            "schema": _schema,
             "docs": _docs,
             "lint-sql": _lint_sql,
         }[options.command]()
@@ -113,13 +119,14 @@ def _run(*, full: bool, force: bool) -> int:
             print(report)
             return 0
         workspace = _ready_workspace()
-        from orchestration.lake.landing import landing_fingerprint
+        from orchestration.lake.landing import check_anything_delivered, landing_fingerprint
         from orchestration.warehouse.dbt import prepare_manifest
         from orchestration.workspace.writable import check_writable
 
         check_writable(workspace)
         hold_workspace(workspace.runs)
         check_build_files(workspace)
+        check_anything_delivered(workspace)
         state, delivered = state_before_run(workspace), landing_fingerprint(workspace)
         forget_finished_run(workspace)
         # importing the definitions parses nothing where this was done
@@ -141,8 +148,8 @@ def _run(*, full: bool, force: bool) -> int:
     print(f"\n{summary}")
     if not facts.ingest.files_found:
         print(
-            f"\nNo file was found: put files into {workspace.landing}/<source>/ under the names "
-            "that workspace.yml's files: patterns give"
+            f"\nNo file was found in {workspace.landing}: what was delivered before stands. Files "
+            "belong into a folder named after their source, under the names that files: declares"
         )
     if success:
         record_finished_run(workspace, state, delivered, summary)
@@ -191,6 +198,24 @@ def _dev(port: int) -> int:
     return _python(*command)
 
 
+def _withdraw(what: str, *, undo: bool) -> int:
+    from orchestration.core.lock import hold_workspace
+    from orchestration.lake.names import printable
+    from orchestration.lake.withdraw import withdraw
+    from orchestration.workspace.current import current_workspace
+
+    workspace = current_workspace()
+    hold_workspace(workspace.runs)
+    for state in withdraw(workspace, what, undo=undo):
+        done = "counts again" if undo else f"withdrawn, {state.rows_loaded:,} rows"
+        print(
+            f"{state.source}/{state.entity}: {printable(state.file_name)} "
+            f"({state.file_sha256[:12]}): {done}"
+        )
+    print("the next `nps run` publishes it so; the bytes stay in the archive")
+    return 0
+
+
 def _rollback() -> int:
     from orchestration.core.lock import hold_workspace
     from orchestration.publish.publish import rollback
@@ -200,6 +225,13 @@ def _rollback() -> int:
     hold_workspace(workspace.runs)
     generation_id = rollback(workspace)
     print(f"generation {generation_id} is published again")
+    return 0
+
+
+def _schema() -> int:
+    from orchestration.workspace.schema import schema_text
+
+    print(schema_text())
     return 0
 
 

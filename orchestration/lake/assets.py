@@ -8,6 +8,7 @@ import dagster as dg
 from orchestration.core.lock import hold_workspace
 from orchestration.core.progress import announce, record, timed
 from orchestration.core.sql import literal
+from orchestration.lake.names import printable
 from orchestration.workspace.current import current_workspace
 from orchestration.workspace.entities import ENTITIES, SETTINGS_TABLES
 from orchestration.workspace.model import Source, Workspace
@@ -72,6 +73,14 @@ def _ingest_asset(source: Source, before_run: Callable[[Workspace], None]) -> dg
                 f"{source.name}/{source.entity}: {problem.file_name}: "
                 f"{problem.reason}: {problem.message}",
             )
+        if result.files_gone:
+            first, *others = result.files_gone
+            announce(
+                "ingest",
+                f"{source.name}/{source.entity}: {printable(first)}"
+                f"{f' and {len(others):,} more' if others else ''}: no longer in landing, which "
+                "takes no rows out; `nps withdraw FILE` does",
+            )
         problems = [vars_of(problem) for problem in result.problems]
         return dg.MaterializeResult(
             metadata={
@@ -129,11 +138,12 @@ def lake_assets(
 
     @dg.multi_asset(specs=specs, name="lake")
     def lake() -> Iterator[dg.MaterializeResult]:
-        from orchestration.lake.landing import unclaimed_files
+        from orchestration.lake.landing import check_anything_delivered, unclaimed_files
         from orchestration.lake.prepare import prepare_lake, write_files_table
 
         workspace = current_workspace()
         hold_workspace(workspace.runs)
+        check_anything_delivered(workspace)
         with timed("ingest"):
             prepare_lake(workspace, compact=False)
             write_files_table(workspace)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -47,7 +48,8 @@ def find_columns(wanted: Iterable[str], names: tuple[str, ...]) -> Found:
     Blank names are no names. Two equal names are a duplicate, wanted or not; names that only differ
     in case or spaces are one if one of them is wanted and not each of them is it exactly.
     """
-    duplicate = sorted({name for name in names if name.strip() and names.count(name) > 1})
+    counts = Counter(names)
+    duplicate = sorted(name for name in counts if name.strip() and counts[name] > 1)
     exact = {name: place for place, name in enumerate(names) if name.strip()}
     folded: dict[str, list[int]] = {}
     for name, place in exact.items():

@@ -16,8 +16,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
+from orchestration.lake.faults import FileFault
+from orchestration.lake.limits import check_rows, oversized_field
 from orchestration.lake.rows import Reject, Rows
-from orchestration.lake.scan import FileFault
+from orchestration.workspace.model import Format
 
 # A record must fit into a block of the CSV reader's.
 _MIN_BLOCK = 16 << 20
@@ -32,8 +34,13 @@ class Shape:
     quote: str | None
     first: int
     headers: tuple[tuple[str, ...], ...]
-    field_limit: int
+    form: Format
     reason: str = "wrong_width"
+
+    @property
+    def field_limit(self) -> int:
+        """The bytes that a field may have."""
+        return self.form.max_field_kb << 10
 
 
 class _Numbers:
@@ -106,7 +113,9 @@ def delimited_batches(
                 ),
             )
             for batch in table:
-                yield _checked(batch, numbers, shape, rows, reject)
+                kept = _checked(batch, numbers, shape, rows, reject)
+                check_rows(rows.delivered, shape.form)
+                yield kept
         except pa.ArrowInvalid as error:
             # Arrow's message may quote the row; the exception therefore goes no further.
             raise FileFault(
@@ -126,11 +135,7 @@ def _checked(
     for column in batch.columns if batch.nbytes > shape.field_limit else ():
         longest = pc.max(pc.binary_length(column)).as_py() or 0
         if longest > shape.field_limit:
-            raise FileFault(
-                "oversized_field",
-                f"a field has {longest >> 10} KiB, more than format.max_field_kb "
-                f"{shape.field_limit >> 10}; raise it if such fields are real",
-            )
+            raise oversized_field("a field", longest, shape.form.max_field_kb)
     drop: np.ndarray | None = None
     blank = _rows_equal(batch, ("",) * shape.width) if shape.width > 1 else _blank(batch.column(0))
     if len(blank):

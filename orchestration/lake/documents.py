@@ -7,10 +7,12 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from orchestration.lake import reader
+from orchestration.lake.faults import FileFault
 from orchestration.lake.json_paths import json_value
+from orchestration.lake.limits import check_rows, oversized_field
 from orchestration.lake.rejects import REJECTS_AT_ONCE, Rejects
 from orchestration.lake.rows import Rows
-from orchestration.lake.scan import FileFault, Scan
+from orchestration.lake.scan import Scan
 from orchestration.lake.session import Run
 from orchestration.workspace.entities import ENTITIES
 
@@ -32,7 +34,8 @@ def _unnest(run: Run, rows: Rows) -> None:
     """Create the table ``elements`` of a JSON document's array, in the document's order.
 
     Raises:
-        FileFault: when the document is not valid, or holds no array where one is declared.
+        FileFault: when the document is not valid, holds no array where one is declared, or one
+            beyond the limits.
     """
     connection, records = run.connection, run.source.format.records
     connection.execute("create or replace temp table document as select doc from delivered")
@@ -50,7 +53,12 @@ def _unnest(run: Run, rows: Rows) -> None:
         f"from (select json_extract({array}, '$[*]') as list from document)"
     )
     connection.execute("drop table document")
-    ((rows.delivered,),) = connection.execute("select count(*) from elements").fetchall()
+    ((rows.delivered, longest),) = connection.execute(
+        "select count(*), coalesce(max(strlen(doc)), 0) from elements"
+    ).fetchall()
+    check_rows(rows.delivered, run.source.format)
+    if longest > run.source.format.max_field_kb << 10:
+        raise oversized_field("an element", longest, run.source.format.max_field_kb)
     rows.sample = connection.execute("select * from elements limit 1000").to_arrow_table()
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from orchestration.core.atomic_write import temporary
 from orchestration.lake import packs, projection, scan
+from orchestration.lake.faults import FileFault
 from orchestration.lake.landing import (
     check_unchanged,
     inspect_file,
@@ -25,7 +26,7 @@ from orchestration.lake.landing import (
 from orchestration.lake.load_file import flush, load_file
 from orchestration.lake.manifest import FileState, Manifest, Stat, now
 from orchestration.lake.names import printable, stored_name
-from orchestration.lake.scan import FileFault
+from orchestration.lake.parquet import partitions
 from orchestration.lake.session import (
     IngestResult,
     Progress,
@@ -37,10 +38,13 @@ from orchestration.lake.session import (
     report_progress,
     scratch_file,
 )
+from orchestration.lake.withdraw import gone_files
 from orchestration.workspace.model import Source, Workspace
 
 # Begins the key of a file that was never read: it has no hash of its bytes.
 _UNREAD = "unread:"
+# Another name may mend these.
+_OF_THE_NAME = ("bad_snapshot_name", "compressed_file")
 
 
 def ingest_source(
@@ -82,6 +86,8 @@ def ingest_source(
         finally:
             run.stop()
         _forget_unread(run)
+        present = {_name_of(workspace, source, path) for path in paths}
+        result.files_gone += gone_files(run.manifest, source.name, source.entity, present)
         if run.leaves_pack:
             packs.repair(workspace, run.manifest)
         for message, files in run.noted.items():
@@ -104,7 +110,7 @@ def _rederive(run: Run) -> None:
             run.noted["its bytes are no longer in the archive"].append(printable(state.file_name))
             continue
         text = scratch_file(run)
-        found = scan.scan_file(path, run.source.format, scratch=text)
+        found = scan.scan_file(path, run.source.format, scratch=text, name=state.file_name)
         if found.sha256 != state.file_sha256:
             message = "its bytes in the archive are damaged; the rows that were read from them stay"
             run.noted[message].append(printable(state.file_name))
@@ -116,13 +122,17 @@ def _rederive(run: Run) -> None:
 
 def _ingest_file(run: Run, path: Path) -> None:
     """Ingest one file of landing, unless the lake has it."""
-    base = run.workspace.landing / run.source.name
-    name = stored_name(path.relative_to(base).as_posix())
+    name = _name_of(run.workspace, run.source, path)
     try:
         real, status = inspect_file(run.workspace, run.source, path)
         _take_up(run, real, name, status)
     except FileFault as fault:
         _never_read(run, name, fault)
+
+
+def _name_of(workspace: Workspace, source: Source, path: Path) -> str:
+    """The name of a file of landing, as the manifest keeps it."""
+    return stored_name(path.relative_to(workspace.landing / source.name).as_posix())
 
 
 def _take_up(run: Run, path: Path, name: str, status: Stat) -> None:
@@ -148,7 +158,7 @@ def _take_up(run: Run, path: Path, name: str, status: Stat) -> None:
     copy, text = temporary(run.workspace.archive), scratch_file(run)
     run.closing.callback(copy.unlink, missing_ok=True)
     with report_vanished(path):
-        found = scan.scan_file(path, run.source.format, archive=copy, scratch=text)
+        found = scan.scan_file(path, run.source.format, archive=copy, scratch=text, name=name)
     check_unchanged(path, status)
     if found.sha256 in run.pending or found.sha256 in run.jobs:
         flush(run)
@@ -178,7 +188,9 @@ def _take_up(run: Run, path: Path, name: str, status: Stat) -> None:
         warnings=(),
     )
     old = run.manifest.states.get(state.key, state)
-    state = replace(old, mapping_version=run.version)
+    # rows are of the name under which they are first read
+    first_name = name if old.status == "quarantined" else old.file_name
+    state = replace(old, mapping_version=run.version, file_name=first_name)
     load_file(run, ReadFile(state, old, found, status, name, None if is_kept else copy, text))
 
 
@@ -187,15 +199,32 @@ def _is_known(run: Run, name: str, sha256: str, status: Stat | None = None) -> b
     state = run.manifest.states.get((run.source.name, run.source.entity, sha256))
     if state is None or not run.is_current(state):
         return False
+    if state.reason in _OF_THE_NAME and not _was_read_as(run, name, sha256):
+        return False
     if status is not None or state.status == "quarantined":
         flush(run)  # the manifest keeps the order of the files
     if status is not None:
         run.manifest.append(replace(state, file_name=name), "seen_again", status)
-    if state.status == "loaded":
+        if _is_other_part(run, name, state.file_name):
+            message = "the same bytes lie in another folder, whose rows they are; they count once"
+            run.noted[message].append(printable(name))
+    if state.status in ("loaded", "withdrawn"):
         run.result.files_unchanged += 1
     else:
         count_quarantined(run, name, state)
     return True
+
+
+def _is_other_part(run: Run, name: str, first_name: str) -> bool:
+    """Whether folders say of one of two Parquet files what they don't say of the other."""
+    is_parquet = run.source.format.type == "parquet"
+    return is_parquet and partitions(name) != partitions(first_name)
+
+
+def _was_read_as(run: Run, name: str, sha256: str) -> bool:
+    """Whether these bytes were read under this name before."""
+    seen = run.manifest.seen.get((run.source.name, run.source.entity, name))
+    return seen is not None and seen[1] == sha256
 
 
 def _unread_key(name: str) -> str:

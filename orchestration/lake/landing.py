@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from orchestration.core.errors import UserError
+from orchestration.lake.faults import FileFault
 from orchestration.lake.manifest import Stat
 from orchestration.lake.names import HIDDEN, UNFINISHED, printable
-from orchestration.lake.scan import FileFault
 from orchestration.workspace.model import Source, Workspace
 
 
@@ -20,13 +21,59 @@ def unclaimed_files(workspace: Workspace) -> list[str]:
     claimed = {
         path
         for source in workspace.sources
-        for path in (workspace.landing / source.name).glob(source.files)
+        for path in (
+            *landing_files(workspace, source),
+            # what a Parquet folder says of itself
+            *(
+                path
+                for folder in (workspace.landing / source.name).glob(source.files)
+                if source.format.type == "parquet" and folder.is_dir()
+                for path in folder.rglob("*")
+                if any(part.startswith("_") for part in path.relative_to(folder).parts)
+            ),
+        )
     }
     return [
         printable(path.relative_to(workspace.landing).as_posix())
         for path in sorted(workspace.landing.rglob("*"))
         if path.is_file() and path not in claimed and not _is_ignored(path, workspace.landing)
     ]
+
+
+def check_anything_delivered(workspace: Workspace) -> None:
+    """Refuse to publish a workspace into which nothing was ever delivered.
+
+    Raises:
+        UserError: no source finds a file, and the lake knows of none; a line for each place that
+            was looked at, and for each folder that lies beside them.
+    """
+    manifest = workspace.manifest_file
+    if manifest.exists() and manifest.stat().st_size:
+        return
+    if any(landing_files(workspace, source) for source in workspace.sources):
+        return
+    lines = ["landing: no source finds a file there, so nothing is published"]
+    for source in workspace.sources:
+        folder = workspace.landing / source.name
+        what = f"holds no file that matches {source.files!r}" if folder.is_dir() else "is missing"
+        lines.append(f"landing/{source.name}/: {what} ({source.label}); put the files there")
+    names = sorted({source.name for source in workspace.sources})
+    strays: dict[str, list[str]] = {}
+    for name in unclaimed_files(workspace):
+        folder_name, _, rest = name.partition("/")
+        strays.setdefault(f"{folder_name}/" if rest else "", []).append(name)
+    for folder_name, found in sorted(strays.items()):
+        files = f"{found[0]}{f' and {len(found) - 1:,} more' if len(found) > 1 else ''}"
+        is_source = folder_name[:-1] in names
+        fix = (
+            "correct the name or files: in workspace.yml"
+            if is_source
+            else f"no source has this folder; move them to landing/{names[0]}/"
+            if len(names) == 1
+            else f"no source has this folder; the sources are {', '.join(names)}"
+        )
+        lines.append(f"landing/{folder_name}: {files}: {fix}")
+    raise UserError("\n".join(lines))
 
 
 def landing_fingerprint(workspace: Workspace) -> str | None:
@@ -57,13 +104,26 @@ def _is_ignored(path: Path, base: Path) -> bool:
 
 
 def landing_files(workspace: Workspace, source: Source) -> list[Path]:
-    """The files in landing that match a source's glob, sorted; unfinished ones are skipped."""
+    """The files in landing that match a source's glob, sorted; unfinished ones are skipped.
+
+    Where Parquet is declared, a folder that matches stands for the data files in it.
+    """
     base = workspace.landing / source.name
-    return sorted(
-        path
-        for path in base.glob(source.files)
-        if not _is_ignored(path, base) and (path.is_symlink() or not path.is_dir())
-    )
+    found: set[Path] = set()
+    for path in base.glob(source.files):
+        if path.is_symlink() or not path.is_dir():
+            found.add(path)
+        elif source.format.type == "parquet":
+            found.update(_data_files(path))
+    return sorted(path for path in found if not _is_ignored(path, base))
+
+
+def _data_files(folder: Path) -> Iterator[Path]:
+    """The files of a Parquet folder without those that say something of it, as ``_SUCCESS``."""
+    for path in folder.rglob("*"):
+        is_note = any(part.startswith("_") for part in path.relative_to(folder).parts)
+        if not is_note and (path.is_symlink() or not path.is_dir()):
+            yield path
 
 
 def inspect_file(workspace: Workspace, source: Source, path: Path) -> tuple[Path, Stat]:

@@ -18,13 +18,14 @@ from orchestration.core.sql import literal
 from orchestration.lake import packs, reader
 from orchestration.lake.columns import snapshot_kind, wanted_columns
 from orchestration.lake.documents import check_documents, reject_documents, select_documents
+from orchestration.lake.faults import FileFault
 from orchestration.lake.manifest import FileState
 from orchestration.lake.names import printable
 from orchestration.lake.projection import Delivery
 from orchestration.lake.rawfile import COMPRESSION_LEVEL, GROUP, write_raw
 from orchestration.lake.rejects import Rejects
 from orchestration.lake.rows import Rows
-from orchestration.lake.scan import FileFault, Scan
+from orchestration.lake.scan import Scan
 from orchestration.lake.session import (
     FILES_AT_ONCE,
     ReadFile,
@@ -50,7 +51,7 @@ def load_file(run: Run, read: ReadFile) -> None:
 
     Small files are collected: many of them share a Parquet file and a sync.
     """
-    is_small = run.source.format.is_delimited and read.found.size <= _SMALL
+    is_small = run.source.format.is_delimited and read.found.text_size <= _SMALL
     # a pack has old rows of it: of another mapping, or of a lost Parquet file
     packed = run.manifest.packs_of(read.old) or run.manifest.packs_of(read.state)
     run.leaves_pack = run.leaves_pack or bool(packed)
@@ -64,7 +65,7 @@ def load_file(run: Run, read: ReadFile) -> None:
     if not _alike(run.pending, read):
         flush(run)
     run.pending[read.state.file_sha256] = read
-    run.pending_bytes += read.found.size
+    run.pending_bytes += read.found.text_size
     if len(run.pending) >= _SMALL_FILES or run.pending_bytes > _SMALL_BYTES:
         flush(run)
 

@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from orchestration.core.files import read_json_lines, sync
 
-Event = Literal["loaded", "quarantined", "seen_again", "retired"]
+Event = Literal["loaded", "quarantined", "seen_again", "retired", "withdrawn", "restored"]
 Member = tuple[str, str]
 """Of a packed file: its SHA-256 and its mapping version."""
 _FILES = pa.schema(
@@ -72,7 +72,7 @@ class FileState:
     file_sha256: str
     file_name: str
     mapping_version: str
-    status: Literal["loaded", "quarantined", "retired"]
+    status: Literal["loaded", "quarantined", "retired", "withdrawn"]
     reason: str | None
     message: str | None
     rows_delivered: int
@@ -204,11 +204,13 @@ class Manifest:
         key = (*of, record["file_sha256"])
         before = self.states.get(key)
         if event in ("loaded", "quarantined"):
+            # rows are of the name under which they are first read
+            keeps_name = before is not None and before.status != "quarantined"
             self.states[key] = FileState(
                 source=key[0],
                 entity=key[1],
                 file_sha256=key[2],
-                file_name=before.file_name if before else record["file_name"],
+                file_name=before.file_name if before and keeps_name else record["file_name"],
                 mapping_version=record["mapping_version"],
                 status=event,
                 reason=record["reason"],
@@ -225,6 +227,10 @@ class Manifest:
             )
         elif event == "retired" and before and before.mapping_version == record["mapping_version"]:
             self.states[key] = replace(before, status="retired")
+        elif event == "withdrawn" and before:
+            self.states[key] = replace(before, status="withdrawn")
+        elif event == "restored" and before and before.status == "withdrawn":
+            self.states[key] = replace(before, status="retired")  # the next ingest reads it again
         if event != "retired" and "stat" in record:
             stat = Stat(**record["stat"])
             self.seen[key[0], key[1], record["file_name"]] = (stat, key[2])
@@ -237,7 +243,7 @@ def now() -> datetime:
 
 def files_table(manifest: Manifest) -> pa.Table:
     """The current state as a table: one row for each file that is loaded or quarantined."""
-    states = [state for state in manifest.states.values() if state.status != "retired"]
+    states = [s for s in manifest.states.values() if s.status in ("loaded", "quarantined")]
     states.sort(key=lambda state: state.key)
     columns = {name: [getattr(state, name) for state in states] for name in _FILES.names}
     columns["warnings"] = [json.dumps(cell, ensure_ascii=False) for cell in columns["warnings"]]

@@ -63,7 +63,9 @@ def write_files_table(workspace: Workspace) -> None:
 def _retire_undeclared(workspace: Workspace, manifest: Manifest) -> None:
     declared = {(source.name, source.entity) for source in workspace.sources}
     for state in list(manifest.states.values()):
-        if state.status != "retired" and (state.source, state.entity) not in declared:
+        # a withdrawn file stays withdrawn, should its source be declared again
+        is_out = state.status in ("retired", "withdrawn")
+        if not is_out and (state.source, state.entity) not in declared:
             manifest.append(state, "retired")
             remove_files(workspace, state)
 

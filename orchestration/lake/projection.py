@@ -258,7 +258,7 @@ def _timed_columns(zone: str, source: Source, known: Known) -> dict[str, Timed]:
         column.name: timed(
             column.name,
             column.name,
-            source.timestamps.get(column.name, ("iso",)),
+            source.formats_of(column.name),
             zone,
             is_date=column.kind == "date",
         )
@@ -266,7 +266,7 @@ def _timed_columns(zone: str, source: Source, known: Known) -> dict[str, Timed]:
         if column.kind != "text" and column.name in given and column.name not in known.times
     }
     if snapshot_kind(source) == "column":
-        formats = source.timestamps.get("snapshot_at", ("iso",))
+        formats = source.formats_of("snapshot_at")
         times["_snapshot_at"] = timed(
             "_snapshot_at", "_snapshot_at_cell", formats, zone, is_date=False
         )

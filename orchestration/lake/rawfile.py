@@ -166,7 +166,7 @@ def _look(
         query = times_query(source, column.name, zone, is_date=is_date)
         found = texts.canonical_times(
             cells,
-            is_iso=source.timestamps.get(column.name, ("iso",))[0] == "iso",
+            is_iso=source.formats_of(column.name)[0] == "iso",
             zone=zone,
             is_date=is_date,
             read=partial(_read, connection, query),

@@ -17,13 +17,15 @@ from typing import NoReturn
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from orchestration.lake.columns import count, find_columns, shown_names
 from orchestration.lake.delimited import Shape, delimited_batches
+from orchestration.lake.faults import FileFault
+from orchestration.lake.limits import check_columns
+from orchestration.lake.parquet import open_parquet
 from orchestration.lake.rows import Reject, Rows, batch_reader
-from orchestration.lake.scan import FileFault, Scan
+from orchestration.lake.scan import Scan
+from orchestration.lake.workbook import open_workbook
 from orchestration.workspace.model import Format
 
 _HEADER_LIMIT = 8 << 20
@@ -39,7 +41,7 @@ def open_rows(
     """Open a scanned file.
 
     Args:
-        path: the delivered bytes (used for Parquet).
+        path: the delivered bytes (used for Parquet and workbooks).
         found: what ``scan_file`` found.
         form: how the file is declared to be.
         wanted: the delivered columns that the mapping names.
@@ -51,7 +53,9 @@ def open_rows(
     if found.fault:
         raise found.fault
     if form.type == "parquet":
-        return _open_parquet(path, form, wanted)
+        return open_parquet(path, found, form, wanted)
+    if form.type == "xlsx":
+        return open_workbook(path, found, form, wanted, reject)
     if found.text is None:
         raise ValueError("a text without a fault has a place")
     if form.type == "jsonl":
@@ -147,6 +151,8 @@ def _open_delimited(
             "header_only", f"the file ends within its {form.header_rows} header rows", 0
         )
     names = tuple(name.strip() for name in header.records[form.header - 1])
+    for record in header.records:
+        check_columns(record, form)
     columns = find_columns(wanted, names)
     if columns.missing:
         _not_the_table(path, found, form, wanted, columns.missing)
@@ -167,7 +173,7 @@ def _open_delimited(
         quote=form.quote,
         first=first,
         headers=header.records,
-        field_limit=form.max_field_kb << 10,
+        form=form,
     )
     rows.reader = batch_reader(
         delimited_batches(path, found.skip + header.length, shape, rows, reject), rows
@@ -186,7 +192,7 @@ def _open_lines(path: Path, found: Scan, form: Format, reject: Reject) -> Rows:
         quote=None,
         first=1,
         headers=(),
-        field_limit=form.max_field_kb << 10,
+        form=form,
         reason="invalid_json",
     )
     rows.reader = batch_reader(
@@ -197,7 +203,7 @@ def _open_lines(path: Path, found: Scan, form: Format, reject: Reject) -> Rows:
 
 def _open_document(path: Path, found: Scan, form: Format) -> Rows:
     _no_markup(path, found)
-    if found.size > _MAX_DOCUMENT:
+    if found.text_size > _MAX_DOCUMENT:
         limit = f"{_MAX_DOCUMENT >> 20} MiB"
         raise FileFault("oversized_file", f"a JSON document may have {limit}; deliver JSON lines")
     with path.open("rb") as stream:
@@ -223,75 +229,3 @@ def _no_markup(path: Path, found: Scan) -> str:
             "the file is an HTML or XML page, probably an error of the export; export it again",
         )
     return start
-
-
-def _open_parquet(path: Path, form: Format, wanted: tuple[str, ...]) -> Rows:
-    try:
-        file = pq.ParquetFile(path)
-        names, total = tuple(file.schema_arrow.names), file.metadata.num_rows
-    except (pa.ArrowException, OSError, ValueError) as error:
-        message = f"the file cannot be read as Parquet ({type(error).__name__}); export it again"
-        raise FileFault("unreadable_parquet", message) from None
-    columns = find_columns(wanted, names)
-    if columns.missing:
-        raise FileFault(
-            "missing_column",
-            f"{count(len(columns.missing), 'column')} that the mapping names not in the "
-            f"file: {shown_names(columns.missing)}; fix the mapping or the export",
-            total,
-        )
-    if columns.duplicate:
-        shown = shown_names(columns.duplicate)
-        raise FileFault("duplicate_header", f"a column appears twice: {shown}; rename one", total)
-    cells = tuple(_text_of(place, column.type) for place, column in enumerate(file.schema_arrow))
-    rows = Rows(names=names, cells=cells, at=columns.at)
-    schema = pa.schema(
-        [
-            pa.field(f"c{place}", pa.string() if _is_text(column.type) else column.type)
-            for place, column in enumerate(file.schema_arrow)
-        ]
-        + [pa.field("_row_number", pa.int64())]
-    )
-
-    def batches() -> Iterator[pa.RecordBatch]:
-        try:
-            for batch in file.iter_batches(65536):
-                numbers = np.arange(rows.delivered + 1, rows.delivered + len(batch) + 1)
-                rows.delivered += len(batch)
-                filled = [_filled(column) for column in batch.columns]
-                yield pa.record_batch([*filled, pa.array(numbers)], schema=schema)
-        except (pa.ArrowException, OSError) as error:
-            message = f"the file is damaged ({type(error).__name__}); export it again"
-            raise FileFault("unreadable_parquet", message, total) from None
-
-    rows.reader = batch_reader(batches(), rows, schema=schema)
-    return rows
-
-
-def _text_of(place: int, kind: pa.DataType) -> str:
-    """SQL of a Parquet column's text; of texts the column itself."""
-    if _is_text(kind):
-        return f"c{place}"
-    return f"to_json(c{place})::varchar" if pa.types.is_nested(kind) else f"c{place}::varchar"
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    """Whether a column holds texts, in whichever of Arrow's layouts."""
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
-    return kind in (pa.string(), pa.large_string(), pa.string_view())
-
-
-def _filled(column: pa.Array) -> pa.Array:
-    """Texts, which must be UTF-8, with NULL for empty ones, as they are in delimited files."""
-    is_text = _is_text(column.type)
-    if is_text:
-        column = column.cast(pa.string())
-    if is_text or pa.types.is_nested(column.type):
-        column.validate(full=True)
-    if not is_text:
-        return column
-    empty = pc.equal(pc.binary_length(column), 0)
-    return (
-        pc.if_else(empty, pa.scalar(None, pa.string()), column) if pc.any(empty).as_py() else column
-    )

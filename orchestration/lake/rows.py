@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from orchestration.lake.scan import FileFault
+from orchestration.lake.faults import FileFault
 
 _SAMPLE = 1000
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import codecs
 import hashlib
 import io
+import itertools
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -12,6 +15,8 @@ from typing import BinaryIO
 import numpy as np
 
 from orchestration.lake.columns import MARK
+from orchestration.lake.faults import FileFault
+from orchestration.lake.packed import packing_of, unpacked
 from orchestration.workspace.model import Format
 
 CHUNK = 8 << 20
@@ -43,29 +48,15 @@ _NEEDS_BOM = {"utf-16", "utf-32"}
 _UTF8 = {"utf-8", "utf-8-sig", "ascii"}
 
 
-class FileFault(Exception):
-    """Why a whole file is quarantined.
-
-    Attributes:
-        reason: one of the file reasons' codes.
-        message: what is wrong and how to fix it; never the text of a cell.
-        rows: rows delivered; None: to be counted by the lines.
-    """
-
-    def __init__(self, reason: str, message: str, rows: int | None = None):
-        super().__init__(f"{reason}: {message}")
-        self.reason = reason
-        self.message = message
-        self.rows = rows
-
-
 @dataclass
 class Scan:
     """What one pass over the bytes found.
 
     Attributes:
+        name: the file's name as it was delivered.
         sha256: of the delivered bytes, in hex.
         size: of the delivered bytes.
+        text_size: of the text in bytes; that of a compressed file may be far larger.
         lines: lines of the text; 0 for Parquet.
         skip: bytes of a byte order mark before the text in ``text``.
         has_marks: whether the text may hold the character that separates cells while hashing.
@@ -74,8 +65,10 @@ class Scan:
         quote_fault: a quotation mark out of place; decided after the header has been read.
     """
 
+    name: str = ""
     sha256: str = ""
     size: int = 0
+    text_size: int = 0
     lines: int = 0
     skip: int = 0
     has_marks: bool = True
@@ -200,7 +193,9 @@ def _sniff(head: bytes, form: Format) -> tuple[FileFault | None, str, int]:
     """The fault that the first bytes show, or the encoding and its byte order mark's length."""
     for magic, what in _COMPRESSED.items():
         if head.startswith(magic):
-            message = f"the file is {what}; deliver it unpacked, as {form.type}"
+            fix = {"PK": "; name a zip archive *.zip, or declare format.type: xlsx",
+                   "\x1f\x8b": "; name it *.gz"}.get(magic[:2].decode("latin-1"), "")  # fmt: skip
+            message = f"the file is {what}, not {form.type}{fix}, or deliver it unpacked"
             return FileFault("compressed_file", message), "", 0
     if form.type == "parquet":
         return None, "", 0
@@ -221,6 +216,18 @@ def _sniff(head: bytes, form: Format) -> tuple[FileFault | None, str, int]:
     return None, encoding, 0
 
 
+def _sniff_workbook(head: bytes) -> FileFault | None:
+    """The fault of a file that is no workbook, by its first bytes."""
+    if head.startswith(b"PK\x03\x04"):
+        return None
+    if head.startswith(b"\xd0\xcf\x11\xe0"):
+        what = "an old Excel workbook, or one with a password; save it as .xlsx without one"
+        return FileFault("unreadable_workbook", f"the file is {what}")
+    what = next((name for magic, name in _NOT_TEXT.items() if head.startswith(magic)), "something")
+    message = f"the file is {what}, not an Excel workbook; declare format.type or export it again"
+    return FileFault("not_a_table", message)
+
+
 def _looks_utf16(head: bytes) -> bool:
     """Whether many bytes at even places and almost none at odd ones are NUL, or the reverse."""
     even, odd = head[0::2].count(0), head[1::2].count(0)
@@ -233,32 +240,42 @@ def hash_file(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def scan_file(path: Path, form: Format, *, archive: Path | None = None, scratch: Path) -> Scan:
+def scan_file(
+    path: Path, form: Format, *, archive: Path | None = None, scratch: Path, name: str = ""
+) -> Scan:
     """Read the bytes once: hash, archive, decode strictly, look for what cannot be read.
 
     Args:
         path: the delivered file.
         form: how it is declared to be.
         archive: where to copy the bytes, or None.
-        scratch: where to write the text as UTF-8 if it is something else.
+        scratch: where to write the text as UTF-8 if it is something else, or compressed.
+        name: the file's name as it was delivered.
 
     Raises:
         OSError: when reading or writing fails.
     """
     copy = archive.open("wb") if archive else io.BytesIO()
+    found = Scan(name)
     with path.open("rb") as stream, copy as out:
-        return _scan(stream, out if archive else None, archive or path, form, scratch)
+        _scan(found, stream, out if archive else None, archive or path, form=form, scratch=scratch)
+    return found
 
 
-def _scan(stream: BinaryIO, copy: BinaryIO | None, kept: Path, form: Format, scratch: Path) -> Scan:
-    found, digest = Scan(), hashlib.sha256()
-    head = stream.read(CHUNK)
-    found.fault, encoding, found.skip = _sniff(head[:65536], form)
+def _scan(
+    found: Scan,
+    stream: BinaryIO,
+    copy: BinaryIO | None,
+    kept: Path,
+    *,
+    form: Format,
+    scratch: Path,
+) -> None:
+    digest, head = hashlib.sha256(), stream.read(CHUNK)
+    packing = packing_of(head, found.name, form)
     text = None
-    if not head:
-        found.fault = FileFault("empty_file", "the file is empty; deliver it again")
-    elif not found.fault and form.type != "parquet":
-        text = _Text(form, encoding, found.skip, scratch)
+    if not packing:
+        text = _begin(found, head, form, scratch)
     chunk = head
     while chunk:
         digest.update(chunk)
@@ -269,26 +286,84 @@ def _scan(stream: BinaryIO, copy: BinaryIO | None, kept: Path, form: Format, scr
             text.feed(chunk)
         chunk = stream.read(CHUNK)
     found.sha256 = digest.hexdigest()
+    if packing:
+        if copy:
+            copy.flush()
+        text = _unpack(found, unpacked(kept, packing, form), form, scratch)
     if text:
         text.close()
-        found.fault, found.quote_fault, found.lines = text.fault, text.quote_fault, text.lines.total
+        found.fault = found.fault or text.fault
+        found.quote_fault, found.lines = text.quote_fault, text.lines.total
+        found.text_size = found.size if text.out is None else text.written
         found.text = None if found.fault else (kept if text.out is None else scratch)
         found.skip = found.skip if text.out is None else 0
         found.has_marks = text.has_marks
-    return found
+
+
+def _begin(
+    found: Scan, head: bytes, form: Format, scratch: Path, *, copies: bool = False
+) -> _Text | None:
+    """The text side of a scan, if the first bytes show no fault and the file is a text."""
+    if form.type == "xlsx":
+        found.fault = _sniff_workbook(head)
+    else:
+        found.fault, encoding, found.skip = _sniff(head[:65536], form)
+    if not head:
+        found.fault = FileFault("empty_file", "the file is empty; deliver it again")
+    if found.fault or form.type in ("parquet", "xlsx"):
+        return None
+    return _Text(form, encoding, found.skip, scratch, copies=copies)
+
+
+def _unpack(found: Scan, chunks: Iterator[bytes], form: Format, scratch: Path) -> _Text | None:
+    """The text side of a scan of what a compressed file holds."""
+    text = None
+    try:
+        head = next(chunks, b"")
+        text = _begin(found, head, form, scratch, copies=True)
+        if text:
+            for chunk in itertools.chain([head], chunks):
+                text.feed(chunk)
+    except FileFault as fault:
+        found.fault = fault
+    return text
+
+
+class _Escapes:
+    r"""Finds the escape of NUL in a JSON text, ``\u0000``, that is not itself escaped."""
+
+    _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+
+    def __init__(self) -> None:
+        self._held = b""
+
+    def find(self, data: bytes) -> int | None:
+        """The place in these bytes at which an escape begins or goes on; None if there is none."""
+        data, held = self._held + data, len(self._held)
+        # what an escape may begin with, and the backslashes that may escape it
+        tail = re.search(rb"\\*u?0{0,3}\Z", data[-4096:])
+        self._held = tail.group() if tail else b""
+        if b"\\u0000" not in data:
+            return None
+        found = self._NUL.search(data)
+        return max(0, found.start() - held) if found else None
 
 
 class _Text:
     """The text side of a scan: strict decoding, NUL, lines, quotation marks, blankness."""
 
-    def __init__(self, form: Format, encoding: str, skip: int, scratch: Path) -> None:
+    def __init__(
+        self, form: Format, encoding: str, skip: int, scratch: Path, *, copies: bool
+    ) -> None:
         self._declared = encoding
         self._decoder = codecs.getincrementaldecoder(encoding)("strict")
         self._skip = skip
         self._is_blank = True
         quoted = form.is_delimited and form.quote is not None
         self._quotes = Quotes(form.delimiter, form.quote or "") if quoted else None
-        self.out = None if encoding in _UTF8 else scratch.open("wb")
+        self._escapes = _Escapes() if form.type in ("json", "jsonl") else None
+        self.out = scratch.open("wb") if copies or encoding not in _UTF8 else None
+        self.written = 0
         self.lines = Lines()
         self.has_marks = False
         self.fault: FileFault | None = None
@@ -317,11 +392,16 @@ class _Text:
             line = self.lines.after(data[:nul])
             message = f"a NUL byte in line {line}: the file is damaged or not text"
             self.fault = FileFault("nul_byte", message)
+        elif self._escapes and (place := self._escapes.find(data)) is not None:
+            line = self.lines.after(data[:place])
+            message = f"a NUL character (\\u0000) in line {line}: no text has one; mend the export"
+            self.fault = FileFault("nul_byte", message)
         self.lines.feed(data)
         self.has_marks = self.has_marks or MARK.encode() in data
         self._is_blank = self._is_blank and not data.strip()
         if self.out:
             self.out.write(data)
+            self.written += len(data)
         if self._quotes:
             self._quotes.feed(data)
 

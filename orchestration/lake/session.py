@@ -23,10 +23,11 @@ from orchestration.core.atomic_write import temporary
 from orchestration.core.errors import UserError
 from orchestration.core.files import DISK_FULL, reason_of
 from orchestration.lake import packs
+from orchestration.lake.faults import FileFault
 from orchestration.lake.manifest import FileState, Manifest, Stat
 from orchestration.lake.names import printable
 from orchestration.lake.rows import Rows
-from orchestration.lake.scan import FileFault, Scan
+from orchestration.lake.scan import Scan
 from orchestration.workspace.model import Source, Workspace
 
 Progress = Callable[[str], None]
@@ -53,7 +54,9 @@ class IngestResult:
     """What one source's ingest did.
 
     ``files_found = files_new + files_unchanged + files_quarantined``; a file may be quarantined
-    since an earlier run. Rows are counted for the files read in this run, including those read
+    since an earlier run; a withdrawn one counts as unchanged. ``files_gone`` are the names of
+    loaded files that are no longer in landing. Rows are counted for the files read in this run,
+    including those read
     again because the mapping changed (``files_rederived``).
     """
 
@@ -70,6 +73,7 @@ class IngestResult:
     rows_blank: int = 0
     problems: list[FileProblem] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    files_gone: list[str] = field(default_factory=list)
 
 
 def archived_file(workspace: Workspace, sha256: str) -> Path:
@@ -214,7 +218,12 @@ class Run:
             raise Stopped
 
     def is_current(self, state: FileState | None) -> bool:
-        """Whether the lake holds the file's rows as the current mapping makes them."""
+        """Whether the lake holds the file's rows as the current mapping makes them.
+
+        Of a withdrawn file that is none.
+        """
+        if state is not None and state.status == "withdrawn":
+            return True
         if state is None or state.mapping_version != self.version or state.status == "retired":
             return False
         if state.status == "quarantined":

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from orchestration.core.sql import literal
+from orchestration.lake.months import in_english
 from orchestration.workspace.model import Source
 
 # RFC 3339's profile of ISO 8601, and with it a date alone, a space for the T, a time without
@@ -14,6 +15,9 @@ _ISO = (
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,9})?)?"
     r"(Z|[+-](0[0-9]|1[0-4])(:?[0-5][0-9])?)?)?"
 )
+# Days since 30 December 1899, as Excel counts them, and that day in microseconds.
+_EXCEL_DAYS = r"[0-9]{2,7}(\.[0-9]{1,17})?"
+_EXCEL_EPOCH_US = -2_209_161_600_000_000
 # Further from a change of the clocks than any of them ever was (Samoa left out 24 hours).
 _AROUND_US = 26 * 3_600_000_000
 # A pattern's own Z after the time, as in %H:%M:%SZ, says UTC.
@@ -46,16 +50,50 @@ def _parsed(text: str, pattern: str) -> tuple[str, str, str]:
         shape = literal(rf"-?[0-9]{{1,{digits}}}(\.[0-9]{{1,6}})?")
         time = f"case when regexp_full_match({value}, {shape}) then make_timestamp({number}) end"
         return time, "true", "false"
+    if pattern == "excel":
+        value = f"trim({text})"
+        # to the millisecond: a double of days has no more; 61 is 1 March 1900, and the days before
+        # it count a 29 February that there was not
+        days = f"try_cast({value} as double)"
+        time = (
+            f"case when regexp_full_match({value}, {literal(_EXCEL_DAYS)}) and {days} >= 61 then "
+            f"make_timestamp({_EXCEL_EPOCH_US} "
+            f"+ cast(round({days} * 86400000) as bigint) * 1000) end"
+        )
+        return time, "false", f"not contains({value}, '.')"
     only_day = "false" if re.search(r"%-?[HIMSTXfgncp]", pattern) else "true"
     # strptime also reads 'infinity' and 'epoch', as the year 1900.
     value = f"case when regexp_matches({text}, '[0-9]') then {text} end"
     if re.search(r"%[zZ]", pattern):
         if pattern.endswith("%z"):
-            value = f"regexp_replace({value}, 'Z\\s*$', '+00:00')"
-        time = f"make_timestamp(epoch_us(try_strptime({value}, {literal(pattern)})))"
-        return time, "true", only_day
+            value = _with_plain_offset(value, pattern)
+        return f"make_timestamp(epoch_us({_strptime(value, pattern)}))", "true", only_day
     is_utc = "true" if _UTC_LITERAL.search(pattern) else "false"
-    return f"try_strptime({value}, {literal(pattern)})", is_utc, only_day
+    return _strptime(value, pattern), is_utc, only_day
+
+
+def _strptime(value: str, pattern: str) -> str:
+    """SQL of a text read by a strptime pattern; a month may have its name in other languages."""
+    texts = [value, *in_english(value, pattern)]
+    return f"coalesce({', '.join(f'try_strptime({t}, {literal(pattern)})' for t in texts)})"
+
+
+def _with_plain_offset(value: str, pattern: str) -> str:
+    """SQL of a text whose offset at the end is written as ``+01:00``, the one form that is read.
+
+    ``Z``, ``UTC`` and ``GMT`` alone are no offset; ``GMT+1``, ``UTC-3:30`` and ``+1`` have the hour
+    as one digit or a name before it. The name stays where the pattern has it.
+    """
+    name = "GMT|UTC"
+    kept = r"\1" if re.search(rf"({name})%z$", pattern) else ""
+    for old, new in (
+        (r"Z\s*$", "+00:00"),
+        (rf"({name})\s*$", rf"{kept}+00:00"),
+        (rf"({name})\s?([+-][0-9:]+)\s*$", rf"{kept}\2"),
+        (r"([+-])([0-9](:?[0-9]{2})?)\s*$", r"\10\2"),
+    ):
+        value = f"regexp_replace({value}, {literal(old)}, {literal(new)})"
+    return value
 
 
 @dataclass(frozen=True)
@@ -93,7 +131,8 @@ def timed(name: str, cell: str, formats: tuple[str, ...], zone: str, *, is_date:
     Args:
         name: the canonical column.
         cell: SQL of the text.
-        formats: strptime patterns, ``iso``, ``epoch_s``, ``epoch_ms``; the first that fits wins.
+        formats: strptime patterns, ``iso``, ``epoch_s``, ``epoch_ms``, ``excel``; the first that
+            fits wins.
         zone: IANA name.
         is_date: whether a day is wanted rather than an instant.
     """
@@ -175,7 +214,7 @@ def times_query(source: Source, name: str, zone: str, *, is_date: bool) -> str:
         zone: IANA name of what a time without an offset means.
         is_date: whether a day is wanted rather than an instant.
     """
-    formats = source.timestamps.get(name, ("iso",))
+    formats = source.formats_of(name)
     each = timed(name, "cell", formats, zone, is_date=is_date)
     step = "texts"
     for layer in each.layers:

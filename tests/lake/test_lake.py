@@ -190,6 +190,9 @@ def test_a_changed_mapping_reads_anew_from_the_archive(lake: Lake):
         ("values", {"score": {"good": 1}}),
         ("values", {"score": "leading_number"}),
         ("null_values", ["NA"]),
+        ("format", {"type": "xlsx"}),
+        ("format", {"type": "xlsx", "sheet": "Answers"}),
+        ("format", {"max_rows": 5}),
     ],
 )
 def test_whatever_changes_the_rows_changes_the_version(lake: Lake, key: str, value: object):
