@@ -222,11 +222,6 @@ def test_as_of_is_the_end_of_the_local_day(tmp_path, zone, as_of, end):
             9,
             "unknown key 'quarantine_day' in survey_rules; did you mean 'quarantine_days'?",
         ),
-        (
-            "headline.metric",
-            "nsp",
-            "headline.metric: 'nsp' is no metric of the seed metric_scales; did you mean 'nps'?",
-        ),
         ("headline.metrc", "nps", "unknown key 'metrc' in headline; did you mean 'metric'?"),
         (
             "webhook_env",
