@@ -20,7 +20,7 @@ FOLDER = "Jane's crooked {{ data }}"
 AS_OF = "2025-12-31"
 NBSP, ARABIC_NINE, WIDE_NINE = "\u00a0", "\u0669", "\uff19"
 SCRIPT = "<script>alert(1)</script>"
-BIDI = "evil\u202egnp.exe\u200b"
+BIDI = "evil\u202egnp\u200b.exe"
 
 
 @dataclass(frozen=True)

@@ -96,7 +96,8 @@ def test_there_is_a_case_of_every_reason_that_a_row_may_have():
     in_files = {reason for _, reason, _ in crooked.BROKEN_ROWS} | {
         "invalid_json"
     }  # the sample has it
-    assert {param.values[2].reason for param in REJECTED} | in_files == known
+    # excluded rows are counted apart: they are in no quarantine
+    assert {param.values[2].reason for param in REJECTED} | in_files == known - {"excluded"}
 
 
 def test_nothing_else_is_quarantined(quarantined):
@@ -228,7 +229,8 @@ def test_the_summary_lists_what_is_quarantined(crooked_run):
     files = Counter(odd.reason for odd in crooked.FILES.values() if odd.reason)
     files["outside_landing"] = 1
     found = re.findall(r"^ {14}(\w+) +([\d,]+) rows?$", crooked_run.run.summary, re.MULTILINE)
-    assert {reason: int(count) for reason, count in found} == rows
+    listed = sorted(rows.items(), key=lambda item: (-item[1], item[0]))[:20]
+    assert {reason: int(count) for reason, count in found} == dict(listed)
     found = re.findall(r"^ {14}(\w+) +(\d+) files? with", crooked_run.run.summary, re.MULTILINE)
     assert {reason: int(count) for reason, count in found} == files
     assert crooked_run.run.shown("Quarantine").startswith(
