@@ -30,10 +30,12 @@ responses as (
 followed as (
     select
         responses.*,
-        lag(responses.responded_on) over (
-            partition by responses.voice_key, responses.metric, responses.survey_type{{ ', responses.is_now' if answers }}
-            order by {{ latest_first('responses') }}
-        ) as next_on
+        lag(responses.responded_on) over latest_first as next_on,
+        lead(responses.responded_on) over latest_first as previous_on
     from responses
+    window latest_first as (
+        partition by responses.voice_key, responses.metric, responses.survey_type{{ ', responses.is_now' if answers }}
+        order by {{ latest_first('responses') }}
+    )
 )
 {%- endmacro %}

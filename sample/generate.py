@@ -1,6 +1,6 @@
 """Write the sample workspace: ``python -m sample.generate DIR``.
 
-An invented company, Juniper, asks its 4,000 customers how it does: 20,000 answers from three survey
+An invented company, Juniper, asks its 4,000 customers how it does: 20,200 answers from four survey
 tools over two years, a CRM that knows who pays what and who left, and everything that goes wrong
 with such files. What is true of it stands in ``sample/truths.py``.
 """
@@ -13,7 +13,7 @@ import random
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sample import crm, helpdesk, money, surveys
+from sample import crm, helpdesk, money, panel, surveys
 from sample.answers import plan_csat, plan_transactional
 from sample.people import make_customers
 from sample.relational import plan_relational
@@ -59,6 +59,7 @@ def _deliveries(seed: int) -> dict[str, dict[str, bytes]]:
             **helpdesk.helpdesk_csat(rng, csat, customers),
             "tickets.csv": helpdesk.helpdesk_tickets(rng, customers, answers),
         },
+        "board": panel.panel_responses(rng),
     }
 
 

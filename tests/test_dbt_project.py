@@ -281,7 +281,19 @@ NUMBERS = {
     "int_strata_summed": {"2": "a square", "100": "points of a score"},
     "nps_weighted_by_period": {"2": "a square", "100": "points of a score"},
     "nps_change_significance": {
-        "2": "a square, in the error of a difference, and the mean of two periods"
+        "2": "the mean of two periods, and the tails of a level",
+        "9": "digits that a difference of doubles is good for",
+    },
+    "int_changes_measured": {
+        "2": "both ways of pairing, and a covariance in a difference",
+        "1e-9": "digits that a difference of doubles is good for",
+        "100": "points of a score",
+    },
+    "nps_sample_size": {
+        "2": "tails of a level, two groups, and a square",
+        "4": "the largest variance of a share",
+        "6": "digits that a quotient of doubles is good for",
+        "100": "points of a score",
     },
     "survey_fatigue": {"365": "days, as the column's name says"},
     "int_invitations_measured": {
@@ -309,7 +321,7 @@ NUMBERS = {
 NUMBERS_OF_MACROS = {"0", "1", "2", "4", "6", "12", "100"}
 # Coefficients of an approximation, held to scipy within 1e-12 by tests/test_metrics.py; and the
 # digits of a key.
-COEFFICIENTS_OF = {"two_sided_p", "duckdb__safe_cast"}
+COEFFICIENTS_OF = {"two_sided_p", "normal_quantile", "duckdb__safe_cast"}
 NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?:e[+-]?\d+)?(?![\w.])")
 
 

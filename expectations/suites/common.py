@@ -183,3 +183,24 @@ def corrected(family: str) -> Check:
         why="Every p-value is corrected for its family (Benjamini and Hochberg), and a difference"
         " is called significant at the level of the seed assumptions.",
     )
+
+
+PERIOD = "time_grain, period_start, basis, metric, survey_type"
+CELL = f"{PERIOD}, dimension, segment"
+COUNTS = ("promoters", "passives", "detractors")
+
+# Every published cell, the total among them.
+CELLS = f"""
+    published as (
+        select {PERIOD}, period_end, 'all' as dimension, 'all' as segment, {", ".join(COUNTS)}
+        from marts.fct_nps_by_period
+        union all
+        select {CELL.replace("dimension", "period_end, dimension")}, {", ".join(COUNTS)}
+        from marts.fct_nps_by_segment_period
+    )"""
+
+
+def unequal(found: str, expected: str) -> str:
+    """Whether two figures differ by more than rounding, or one of them is NULL alone."""
+    found, expected = f"({found})", f"({expected})"
+    return f"({found} is null) <> ({expected} is null) or abs({found} - {expected}) > {TOLERANCE}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from expectations import Check
 from expectations.suites.asking import ASKING
+from expectations.suites.changes import CHANGES
 from expectations.suites.foundation import FOUNDATION
 from expectations.suites.growth import GROWTH
 from expectations.suites.histogram import HISTOGRAM
@@ -21,6 +22,7 @@ MARTS: dict[str, tuple[Check, ...]] = {
     **HISTOGRAM,
     **RECONCILIATION,
     **SCORES,
+    **CHANGES,
     **ASKING,
     **WEIGHTING,
     **HISTORY,

@@ -1,126 +1,29 @@
-"""Checks of scores over time: rolling windows, significance of change, goals.
+"""Checks of scores over time, of goals and of how many answers a survey needs.
 
-Whatever follows from the facts or the published periods is computed from them again; windows,
-levels, priors and targets are read from ``raw`` and ``seeds``.
+Whatever follows from the facts or the published periods is computed from them again; windows and
+targets are read from ``raw`` and ``seeds``.
 """
 
 from __future__ import annotations
 
 from expectations import Check, no_rows
-from expectations.suites.common import SCORES_WITH_COUNTS, TOLERANCE, keys, no_emails
+from expectations.suites.common import (
+    CELL,
+    CELLS,
+    COUNTS,
+    SCORES_WITH_COUNTS,
+    TOLERANCE,
+    keys,
+    no_emails,
+    unequal,
+)
 
 _SERIES = "metric, survey_type"
 _ROLLING = f"as_of_on, window_days, {_SERIES}"
-_PERIOD = f"time_grain, period_start, basis, {_SERIES}"
-_CELL = f"{_PERIOD}, dimension, segment"
-_FAMILY = f"comparison, {_PERIOD}, dimension"
-_COUNTS = ("promoters", "passives", "detractors")
-_SIDES = ("", "compared_")
 
-_sums = ", ".join(f"sum({count}) as {count}" for count in _COUNTS)
-_differ = " or ".join(f"a.{count} is distinct from b.{count}" for count in _COUNTS)
+_sums = ", ".join(f"sum({count}) as {count}" for count in COUNTS)
+_differ = " or ".join(f"a.{count} is distinct from b.{count}" for count in COUNTS)
 
-
-def _unequal(found: str, expected: str) -> str:
-    """Whether two figures differ by more than rounding, or one of them is NULL alone."""
-    found, expected = f"({found})", f"({expected})"
-    return f"({found} is null) <> ({expected} is null) or abs({found} - {expected}) > {TOLERANCE}"
-
-
-# Every published cell, the total among them.
-_CELLS = f"""
-    published as (
-        select {_PERIOD}, period_end, 'all' as dimension, 'all' as segment, {", ".join(_COUNTS)}
-        from marts.fct_nps_by_period
-        union all
-        select {_CELL.replace("dimension", "period_end, dimension")}, {", ".join(_COUNTS)}
-        from marts.fct_nps_by_segment_period
-    )"""
-
-# Both sides' counts of every comparison, from the published cells: the period before is the one
-# whose place in the series is one less, the rest of a dimension its sum without the segment.
-_PAIRS = f"""
-    {_CELLS},
-
-    numbered as (
-        select
-            *,
-            dense_rank() over (
-                partition by time_grain, basis, {_SERIES} order by period_start
-            ) as place
-        from published
-    ),
-
-    places as (
-        select distinct {_PERIOD}, period_end, place from numbered
-    ),
-
-    changes as (
-        select
-            'previous_period' as comparison, time_grain, place, basis, {_SERIES}, dimension,
-            segment,
-            {", ".join(f"coalesce(n.{count}, 0) as {count}" for count in _COUNTS)},
-            {", ".join(f"coalesce(b.{count}, 0) as compared_{count}" for count in _COUNTS)}
-        from (select * from numbered where place > 1 and time_grain <> 'all') as n
-        full join (
-            select * replace (place + 1 as place) from numbered
-            where time_grain <> 'all'
-        ) as b using (time_grain, place, basis, {_SERIES}, dimension, segment)
-    ),
-
-    pairs as (
-        select
-            c.comparison, p.time_grain, p.period_start, o.period_start as compared_period_start,
-            p.period_end, p.basis, p.metric, p.survey_type, c.dimension, c.segment,
-            {", ".join(f"c.{side}{count}" for side in _SIDES for count in _COUNTS)}
-        from changes as c
-        inner join places as p using (time_grain, place, basis, {_SERIES})
-        inner join places as o
-            on o.time_grain = c.time_grain and o.place = c.place - 1 and o.basis = c.basis
-            and o.metric = c.metric and o.survey_type = c.survey_type
-        union all
-        select
-            'rest_of_dimension', time_grain, period_start, period_start, period_end, basis,
-            {_SERIES}, dimension, segment, {", ".join(_COUNTS)},
-            {", ".join(f"sum({count}) over rest - {count}" for count in _COUNTS)}
-        from published
-        where dimension <> 'all'
-        window rest as (partition by {_PERIOD}, dimension)
-    ),
-
-    summed as (
-        select
-            *,
-            promoters + passives + detractors as n,
-            compared_promoters + compared_passives + compared_detractors as compared_n,
-            100.0 * (promoters - detractors) / nullif(n, 0) as score,
-            100.0 * (compared_promoters - compared_detractors) / nullif(compared_n, 0)
-                as compared_score,
-            sum(n) over (partition by {_FAMILY}) as whole,
-            sum(compared_n) over (partition by {_FAMILY}) as compared_whole
-        from pairs
-    )"""
-
-
-_SUMMED = {"summed": f"with {_PAIRS} select * from summed"}
-
-
-def _adjusted(side: str) -> str:
-    """Mean and its variance of one side's contributions, with the priors, on the scale -1..1."""
-    top, middle, bottom = (
-        f"(s.{side}{count} + m.{prior}_prior_of_two)"
-        for count, prior in zip(_COUNTS, ("top", "middle", "bottom"), strict=True)
-    )
-    n = f"({top} + {middle} + {bottom})"
-    return f"""
-        ({top} - {bottom}) / {n} as {side}mean,
-        (({top} + {bottom}) / {n} - power(({top} - {bottom}) / {n}, 2)) / {n} as {side}variance"""
-
-
-# A normal tail is between two simple functions (Birnbaum 1942, Sampford 1953): DuckDB has no erf.
-_DENSITY = "exp(-z * z / 2) / sqrt(2 * pi())"
-_TAIL_OVER = f"2 * {_DENSITY} / (abs(z) + sqrt(z * z + 4))"
-_TAIL_UNDER = f"4 * {_DENSITY} / (3 * abs(z) + sqrt(z * z + 8))"
 
 SCORES: dict[str, tuple[Check, ...]] = {
     "fct_nps_rolling": (
@@ -269,152 +172,16 @@ SCORES: dict[str, tuple[Check, ...]] = {
             "nps, standard_error, ci_low, ci_high, is_suppressed",
         ),
     ),
-    "nps_change_significance": (
-        keys(
-            "keys",
-            f"comparison, {_CELL}",
-            also="""
-                t.comparison not in ('previous_period', 'rest_of_dimension')
-                or t.compared_period_start is null or t.is_complete is null""",
-            why="A comparison of a segment and period has one row.",
-        ),
-        no_rows(
-            "sides",
-            f"""
-            select 1
-            from {{summed}} as s
-            full join {{batch}} as t using (comparison, {_CELL})
-            cross join raw.workspace as w
-            where s.compared_period_start is distinct from t.compared_period_start
-                or t.is_complete is distinct from (s.period_end <= w.as_of_on)
-                or s.n is distinct from t.responses
-                or s.compared_n is distinct from t.compared_responses
-                or {_unequal("t.nps", "case when s.n >= w.min_group_size then s.score end")}
-                or {
-                _unequal(
-                    "t.compared_nps",
-                    "case when s.compared_n >= w.min_group_size then s.compared_score end",
-                )
-            }
-            """,
-            shared=_SUMMED,
-            why="Both sides are published periods: the segment itself in its previous period with"
-            " answers, or the rest of its dimension; none is missing, and sides smaller than "
-            "min_group_size are suppressed.",
-        ),
-        no_rows(
-            "tested",
-            f"""
-            with weighed as (
-                select s.*, {_adjusted("")}, {_adjusted("compared_")}
-                from {{summed}} as s inner join seeds.metrics as m on s.metric = m.metric
-            )
-
-            select 1
-            from weighed as s
-            inner join {{batch}} as t using (comparison, {_CELL})
-            where {_unequal("t.change", "t.nps - t.compared_nps")}
-                or (t.standard_error is null) <> (t.change is null)
-                or (t.z is null) <> (t.change is null)
-                or abs(t.standard_error - 100 * sqrt(s.variance + s.compared_variance))
-                > {TOLERANCE}
-                or abs(t.z * t.standard_error - 100 * (s.mean - s.compared_mean)) > {TOLERANCE}
-            """,
-            shared=_SUMMED,
-            why="The change is the difference of the scores, z follows from the adjusted counts "
-            "(Rocks 2016; priors in the seed metrics); both are NULL where a side is "
-            "suppressed.",
-        ),
-        no_rows(
-            "adjusted",
-            f"""
-            with ranked as (
-                select
-                    *,
-                    count(p_value) over (partition by {_FAMILY}) as m,
-                    p_value * m / row_number() over family as own,
-                    lead(p_adjusted, 1, 1) over family as next
-                from {{batch}}
-                window family as (
-                    partition by {_FAMILY}, p_value is null order by p_value, p_adjusted
-                )
-            )
-
-            select 1 from ranked
-            where comparisons is distinct from m
-                or (p_value is null) <> (z is null)
-                or (p_adjusted is null) <> (p_value is null)
-                or p_value < 2 * {_TAIL_OVER} - {TOLERANCE}
-                or p_value > least(1, 2 * {_TAIL_UNDER}) + {TOLERANCE}
-                or (p_value is not null and abs(p_adjusted - least(own, next)) > {TOLERANCE})
-                or is_significant is distinct from (p_adjusted <= (
-                    select value from seeds.assumptions where name = 'significance_level'
-                ))
-            """,
-            why="p follows from z and the normal distribution, is adjusted for its family "
-            "(Benjamini and Hochberg 1995), and is compared with the level of the seed "
-            "assumptions.",
-        ),
-        no_rows(
-            "effects",
-            f"""
-            -- the new weights of the new scores less the old of the old, in two ways
-            with effects as (
-                select
-                    *,
-                    n / whole as share,
-                    compared_n / compared_whole as compared_share,
-                    case
-                        when comparison = 'previous_period'
-                            and least(whole, compared_whole) >= w.min_group_size
-                            then share * coalesce(score, compared_score)
-                                - compared_share * coalesce(compared_score, score)
-                    end as both
-                from {{summed}} cross join raw.workspace as w
-            )
-
-            select 1
-            from effects as s
-            inner join {{batch}} as t using (comparison, {_CELL})
-            where {_unequal("t.rate_effect + t.mix_effect", "s.both")}
-                or {
-                _unequal(
-                    "t.rate_effect",
-                    "case when s.both is not null then coalesce(s.score - s.compared_score, 0) "
-                    "* (s.share + s.compared_share) / 2 end",
-                )
-            }
-            union all
-            select 1
-            from {{batch}} as t
-            inner join (
-                select {_PERIOD}, change from {{batch}}
-                where comparison = 'previous_period' and dimension = 'all'
-            ) as a using ({_PERIOD})
-            where t.comparison = 'previous_period'
-            group by {_PERIOD}, t.dimension, a.change
-            having {_unequal("sum(t.rate_effect + t.mix_effect)", "a.change")}
-            """,
-            shared=_SUMMED,
-            why="Rate and mix effects follow from the shares and scores of both periods, and add "
-            "up over a dimension's segments to the change of the total.",
-        ),
-        no_emails(
-            "comparison, time_grain, period_start, compared_period_start, is_complete, basis",
-            "responses, nps, compared_responses, compared_nps, change, standard_error, z, p_value",
-            "comparisons, p_adjusted, is_significant, rate_effect, mix_effect",
-        ),
-    ),
     "nps_goal": (
         keys(
             "keys",
-            f"{_CELL}, target",
+            f"{CELL}, target",
             why="The latest period of a segment has one row per target.",
         ),
         no_rows(
             "latest",
             f"""
-            with {_CELLS},
+            with {CELLS},
 
             expected as (
                 select p.*, g.target
@@ -432,7 +199,7 @@ SCORES: dict[str, tuple[Check, ...]] = {
             )
 
             select 1
-            from expected as a full join {{batch}} as b using ({_CELL}, target)
+            from expected as a full join {{batch}} as b using ({CELL}, target)
             where {_differ}
             """,
             why="Every target of the seed is compared with exactly the published cells of the "
@@ -457,8 +224,8 @@ SCORES: dict[str, tuple[Check, ...]] = {
             where responses is distinct from promoters + passives + detractors
                 or is_suppressed is distinct from (responses < min_group_size)
                 or (nps is null) <> is_suppressed
-                or {_unequal("nps", "case when not is_suppressed then 100.0 * net / responses end")}
-                or {_unequal("gap", "target - nps")}
+                or {unequal("nps", "case when not is_suppressed then 100.0 * net / responses end")}
+                or {unequal("gap", "target - nps")}
                 or (promoters_needed is null) <> (is_suppressed or (target = 100 and is_missed))
                 or (detractors_to_convert is null) <> is_suppressed
                 or (promoters_needed > 0) <> is_missed
@@ -487,6 +254,79 @@ SCORES: dict[str, tuple[Check, ...]] = {
             "time_grain, period_start, basis, target, responses, promoters, passives, detractors",
             "nps, gap, promoters_needed, detractors_to_convert, is_convertible",
             "promoters_to_offset, is_suppressed",
+        ),
+    ),
+    "nps_sample_size": (
+        keys(
+            "keys",
+            "metric, survey_type, purpose, points, variance_of",
+            why="A precision asked of a metric and survey type has one row per variance.",
+        ),
+        no_rows(
+            "asked",
+            """
+            with expected as (
+                select p.metric, p.survey_type, a.purpose, a.points, v.variance_of
+                from marts.fct_nps_by_period as p
+                cross join seeds.nps_precisions as a
+                cross join (values ('observed'), ('largest')) as v (variance_of)
+                where p.time_grain = 'all' and p.basis = 'customers'
+            )
+
+            select 1
+            from expected
+            full join {batch} as t using (metric, survey_type, purpose, points, variance_of)
+            where expected.metric is null or t.metric is null
+            """,
+            why="Every precision of the seed is asked of every metric and survey type with "
+            "answers.",
+        ),
+        no_rows(
+            "needed",
+            f"""
+            with measured as (
+                select
+                    t.*,
+                    case
+                        when t.variance_of = 'observed'
+                            then (p.promoters + p.detractors) / p.responses
+                                - power((p.promoters - p.detractors) / p.responses, 2)
+                        when m.bottom_prior > 0 then 1
+                        else 0.25
+                    end as expected_variance,
+                    t.variance_of = 'observed' and p.is_suppressed as is_suppressed,
+                    case when t.purpose = 'margin' then 1 else 2 end as sides,
+                    case
+                        when t.purpose = 'margin' then m.top_prior + m.middle_prior + m.bottom_prior
+                        else m.top_prior_of_two + m.middle_prior_of_two + m.bottom_prior_of_two
+                    end as priors
+                from {{batch}} as t
+                inner join marts.fct_nps_by_period as p
+                    on p.metric = t.metric and p.survey_type = t.survey_type
+                    and p.time_grain = 'all' and p.basis = 'customers'
+                inner join seeds.metrics as m on m.metric = t.metric
+            )
+
+            select 1
+            from measured
+            where {unequal("variance", "case when not is_suppressed then expected_variance end")}
+                or (answers_needed is null) <> is_suppressed
+                or answers_needed - 1 >= power(100 * z / points, 2) * sides * variance + {TOLERANCE}
+                or answers_needed < power(100 * z / points, 2) * sides * variance - {TOLERANCE}
+                or adjusted_answers_needed not in (
+                    greatest(1, answers_needed - floor(priors)),
+                    greatest(1, answers_needed - ceil(priors))
+                )
+                or (purpose = 'margin' and z <> (
+                    select value from seeds.assumptions where name = 'confidence_z'
+                ))
+            """,
+            why="As many answers as z^2 v / d^2, with the stated variance and that of both groups "
+            "for a difference; fewer by what the adjusted-Wald method adds.",
+        ),
+        no_emails(
+            "purpose, points, variance_of, responses, variance, significance_level, power, z",
+            "answers_needed, adjusted_answers_needed",
         ),
     ),
 }

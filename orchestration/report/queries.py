@@ -267,7 +267,7 @@ def contrasts(marts: Marts, workspace: Workspace) -> list[Comparison]:
             select
                 *,
                 count(*) over (partition by dimension) as segments,
-                row_number() over (partition by dimension order by segment) as place
+                row_number() over (partition by dimension order by z is null, segment) as place
             from marts.nps_change_significance
             where comparison = 'rest_of_dimension' and time_grain = 'all'
                 and basis = 'customers' and {is_headline(workspace)}

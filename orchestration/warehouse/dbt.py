@@ -114,7 +114,7 @@ def _failure_reason(workspace: Workspace, result: Any) -> str:
     message = result.message or ""
     if any(interrupt in message for interrupt in INTERRUPTS):
         raise KeyboardInterrupt
-    return _broken_rules(workspace, result) or _one_line(message)
+    return _broken_rules(workspace, result) or _own_words(workspace, result) or _one_line(message)
 
 
 def release_dbt() -> None:
@@ -184,24 +184,46 @@ def _broken_rules(workspace: Workspace, result: Any) -> str:
     Returns:
         One line of numbers and of names of the project's own, "" of any other node.
     """
-    import duckdb
-
-    from orchestration.warehouse.database import open_build
-
     if result.status != "fail" or getattr(result.node, "test_metadata", None) is None:
         return ""
     if result.node.test_metadata.name != "holds":
         return ""
+    found = _query_build(
+        workspace,
+        "select broken, count(*) as n "
+        f"from ({result.node.compiled_code}) group by all order by n desc, broken",
+    )
+    return "; ".join(f"{broken}: {rows:,} rows" for broken, rows in found)
+
+
+def _own_words(workspace: Workspace, result: Any) -> str:
+    """What a failed test says of itself: the column `message` of its rows.
+
+    Args:
+        workspace: whose build was tested.
+        result: dbt's result of a node.
+
+    Returns:
+        One line, "" of a node that has no such column.
+    """
+    if result.status != "fail" or "as message" not in result.node.compiled_code:
+        return ""
+    sql = f"select message from ({result.node.compiled_code}) order by all"
+    return "; ".join(message for (message,) in _query_build(workspace, sql))
+
+
+def _query_build(workspace: Workspace, sql: str) -> list[tuple[Any, ...]]:
+    """The rows of a query on the build; none if it can't be read."""
+    import duckdb
+
+    from orchestration.warehouse.database import open_build
+
     release_dbt()
     try:
         with open_build(workspace) as connection:
-            found = connection.execute(
-                "select broken, count(*) as n "
-                f"from ({result.node.compiled_code}) group by all order by n desc, broken"
-            ).fetchall()
+            return connection.execute(sql).fetchall()
     except (duckdb.Error, FileNotFoundError):
-        return ""
-    return "; ".join(f"{broken}: {rows:,} rows" for broken, rows in found)
+        return []
 
 
 def is_fresh(manifest: Path) -> bool:

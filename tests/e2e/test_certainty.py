@@ -12,10 +12,11 @@ from statistics import NormalDist
 import e2e_support as e2e
 import pandas as pd
 import pytest
+from comparison_support import compared
 from sample_support import AS_OF, FIGURES, RELATIONAL, TRANSACTIONAL, rows
 from scipy import stats
 
-from sample import truths
+from sample import panel, truths
 
 # --- rolling score, significance of change, goals -----------------------------------------------
 
@@ -61,6 +62,7 @@ def test_every_touchpoint_rises_and_the_total_falls(tables):
 
 def test_the_price_rise_is_significant_and_nothing_else(tables):
     """Plan starter, 30 to -70, of four plans tested at once."""
+    answers = answers_of(tables, RELATIONAL)
     found = comparison(
         tables,
         f"{CHANGE}, comparisons, is_significant, p_value, p_adjusted",
@@ -78,7 +80,11 @@ def test_the_price_rise_is_significant_and_nothing_else(tables):
         assert is_significant == (plan == "starter")
         # the least p of four, four times; the others' scores did not move at all
         assert adjusted == pytest.approx(4 * p if plan == "starter" else 1)
-        assert p == pytest.approx(2 * NormalDist().cdf(-abs(z_of(new, old))))
+        now, before = (
+            [a for a in answers if a["plan"] == plan and first <= a["at"] < last]
+            for first, last in QUARTERS_OF_THE_RISE
+        )
+        assert p == pytest.approx(expected_test("previous_period", now, before)["p_value"])
 
 
 def z_of(first: truths.Score, second: truths.Score) -> float:
@@ -92,8 +98,33 @@ def z_of(first: truths.Score, second: truths.Score) -> float:
     return (a - b) / math.sqrt(v + w)
 
 
+QUARTERS_OF_THE_RISE = (
+    (datetime(2025, 10, 1), datetime(2026, 1, 1)),
+    (datetime(2025, 7, 1), datetime(2025, 10, 1)),
+)
+
+
+def answers_of(tables, condition: str) -> list[dict]:
+    """The published answers in the order of time, as comparison_support takes them."""
+    sql = f"""
+        select voice_key, responded_on::timestamp, contribution // 100, coalesce(plan, '(unknown)')
+        from marts.fct_nps_responses where {condition}
+        order by responded_at, version_at nulls first, length(response_id), response_id, source
+    """
+    return [
+        dict(zip(("voice", "at", "mark", "plan"), row, strict=True)) for row in rows(tables, sql)
+    ]
+
+
+def expected_test(comparison: str, now: list[dict], before: list[dict], basis="responses") -> dict:
+    """Answer by answer; min_group_size of the sample is 5."""
+    return compared((comparison, None, None, basis, "plan", "a plan"), now, before, fewest=5)
+
+
 def test_plans_against_the_others(tables):
-    """Enterprise is liked, starter is not, growth is like the rest."""
+    """Enterprise is liked, starter is not, growth is like the rest. Whose plan is unknown is
+    compared with nobody."""
+    answers = answers_of(tables, RELATIONAL)
     found = comparison(
         tables,
         "change, z, is_significant",
@@ -104,9 +135,47 @@ def test_plans_against_the_others(tables):
     for plan, change, z, is_significant in found:
         counts = [sum(s[i] for name, s in plans.items() if name != plan) for i in range(3)]
         rest = truths.Score(*counts, 100 * (counts[0] - counts[2]) / sum(counts))
-        assert (change, z) == pytest.approx((plans[plan].nps - rest.nps, z_of(plans[plan], rest)))
+        assert change == pytest.approx(plans[plan].nps - rest.nps)
+        if plan == truths.UNKNOWN:
+            assert (z, is_significant) == (None, None)
+            continue
+        own, others = (
+            [a for a in answers if (a["plan"] == plan) is same] for same in (True, False)
+        )
+        assert z == pytest.approx(expected_test("rest_of_dimension", own, others)["z"])
         assert is_significant == (plan in ("starter", "enterprise"))
     assert len(found) == len(plans)
+
+
+def test_a_panel_that_moves_is_no_chance(tables):
+    """METRICS: ten of a hundred, asked twice, are promoters who become detractors: 20 points, an
+    error of 6, z -3.33, p 0.00086. The same counts of other people could be chance: p 0.113."""
+    where = (
+        "comparison = 'previous_period' and time_grain = 'quarter' and metric = 'nps' "
+        "and survey_type = 'panel' and dimension = 'all' and period_start = date '2025-07-01'"
+    )
+    figures = "change, tested_change, standard_error, z, p_value"
+    ((*found, is_significant, shared, moved),) = rows(
+        tables,
+        f"select {figures}, is_significant, shared_voices, moved_voices "
+        f"from marts.nps_change_significance where {where} and basis = 'customers'",
+    )
+    assert found == pytest.approx([-20, -20, 6, -20 / 6, 2 * NormalDist().cdf(-20 / 6)])
+    assert round(found[-1], 5) == 0.00086
+    assert (is_significant, shared, moved) == (True, panel.MEMBERS, 10)
+    now, before = truths.Score(40, 20, 40, 0.0), truths.Score(50, 20, 30, 20.0)
+    assert round(2 * NormalDist().cdf(-abs(z_of(now, before))), 3) == 0.113
+
+
+def test_the_panels_scale_is_its_own(tables):
+    """1-10, beside 0-10: two survey types, so that nothing is pooled."""
+    sql = (
+        "select survey_type, scale, min(score) from marts.fct_nps_responses "
+        "where metric = 'nps' group by all order by all"
+    )
+    assert rows(tables, sql) == [
+        ("panel", "1-10", 1), ("relational", "0-10", 0), ("transactional", "0-10", 0)
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("window", [30, 90, 365])

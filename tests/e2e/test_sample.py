@@ -30,7 +30,7 @@ from sample_support import (
 
 from orchestration.warehouse.database import open_build
 from orchestration.workspace.load import load_workspace
-from sample import truths
+from sample import panel, truths
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +135,7 @@ def test_nothing_is_pooled(tables):
     )
     assert found == [
         ("csat", "transactional", truths.CSAT[1]),
+        ("nps", "panel", 2 * panel.MEMBERS),
         ("nps", "relational", truths.RELATIONAL.responses),
         ("nps", "transactional", truths.TRANSACTIONAL.responses),
     ]
@@ -306,7 +307,7 @@ def test_customers(tables):
     assert {(inferred, active): count for inferred, active, count in found} == {
         (False, True): truths.ACTIVE_CRM_CUSTOMERS,
         (False, False): truths.CHURNED_CUSTOMERS,
-        (True, None): truths.INFERRED_CUSTOMERS,
+        (True, None): truths.INFERRED_CUSTOMERS + panel.MEMBERS,
     }
     assert truths.ACTIVE_CRM_CUSTOMERS + truths.CHURNED_CUSTOMERS == truths.CRM_CUSTOMERS
     ((history,),) = rows(tables, "select count(*) from marts.dim_customer_history")
@@ -357,8 +358,8 @@ def test_whole_files(tables):
     )
     assert found == [(*truths.QUARANTINED_FILE, truths.QUARANTINED_FILE_REASON)]
     ((count,),) = rows(tables, "select count(*) from marts.ingest_reconciliation")
-    # a file that came twice is one
-    assert count == len(truths.FILES) + len(found)
+    # a file that came twice is one; the panel's is not among those with rows to refuse
+    assert count == len({*truths.FILES, panel.FILE}) + len(found)
 
 
 def test_quarantined_rows_by_file_and_reason(tables):

@@ -14,15 +14,19 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pytest
+from comparison_support import compared, comparisons
 from suites_support import failing
 
+from expectations.suites.changes import CHANGES as CHANGES_OF_SCORES
 from expectations.suites.scores import SCORES
 from expectations.validate import validate
 
 SEEDS = Path(__file__).parents[2] / "seeds"
 NORMAL = NormalDist()
-AS_OF, WINDOWS, FEWEST = date(2025, 12, 31), (30, 60), 2
-ALL = [(table, check) for table, checks in SCORES.items() for check in checks]
+Z = 1.959963984540054
+AS_OF, WINDOWS, FEWEST, FEWEST_OF_REST = date(2025, 12, 31), (30, 60), 2, 2
+SUITES = {**SCORES, **CHANGES_OF_SCORES}
+ALL = [(table, check) for table, checks in SUITES.items() for check in checks]
 
 Counts = tuple[int, int, int]
 PRIOR = (0.75, 1.5, 0.75)
@@ -113,67 +117,41 @@ def _published(connection: duckdb.DuckDBPyConnection) -> dict[tuple, dict]:
     return published
 
 
-def _pairs(published: dict[tuple, dict]) -> Iterable[tuple]:
-    """Family with its last day, compared start, segment and both sides' counts."""
-    nobody = (0, 0, 0)
-    for (grain, basis), periods in published.items():
-        starts = sorted(periods)
-        for place, start in enumerate(starts):
-            end, cells = periods[start]
-            for (dimension, segment), counts in cells.items():
-                if dimension != "all":
-                    others = [c for (d, s), c in cells.items() if d == dimension and s != segment]
-                    rest = tuple(map(sum, zip(nobody, *others, strict=True)))
-                    family = ("rest_of_dimension", grain, start, basis, dimension)
-                    yield family, end, start, segment, counts, rest
-            if place and grain != "all":
-                before = periods[starts[place - 1]][1]
-                for dimension, segment in {*cells, *before}:
-                    cell = dimension, segment
-                    family = ("previous_period", grain, start, basis, dimension)
-                    counts = cells.get(cell, nobody), before.get(cell, nobody)
-                    yield family, end, starts[place - 1], segment, *counts
-
-
-def _compared(
-    now: Counts, before: Counts, totals: tuple[int, int], has_effects: bool
-) -> dict[str, Any]:
-    """Figures of one comparison."""
-    names = ("change", "standard_error", "z", "p_value", "rate_effect", "mix_effect")
-    row: dict[str, Any] = dict.fromkeys(names)
-    if min(sum(now), sum(before)) >= FEWEST:
-        (first, error), (second, other) = _wald(_raised(now)), _wald(_raised(before))
-        row["change"] = _wald(now)[0] - _wald(before)[0]
-        row["standard_error"] = math.hypot(error, other)
-        row["z"] = (first - second) / row["standard_error"]
-        row["p_value"] = 2 * NORMAL.cdf(-abs(row["z"]))
-    if has_effects and min(totals) >= FEWEST:
-        scores = [_wald(counts)[0] if sum(counts) else None for counts in (now, before)]
-        n, m = (s if s is not None else scores[1 - i] for i, s in enumerate(scores))
-        s, r = (sum(counts) / total for counts, total in zip((now, before), totals, strict=True))
-        row["rate_effect"], row["mix_effect"] = (s + r) / 2 * (n - m), (n + m) / 2 * (s - r)
-    return row
-
-
 def _significance(connection: duckdb.DuckDBPyConnection) -> list[dict]:
+    """Answer by answer."""
+    names = ("voice", "at", "mark", "region", "channel", "touchpoint", "survey")
+    answers = [
+        dict(zip(names, row, strict=True))
+        for row in connection.execute(
+            """
+            select voice_key, responded_on::timestamp, contribution // 100, region, channel,
+                touchpoint, survey_id
+            from marts.fct_nps_responses order by responded_at
+            """
+        ).fetchall()
+    ]
+    published = _published(connection)
     families: dict[tuple, list[tuple]] = defaultdict(list)
-    for family, *pair in _pairs(_published(connection)):
-        families[family].append(pair)
+    dimensions = ("region", "channel", "touchpoint", "survey")
+    for key, compared_start, now, before in comparisons(answers, dimensions):
+        families[key[:5]].append((key, compared_start, now, before))
     rows = []
-    for family, pairs in families.items():
-        comparison, grain, start, basis, dimension = family
-        totals = tuple(sum(sum(pair[side]) for pair in pairs) for side in (-2, -1))
+    for (comparison, grain, start, basis, _), pairs in families.items():
+        totals = tuple(sum(len(pair[side]) for pair in pairs) for side in (-2, -1))
         tested = []
-        for end, compared_start, segment, now, before in pairs:
+        for key, compared_start, now, before in pairs:
+            end = published[grain, basis][start][0]
+            counts, before_counts = _counts(now), _counts(before)
             tested.append(
                 {
                     **{"comparison": comparison, "time_grain": grain, "period_start": start},
                     **{"compared_period_start": compared_start, "is_complete": end <= AS_OF},
                     **{"basis": basis, "metric": "nps", "survey_type": "relational"},
-                    **{"dimension": dimension, "segment": segment},
-                    **{"responses": sum(now), "nps": _score(now)},
-                    **{"compared_responses": sum(before), "compared_nps": _score(before)},
-                    **_compared(now, before, totals, comparison == "previous_period"),
+                    **{"dimension": key[4], "segment": key[5]},
+                    **{"responses": len(now), "nps": _score(counts)},
+                    **{"compared_responses": len(before), "compared_nps": _score(before_counts)},
+                    **compared(key, now, before, FEWEST, FEWEST_OF_REST),
+                    **_effects(counts, before_counts, totals, comparison != "rest_of_dimension"),
                 }
             )
         values = sorted(row["p_value"] for row in tested if row["p_value"] is not None)
@@ -185,6 +163,47 @@ def _significance(connection: duckdb.DuckDBPyConnection) -> list[dict]:
             )  # fmt: skip
             row["is_significant"] = p if p is None else row["p_adjusted"] <= 0.05
         rows += tested
+    return rows
+
+
+def _counts(answers: list[dict]) -> Counts:
+    marks = [answer["mark"] for answer in answers]
+    return marks.count(1), marks.count(0), marks.count(-1)
+
+
+def _effects(
+    now: Counts, before: Counts, totals: tuple[int, int], has_effects: bool
+) -> dict[str, Any]:
+    """Rate and mix of one comparison."""
+    if not has_effects or min(totals) < FEWEST:
+        return {"rate_effect": None, "mix_effect": None}
+    scores = [_wald(counts)[0] if sum(counts) else None for counts in (now, before)]
+    n, m = (s if s is not None else scores[1 - i] for i, s in enumerate(scores))
+    s, r = (sum(counts) / total for counts, total in zip((now, before), totals, strict=True))
+    return {"rate_effect": (s + r) / 2 * (n - m), "mix_effect": (n + m) / 2 * (s - r)}
+
+
+def _sizes(connection: duckdb.DuckDBPyConnection) -> list[dict]:
+    """Answers needed for a margin and for a difference, observed and at the most."""
+    ((_, cells),) = _published(connection)["all", "customers"].values()
+    counts = cells["all", "all"]
+    n, (p, _, d) = sum(counts), counts
+    rows = []
+    for purpose, points in (("margin", 5.0), ("difference", 10.0)):
+        z = Z if purpose == "margin" else Z + NORMAL.inv_cdf(0.8)
+        for name, variance in (("observed", (p + d) / n - ((p - d) / n) ** 2), ("largest", 1.0)):
+            needed = (100 * z / points) ** 2 * variance * (1 if purpose == "margin" else 2)
+            rows.append(
+                {
+                    **{"metric": "nps", "survey_type": "relational"},
+                    **{"purpose": purpose, "points": points, "variance_of": name},
+                    **{"responses": n if name == "observed" else None, "variance": variance},
+                    **{"significance_level": None if purpose == "margin" else 0.05},
+                    **{"power": None if purpose == "margin" else 0.8, "z": z},
+                    **{"answers_needed": math.ceil(needed)},
+                    "adjusted_answers_needed": max(1, math.ceil(needed - 3)),
+                }
+            )
     return rows
 
 
@@ -231,6 +250,14 @@ def good_scores(good_marts, tmp_path_factory) -> Path:
             connection.execute(
                 f"create or replace table seeds.{name} as from read_csv('{SEEDS / name}.csv')"
             )
+        # so few answers are compared with so few
+        connection.execute(
+            f"update seeds.assumptions set value = {FEWEST_OF_REST} where name = 'min_rest_responses'"
+        )
+        connection.execute(
+            "create or replace table seeds.nps_precisions as "
+            "from (values ('margin', 5::double), ('difference', 10)) as t (purpose, points)"
+        )
         connection.execute(
             """
             create or replace table seeds.nps_targets as
@@ -244,6 +271,7 @@ def good_scores(good_marts, tmp_path_factory) -> Path:
             ("fct_nps_rolling", _rolling(connection)),
             ("nps_change_significance", _significance(connection)),
             ("nps_goal", _goals(connection)),
+            ("nps_sample_size", _sizes(connection)),
         ):
             connection.register("filling", pa.Table.from_pylist(rows))
             connection.execute(f"create or replace table marts.{table} as from filling")
@@ -253,6 +281,7 @@ def good_scores(good_marts, tmp_path_factory) -> Path:
 
 ANN = "ann@mail.example"
 ROLLING, CHANGES, GOALS = "fct_nps_rolling", "nps_change_significance", "nps_goal"
+SIZES = "nps_sample_size"
 RESTS = "comparison = 'rest_of_dimension'"
 # (table, check): statements that make this check fail and no other. Several entries of one check
 # differ by a word after the check's name.
@@ -306,7 +335,8 @@ MISTAKES = {
         f"where {RESTS}"
     ),
     (CHANGES, "sides before"): (
-        f"update marts.{CHANGES} set compared_period_start = compared_period_start - 1"
+        f"update marts.{CHANGES} set compared_period_start = compared_period_start - 1 "
+        "where time_grain = 'day'"
     ),
     (CHANGES, "sides complete"): f"update marts.{CHANGES} set is_complete = not is_complete",
     (CHANGES, "sides missing"): f"delete from marts.{CHANGES} where {RESTS} and p_value is null",
@@ -317,6 +347,31 @@ MISTAKES = {
     (CHANGES, "tested change"): f"update marts.{CHANGES} set change = -change where {RESTS}",
     (CHANGES, "tested error"): f"update marts.{CHANGES} set standard_error = 2 * standard_error",
     (CHANGES, "tested priors"): "update seeds.metrics set top_prior_of_two = 1",
+    (CHANGES, "tested difference"): (
+        f"update marts.{CHANGES} set tested_change = tested_change + 1"
+    ),
+    (CHANGES, "tested customers"): (f"update marts.{CHANGES} set covariance = covariance + 1"),
+    # consistent, but for the answers of voices
+    (CHANGES, "tested voices"): (
+        f"update marts.{CHANGES} set standard_error = standard_error * 2, z = z / 2, "
+        "detectable_change = detectable_change * 2 "
+        "where basis = 'responses' and time_grain = 'month' and dimension = 'all'"
+    ),
+    (CHANGES, "tested reason"): (
+        f"update marts.{CHANGES} set untested_because = 'too_few_to_test' "
+        "where untested_because = 'suppressed'"
+    ),
+    (CHANGES, "tested rest"): (
+        "update seeds.assumptions set value = 3 where name = 'min_rest_responses'"
+    ),
+    (CHANGES, "shared"): f"update marts.{CHANGES} set moved_voices = 0",
+    (CHANGES, "shared correlation"): f"update marts.{CHANGES} set correlation = 0.5",
+    (CHANGES, "shared null"): (
+        f"update marts.{CHANGES} set moved_voices = 0, shared_voices = 0 where basis = 'responses'"
+    ),
+    (CHANGES, "detectable"): (
+        f"update marts.{CHANGES} set detectable_change = standard_error where time_grain = 'month'"
+    ),
     (CHANGES, "adjusted"): (
         f"update marts.{CHANGES} set p_adjusted = p_value where {RESTS} and p_adjusted > p_value"
     ),
@@ -343,6 +398,16 @@ MISTAKES = {
         f"update marts.{table} set segment = '{ANN}' where segment = 'south' and time_grain = 'day'"
         for table in (CHANGES, "fct_nps_by_segment_period")
     ),
+    (SIZES, "keys"): f"insert into marts.{SIZES} from marts.{SIZES} limit 1",
+    (SIZES, "asked"): f"delete from marts.{SIZES} where purpose = 'margin'",
+    (SIZES, "asked seed"): "insert into seeds.nps_precisions values ('margin', 2)",
+    (SIZES, "needed"): f"update marts.{SIZES} set answers_needed = answers_needed + 1",
+    (SIZES, "needed fewer"): (
+        f"update marts.{SIZES} set adjusted_answers_needed = adjusted_answers_needed + 1"
+    ),
+    (SIZES, "needed variance"): f"update marts.{SIZES} set variance = 0.9 * variance",
+    (SIZES, "needed level"): ("update seeds.assumptions set value = 1 where name = 'confidence_z'"),
+    (SIZES, "no_emails"): f"update marts.{SIZES} set survey_type = '{ANN}'",
     (GOALS, "keys"): f"insert into marts.{GOALS} from marts.{GOALS} limit 1",
     (GOALS, "latest"): f"delete from marts.{GOALS} where segment = 'south'",
     (GOALS, "latest target"): "insert into seeds.nps_targets values ('nps', 70)",
@@ -367,6 +432,14 @@ MISTAKES = {
     ),
 }
 
+# What a mistake cannot but break as well.
+ALSO = {
+    (GOALS, "no_emails"): {(CHANGES, "no_emails")},
+    (SIZES, "no_emails"): {(SIZES, "asked")},
+    (CHANGES, "tested customers"): {(CHANGES, "shared")},
+    (CHANGES, "tested voices"): {(CHANGES, "adjusted")},
+}
+
 
 def _found(database: Path) -> set[tuple[str, str]]:
     """The failed checks."""
@@ -382,7 +455,7 @@ def _corrupt(good: Path, folder: Path, statements: str) -> Path:
 
 
 def test_good_scores_pass(good_scores):
-    results = validate(good_scores, SCORES, "marts")
+    results = validate(good_scores, SUITES, "marts")
     assert [(r.table, r.name, r.error) for r in results if not r.success] == []
     assert len(results) == len(ALL)
 
@@ -391,7 +464,7 @@ def test_good_scores_pass(good_scores):
 def test_a_mistake_in_scores_is_found_by_its_check_alone(mistake, good_scores, tmp_path):
     table, name = mistake[0], mistake[1].split()[0]
     found = _found(_corrupt(good_scores, tmp_path, MISTAKES[mistake]))
-    also = {(CHANGES, "no_emails")} if mistake == (GOALS, "no_emails") else set()
+    also = ALSO.get(mistake, set())
     assert found == {(table, name), *also}
 
 
@@ -402,6 +475,6 @@ def test_every_check_of_scores_can_fail():
 
 def test_empty_scores_pass(good_scores, tmp_path):
     """A warehouse without answers says nothing, and nothing wrong."""
-    tables = (*SCORES, "fct_nps_responses", "fct_nps_by_period", "fct_nps_by_segment_period")
+    tables = (*SUITES, "fct_nps_responses", "fct_nps_by_period", "fct_nps_by_segment_period")
     empty = "; ".join(f"delete from marts.{table}" for table in tables)
     assert _found(_corrupt(good_scores, tmp_path, empty)) == set()

@@ -75,6 +75,8 @@ class Warehouse:
         scored = rows.assign(nps=score.mask(is_suppressed), is_suppressed=is_suppressed)
         self.fill("intermediate.int_periods_scored", scored)
         self.build("int_periods_compared")
+        # nobody answers twice here: tests/models/test_comparisons.py begins with answers
+        self.build("int_changes_measured")
         return self.query(model)
 
 
@@ -275,11 +277,13 @@ def test_days_are_listed_from_the_first_answer(warehouse):
 PERIOD = ["time_grain", "period_start", "basis", "metric", "survey_type"]
 FAMILY = ["comparison", *PERIOD, "dimension"]
 ROW = [*FAMILY, "segment"]
-QUARTERS = [date(2024, 4, 1), date(2024, 7, 1), date(2025, 1, 1)]  # one was without answers
+# one was without answers, and the last has one a year before
+QUARTERS = [date(2024, 1, 1), date(2024, 4, 1), date(2024, 7, 1), date(2025, 1, 1)]
+FEWEST_OF_REST = 20
 
 
 def cells(seed: int, cases: int = CASES) -> pd.DataFrame:
-    """Three quarters and all time of up to five segments, some missing, some tiny, some alike."""
+    """Four quarters and all time of up to five segments, some missing, some tiny, some alike."""
     rng = random.Random(seed)
     rows = []
     for case in range(cases):
@@ -334,18 +338,21 @@ def pairs_reference(frame: pd.DataFrame) -> pd.DataFrame:
     frame = with_totals(frame)
     ends = frame.groupby(PERIOD)["period_end"].first()
     names = dict(zip(COUNTS, COMPARED, strict=True))
-    following = dict(pairwise(QUARTERS))
-    before = frame[frame["time_grain"] != "all"].rename(columns=names)
-    before = before.assign(
-        compared_period_start=before["period_start"],
-        period_start=before["period_start"].map(following),
-    ).dropna(subset="period_start")
-    preceding = {later: earlier for earlier, later in following.items()}
-    now = frame[(frame["time_grain"] != "all") & frame["period_start"].isin(preceding)]
+    preceding = {
+        "previous_period": {later: earlier for earlier, later in pairwise(QUARTERS)},
+        "previous_year": {QUARTERS[3]: QUARTERS[0]},
+    }
     key = [*PERIOD, "dimension", "segment"]
-    changes = now.merge(before.drop(columns="period_end"), "outer", key)
-    changes["compared_period_start"] = changes["period_start"].map(preceding)
-    changes = changes.assign(comparison="previous_period")
+    tables = []
+    for comparison, starts in preceding.items():
+        following = {earlier: later for later, earlier in starts.items()}
+        before = frame[frame["time_grain"] != "all"].rename(columns=names)
+        before = before.assign(period_start=before["period_start"].map(following))
+        before = before.dropna(subset="period_start").drop(columns="period_end")
+        now = frame[(frame["time_grain"] != "all") & frame["period_start"].isin(starts)]
+        both = now.merge(before, "outer", key)
+        both["compared_period_start"] = both["period_start"].map(starts)
+        tables.append(both.assign(comparison=comparison))
 
     segments = frame[frame["dimension"] != "all"]
     sums = segments.groupby([*PERIOD, "dimension"])[COUNTS].transform("sum")
@@ -354,7 +361,7 @@ def pairs_reference(frame: pd.DataFrame) -> pd.DataFrame:
     rests = rests.assign(
         comparison="rest_of_dimension", compared_period_start=rests["period_start"]
     )
-    pairs = pd.concat([changes, rests])
+    pairs = pd.concat([*tables, rests])
     pairs[[*COUNTS, *COMPARED]] = pairs[[*COUNTS, *COMPARED]].fillna(0)
     return pairs.drop(columns="period_end").merge(ends.reset_index(), "left", PERIOD)
 
@@ -369,16 +376,35 @@ def significance_reference(frame: pd.DataFrame) -> pd.DataFrame:
     compared_centre, compared_error = wald(pairs[["metric", *COMPARED]], PRIORS_OF_TWO)
     responses, compared = pairs[COUNTS].sum(axis=1), pairs[COMPARED].sum(axis=1)
     few, compared_few = responses < MIN_GROUP_SIZE, compared < MIN_GROUP_SIZE
+    # answers of as many voices: clusters of one
+    error *= np.sqrt(responses / (responses - 1))
+    compared_error *= np.sqrt(compared / (compared - 1))
     both_errors = np.hypot(error, compared_error)
-    z = ((centre - compared_centre) / both_errors).mask(few | compared_few)
+    change, tested = nps - compared_nps, centre - compared_centre
+    is_rest = pairs["comparison"] == "rest_of_dimension"
+    untested = np.select(
+        [
+            few | compared_few,
+            is_rest & (pairs["segment"] == "(unknown)"),
+            is_rest & (np.minimum(responses, compared) < FEWEST_OF_REST),
+            change.round(9) * tested.round(9) < 0,
+        ],
+        ["suppressed", "unknown_segment", "too_few_answers", "too_few_to_test"],
+        default="",
+    )
+    z = (tested / both_errors).mask(untested != "")
     pairs = pairs.assign(
         is_complete=pairs["period_end"] <= AS_OF,
         responses=responses,
         compared_responses=compared,
         nps=nps.mask(few),
         compared_nps=compared_nps.mask(compared_few),
-        change=(nps - compared_nps).mask(few | compared_few),
+        change=change.mask(few | compared_few),
+        tested_change=tested.mask(few | compared_few),
         standard_error=both_errors.mask(few | compared_few),
+        detectable_change=both_errors.mask(few | compared_few)
+        * (stats.norm.ppf(0.975) + stats.norm.ppf(0.8)),
+        untested_because=untested,
         z=z,
         p_value=2 * stats.norm.sf(z.abs()),
     )
@@ -394,15 +420,15 @@ def significance_reference(frame: pd.DataFrame) -> pd.DataFrame:
     compared_share = pairs["compared_responses"] / totals["compared_responses"]
     n, compared_n = nps.fillna(compared_nps), compared_nps.fillna(nps)
     is_shown = (totals >= MIN_GROUP_SIZE).all(axis=1)
-    has_effects = is_shown & (pairs["comparison"] == "previous_period")
+    has_effects = is_shown & ~is_rest
     rate = (share + compared_share) / 2 * (n - compared_n)
     mix = (n + compared_n) / 2 * (share - compared_share)
     return pairs.assign(rate_effect=rate.where(has_effects), mix_effect=mix.where(has_effects))
 
 
 FIGURES = (
-    *("nps", "compared_nps", "change", "standard_error", "z", "p_value", "p_adjusted"),
-    *("rate_effect", "mix_effect"),
+    *("nps", "compared_nps", "change", "tested_change", "standard_error", "z", "p_value"),
+    *("p_adjusted", "detectable_change", "rate_effect", "mix_effect"),
 )
 
 
@@ -423,6 +449,8 @@ def test_significance_agrees_with_scipy(warehouse):
         assert (both[name] == both[f"{name}_expected"]).all(), name
     for name in FIGURES:
         agree(both[name], both[f"{name}_expected"])
+    assert (both["untested_because"].fillna("") == both["untested_because_expected"]).all()
+    assert both["untested_because"].nunique() == 4
     called = both["p_adjusted"].le(0.05)
     assert (both["is_significant"].isna() == both["p_adjusted"].isna()).all()
     assert (both["is_significant"].fillna(False).astype(bool) == called).all()
@@ -435,13 +463,14 @@ def test_significance_agrees_with_scipy(warehouse):
 
 def test_rate_and_mix_add_up_to_the_totals_change(warehouse):
     found = warehouse.compare(cells(seed=12))
-    found = found[found["comparison"] == "previous_period"]
-    totals = found[found["dimension"] == "all"].set_index(PERIOD)["change"]
+    found = found[found["comparison"] != "rest_of_dimension"]
+    key = ["comparison", *PERIOD]
+    totals = found[found["dimension"] == "all"].set_index(key)["change"]
     effects = (found["rate_effect"] + found["mix_effect"]).groupby(
-        [found[name] for name in (*PERIOD, "dimension")]
+        [found[name] for name in (*key, "dimension")]
     )
     sums = effects.sum(min_count=1).reset_index()
-    agree(sums[0], sums.join(totals, on=PERIOD)["change"])
+    agree(sums[0], sums.join(totals, on=key)["change"])
     assert sums[0].notna().sum() > CASES
 
 

@@ -23,7 +23,10 @@ BRUSSELS = "Europe/Brussels"
 AS_OF_AT = datetime(2026, 1, 1, tzinfo=ZoneInfo(BRUSSELS))
 AS_OF_ON = pd.Timestamp("2025-12-31")
 SLASHED = "%d/%m/%Y %H:%M"
-SCALES = {"pulse": range(11), "intercept": range(11), "helpdesk": range(1, 6)}
+SCALES = {
+    **{"pulse": range(11), "intercept": range(11), "helpdesk": range(1, 6)},
+    "board": range(1, 11),
+}
 CLASSES = {
     **dict.fromkeys(range(7), "detractor"),
     **dict.fromkeys((7, 8), "passive"),
@@ -126,6 +129,8 @@ _CSAT = {
     "comment": "remark",
 }
 
+_BOARD = {"id": "answer", "score": "rating", "time": "given", "person": "member"}
+
 
 def _tabular(path: Path, names: dict[str, str], delimiter: str, encoding: str) -> list[dict]:
     header, records, _ = _delimited(path, delimiter, encoding)
@@ -172,6 +177,7 @@ def answers(landing: Path, sources: Iterable[str] = SCALES) -> pd.DataFrame:
             lambda path: _tabular(path, _INTERCEPT, ";", "utf-8-sig"),
         ),
         "helpdesk": ("csat_*.tsv", lambda path: _tabular(path, _CSAT, "\t", "cp1252")),
+        "board": ("panel_*.csv", lambda path: _tabular(path, _BOARD, ",", "utf-8")),
     }
     rows, seen = [], set()
     for source in sources:

@@ -9,7 +9,7 @@ import pytest
 import sample_landing as landing_of
 
 import sample
-from sample import truths
+from sample import panel, truths
 from sample.generate import generate
 
 CLASSES = ("promoter", "passive", "detractor")
@@ -100,7 +100,8 @@ def test_another_seed_fills_the_same_quotas(landing, tmp_path):
 
 def test_delivers_the_files_that_the_truths_name_and_no_others(landing):
     expected = {(source, name) for source, _, name in truths.FILES}
-    expected |= {(key[0], key[2]) for key in (truths.QUARANTINED_FILE, truths.REPLAYED_FILE)}
+    other = (truths.QUARANTINED_FILE, truths.REPLAYED_FILE, panel.FILE)
+    expected |= {(key[0], key[2]) for key in other}
     assert {(p.parent.name, p.name) for p in landing.rglob("*") if p.is_file()} == expected
 
 
@@ -296,7 +297,7 @@ def test_customers(accepted, snapshots):
     assert int(left.notna().sum()) == truths.CHURNED_CUSTOMERS
     assert int(left.isna().sum()) == truths.ACTIVE_CRM_CUSTOMERS
     inferred = accepted[accepted["how"] == "inferred"]["customer"].nunique()
-    assert inferred == truths.INFERRED_CUSTOMERS
+    assert inferred == truths.INFERRED_CUSTOMERS + panel.MEMBERS
     holders = snapshots.groupby(snapshots["e_mail"].str.lower())["customer_no"].nunique()
     assert int((holders > 1).sum()) == truths.SHARED_EMAILS
     ever_left = snapshots[snapshots["left_on"] != ""]["customer_no"].unique()

@@ -164,6 +164,19 @@ def test_what_a_failed_test_found_is_told_by_its_rules(tmp_path):
     assert _broken_rules(workspace, SimpleNamespace(status="error", node=node)) == ""
 
 
+def test_what_a_failed_test_says_of_itself_is_told(tmp_path):
+    from orchestration.warehouse.dbt import _own_words
+
+    workspace = make_workspace(tmp_path / "ws")
+    with editing(workspace) as connection:
+        connection.execute("create table marts.t as select unnest(['b mixes', 'a mixes']) as said")
+    node = SimpleNamespace(compiled_code="select said as message from marts.t")
+    assert _own_words(workspace, SimpleNamespace(status="fail", node=node)) == "a mixes; b mixes"
+    assert _own_words(workspace, SimpleNamespace(status="error", node=node)) == ""
+    node.compiled_code = "select said from marts.t"
+    assert _own_words(workspace, SimpleNamespace(status="fail", node=node)) == ""
+
+
 def test_conditions_are_read_from_the_manifest(built):
     from orchestration.warehouse.dbt import changed_rows
 

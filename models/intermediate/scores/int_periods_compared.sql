@@ -1,4 +1,6 @@
 {%- set classes = ['promoters', 'passives', 'detractors'] -%}
+{%- set series = ['time_grain', 'basis', 'metric', 'survey_type'] -%}
+{%- set pair = ['comparison', 'time_grain', 'period_start', 'compared_period_start', 'period_end', 'basis', 'metric', 'survey_type'] -%}
 
 with cells as (
     select * from {{ ref('int_periods_scored') }}
@@ -9,48 +11,57 @@ totals as (
     where dimension = 'all'
 ),
 
--- the previous period is the last one in which anybody answered
+-- the previous period is the last one in which anybody answered; a year before, nobody may have
 periods as (
     select
-        time_grain,
+        'previous_period' as comparison,
         period_start,
+        lag(period_start) over (partition by {{ series | join(', ') }} order by period_start nulls last) as compared_period_start,
         period_end,
-        basis,
-        metric,
-        survey_type,
-        lag(period_start) over (
-            partition by time_grain, basis, metric, survey_type
-            order by period_start nulls last
-        ) as previous_start
+        {{ series | join(', ') }}
     from totals
+
+    union all
+
+    select
+        'previous_year' as comparison,
+        totals.period_start,
+        earlier.period_start as compared_period_start,
+        totals.period_end
+        {%- for column in series %},
+        totals.{{ column }}
+        {%- endfor %}
+    from totals
+    inner join totals as earlier
+        on
+            cast({{ dbt.dateadd('year', -1, 'totals.period_start') }} as date) = earlier.period_start
+            {%- for column in series %}
+            and totals.{{ column }} = earlier.{{ column }}
+            {%- endfor %}
+    where totals.time_grain in ('month', 'quarter')
 ),
 
--- a cell takes part in two comparisons: its own period's, and the following period's
+-- a cell takes part in these comparisons twice: as its own period's, and as a later period's
 sides as (
-    {%- for side in ['period_start', 'previous_start'] %}
+    {%- for side in ['period_start', 'compared_period_start'] %}
     select
-        periods.time_grain,
-        periods.period_start,
-        periods.previous_start,
-        periods.period_end,
-        periods.basis,
-        periods.metric,
-        periods.survey_type,
+        {%- for column in pair %}
+        periods.{{ column }},
+        {%- endfor %}
         cells.dimension,
         cells.segment
         {%- for class in classes %},
         {{ 'cells.' ~ class if side == 'period_start' else 0 }} as own_{{ class }},
-        {{ 'cells.' ~ class if side == 'previous_start' else 0 }} as previous_{{ class }}
+        {{ 'cells.' ~ class if side == 'compared_period_start' else 0 }} as compared_{{ class }}
         {%- endfor %}
     from periods
     inner join cells
         on
-            periods.time_grain = cells.time_grain
-            and periods.{{ side }} = cells.period_start
-            and periods.basis = cells.basis
-            and periods.metric = cells.metric
-            and periods.survey_type = cells.survey_type
-    where periods.previous_start is not null
+            periods.{{ side }} = cells.period_start
+            {%- for column in series %}
+            and periods.{{ column }} = cells.{{ column }}
+            {%- endfor %}
+    where periods.compared_period_start is not null
     {%- if not loop.last %}
 
     union all
@@ -61,22 +72,15 @@ sides as (
 -- a segment that one of the two periods lacks has no answers there
 changes as (
     select
-        'previous_period' as comparison,
-        time_grain,
-        period_start,
-        previous_start as compared_period_start,
-        period_end,
-        basis,
-        metric,
-        survey_type,
+        {{ pair | join(', ') }},
         dimension,
         segment
         {%- for class in classes %},
         cast(sum(own_{{ class }}) as bigint) as {{ class }},
-        cast(sum(previous_{{ class }}) as bigint) as compared_{{ class }}
+        cast(sum(compared_{{ class }}) as bigint) as compared_{{ class }}
         {%- endfor %}
     from sides
-    group by time_grain, period_start, previous_start, period_end, basis, metric, survey_type, dimension, segment
+    group by {{ pair | join(', ') }}, dimension, segment
 ),
 
 -- the rest of a dimension is the total without the segment, never the total that contains it
@@ -86,7 +90,7 @@ rests as (
         cells.time_grain,
         cells.period_start,
         cells.period_start as compared_period_start,
-        totals.period_end,
+        cells.period_end,
         cells.basis,
         cells.metric,
         cells.survey_type,
@@ -99,11 +103,10 @@ rests as (
     from cells
     inner join totals
         on
-            cells.time_grain = totals.time_grain
-            and cells.period_start = totals.period_start
-            and cells.basis = totals.basis
-            and cells.metric = totals.metric
-            and cells.survey_type = totals.survey_type
+            cells.period_start = totals.period_start
+            {%- for column in series %}
+            and cells.{{ column }} = totals.{{ column }}
+            {%- endfor %}
     where cells.dimension <> 'all'
 ),
 

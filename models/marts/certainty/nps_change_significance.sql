@@ -1,70 +1,82 @@
 {%- set family = ['comparison', 'time_grain', 'period_start', 'basis', 'metric', 'survey_type', 'dimension'] -%}
 
--- scores as they are for show, with their priors for the test
-with scored as (
+with levels as (
     select
-        pairs.*,
-        pairs.promoters + pairs.passives + pairs.detractors as responses,
-        pairs.compared_promoters + pairs.compared_passives + pairs.compared_detractors as compared_responses,
-        {{ nps('promoters', 'passives', 'detractors') }} as raw_nps,
-        {{ nps('compared_promoters', 'compared_passives', 'compared_detractors') }} as raw_compared_nps
-        {%- for side in ['', 'compared_'] %}
-        {%- for class, prior in [('promoters', 'top'), ('passives', 'middle'), ('detractors', 'bottom')] %},
-        pairs.{{ side }}{{ class }} + metrics.{{ prior }}_prior_of_two as adjusted_{{ side }}{{ class }}
-        {%- endfor %}
-        {%- endfor %}
-    from {{ ref('int_periods_compared') }} as pairs
-    inner join {{ ref('metrics') }} as metrics on pairs.metric = metrics.metric
+        {{ assumption('significance_level') }} as significance_level,
+        {{ assumption('power') }} as power,
+        {{ assumption('min_rest_responses') }} as min_rest_responses
 ),
 
-compared as (
+quantiles as (
+    select
+        significance_level,
+        min_rest_responses,
+        {{ normal_quantile('1 - significance_level / 2') }} + {{ normal_quantile('power') }} as detectable_errors
+    from levels
+),
+
+summed as (
     select
         *,
-        raw_nps - raw_compared_nps as raw_change,
-        {{ nps('adjusted_promoters', 'adjusted_passives', 'adjusted_detractors') }}
-        - {{ nps('adjusted_compared_promoters', 'adjusted_compared_passives', 'adjusted_compared_detractors') }} as adjusted_change,
-        sqrt(
-            power({{ nps_standard_error('adjusted_promoters', 'adjusted_passives', 'adjusted_detractors') }}, 2)
-            + power({{ nps_standard_error('adjusted_compared_promoters', 'adjusted_compared_passives', 'adjusted_compared_detractors') }}, 2)
-        ) as standard_error_of_change,
         sum(responses) over (partition by {{ family | join(', ') }}) as total_responses,
         sum(compared_responses) over (partition by {{ family | join(', ') }}) as total_compared_responses
-    from scored
+    from {{ ref('int_changes_measured') }}
 ),
 
 -- a side smaller than min_group_size keeps its counts and loses its figures
 shown as (
     select
-        compared.*,
-        compared.period_end <= workspace.as_of_on as is_complete,
-        compared.responses >= workspace.min_group_size as shows_score,
-        compared.compared_responses >= workspace.min_group_size as shows_compared_score,
-        compared.responses >= workspace.min_group_size and compared.compared_responses >= workspace.min_group_size as shows_change,
+        summed.*,
+        summed.nps - summed.compared_nps as raw_change,
+        summed.period_end <= workspace.as_of_on as is_complete,
+        summed.responses >= workspace.min_group_size as shows_score,
+        summed.compared_responses >= workspace.min_group_size as shows_compared_score,
+        summed.responses >= workspace.min_group_size and summed.compared_responses >= workspace.min_group_size as shows_change,
         -- effects are parts of the total's change: they are shown where that is
-        compared.comparison = 'previous_period'
-        and compared.total_responses >= workspace.min_group_size
-        and compared.total_compared_responses >= workspace.min_group_size as shows_effects
-    from compared
+        summed.comparison <> 'rest_of_dimension'
+        and summed.total_responses >= workspace.min_group_size
+        and summed.total_compared_responses >= workspace.min_group_size as shows_effects
+    from summed
     cross join {{ source('raw', 'workspace') }} as workspace
 ),
 
 -- a segment without answers in one of the periods takes the other's score: its effect is all mix
 decomposed as (
     select
-        *,
-        case when shows_change then adjusted_change / nullif(standard_error_of_change, 0) end as z,
-        1e0 * responses / nullif(total_responses, 0) as share,
-        1e0 * compared_responses / nullif(total_compared_responses, 0) as compared_share,
-        coalesce(raw_nps, raw_compared_nps) as filled_nps,
-        coalesce(raw_compared_nps, raw_nps) as filled_compared_nps
+        shown.*,
+        1e0 * shown.responses / nullif(shown.total_responses, 0) as share,
+        1e0 * shown.compared_responses / nullif(shown.total_compared_responses, 0) as compared_share,
+        coalesce(shown.nps, shown.compared_nps) as filled_nps,
+        coalesce(shown.compared_nps, shown.nps) as filled_compared_nps,
+        quantiles.significance_level,
+        quantiles.detectable_errors,
+        case
+            when not shown.shows_change then 'suppressed'
+            -- whose segment is not known is no group that anybody could act on
+            when shown.comparison = 'rest_of_dimension' and shown.segment = '(unknown)' then 'unknown_segment'
+            when
+                shown.comparison = 'rest_of_dimension'
+                and least(shown.responses, shown.compared_responses) < quantiles.min_rest_responses
+                then 'too_few_answers'
+            -- no spread, a single voice, or priors that weigh more than the answers
+            when shown.standard_error is null or round(shown.raw_change, 9) * round(shown.tested_change, 9) < 0 then 'too_few_to_test'
+        end as untested_because
     from shown
+    cross join quantiles
+),
+
+standardised as (
+    select
+        *,
+        case when untested_because is null then tested_change / standard_error end as z
+    from decomposed
 ),
 
 tested as (
     select
         *,
         {{ two_sided_p('z') }} as p_value
-    from decomposed
+    from standardised
 ),
 
 {{ benjamini_hochberg('tested', 'p_value', family) }},
@@ -82,16 +94,23 @@ final as (
         dimension,
         segment,
         responses,
-        case when shows_score then raw_nps end as nps,
+        case when shows_score then nps end as nps,
         compared_responses,
-        case when shows_compared_score then raw_compared_nps end as compared_nps,
+        case when shows_compared_score then compared_nps end as compared_nps,
         case when shows_change then raw_change end as change,
-        case when shows_change then standard_error_of_change end as standard_error,
+        case when shows_change then tested_change end as tested_change,
+        case when shows_change then standard_error end as standard_error,
         z,
         p_value,
         comparisons,
         p_adjusted,
-        p_adjusted <= {{ assumption('significance_level') }} as is_significant,
+        p_adjusted <= significance_level as is_significant,
+        untested_because,
+        case when shows_change then detectable_errors * standard_error end as detectable_change,
+        case when shows_change and basis = 'customers' then shared_voices end as shared_voices,
+        case when shows_change and basis = 'customers' then moved_voices end as moved_voices,
+        case when shows_change then covariance end as covariance,
+        case when shows_change then correlation end as correlation,
         case when shows_effects then (share + compared_share) / 2 * (filled_nps - filled_compared_nps) end as rate_effect,
         case when shows_effects then (filled_nps + filled_compared_nps) / 2 * (share - compared_share) end as mix_effect
     from adjusted

@@ -1,0 +1,16 @@
+-- Only a voice that answered again can be in both of two periods, or weigh more than another in one.
+with {{ follow_voices() }}
+
+select
+    voice_key,
+    metric,
+    survey_type,
+    responded_on,
+    previous_on,
+    next_on,
+    case when contribution > 0 then 1 when contribution < 0 then -1 else 0 end as mark
+    {%- for dimension in dimensions() %},
+    {{ dimension }}
+    {%- endfor %}
+from followed
+where previous_on is not null or next_on is not null

@@ -1,0 +1,77 @@
+with series as (
+    select
+        scored.metric,
+        scored.survey_type,
+        scored.responses,
+        power(scored.standard_error / 100e0, 2) * scored.responses as observed_variance,
+        -- half of the answers at either end
+        case when metrics.bottom_prior = 0 then 1e0 / 4 else 1e0 end as largest_variance,
+        metrics.top_prior + metrics.middle_prior + metrics.bottom_prior as priors,
+        metrics.top_prior_of_two + metrics.middle_prior_of_two + metrics.bottom_prior_of_two as priors_of_two
+    from {{ ref('int_periods_scored') }} as scored
+    inner join {{ ref('metrics') }} as metrics on scored.metric = metrics.metric
+    where scored.time_grain = 'all' and scored.basis = 'customers' and scored.dimension = 'all'
+),
+
+variances as (
+    select 'observed' as variance_of
+    union all
+    select 'largest' as variance_of
+),
+
+levels as (
+    select
+        {{ assumption('confidence_z') }} as confidence_z,
+        {{ assumption('significance_level') }} as significance_level,
+        {{ assumption('power') }} as power
+),
+
+quantiles as (
+    select
+        *,
+        {{ normal_quantile('1 - significance_level / 2') }} + {{ normal_quantile('power') }} as difference_z
+    from levels
+),
+
+asked as (
+    select
+        series.metric,
+        series.survey_type,
+        precisions.purpose,
+        precisions.points,
+        variances.variance_of,
+        case variances.variance_of when 'observed' then series.observed_variance else series.largest_variance end as variance,
+        case when variances.variance_of = 'observed' then series.responses end as responses,
+        quantiles.significance_level,
+        case when precisions.purpose = 'difference' then quantiles.power end as power,
+        case precisions.purpose when 'margin' then quantiles.confidence_z else quantiles.difference_z end as z,
+        case precisions.purpose when 'margin' then series.priors else series.priors_of_two end as priors
+    from series
+    cross join {{ ref('nps_precisions') }} as precisions
+    cross join variances
+    cross join quantiles
+),
+
+needed as (
+    select
+        *,
+        -- a difference has the variances of both groups; digits beyond those of doubles are no answer more
+        round({{ answers_needed('z', "case purpose when 'margin' then variance else 2 * variance end", 'points') }}, 6) as answers
+    from asked
+)
+
+select
+    metric,
+    survey_type,
+    purpose,
+    points,
+    variance_of,
+    responses,
+    variance,
+    case when purpose = 'difference' then significance_level end as significance_level,
+    power,
+    z,
+    cast(ceil(answers) as bigint) as answers_needed,
+    -- a survey of nobody says nothing, however little it takes; greatest would make 1 of NULL
+    cast(case when answers - priors < 1 then 1 else ceil(answers - priors) end as bigint) as adjusted_answers_needed
+from needed
