@@ -63,6 +63,7 @@ class Warehouse:
     def rolling(self, answers: pd.DataFrame) -> pd.DataFrame:
         self.fill("marts.fct_nps_responses", answers)
         self.build("int_days_listed")
+        self.build("int_answers_followed")
         self.build("int_rolling_changes_counted")
         return self.query("fct_nps_rolling")
 

@@ -24,9 +24,10 @@ repeated as (
         answers.{{ dimension }},
         {%- endfor %}
         answers.mark
-    from {{ ref('int_repeat_answers_followed') }} as answers
+    from {{ ref('int_answers_followed') }} as answers
     {%- if grain == 'all' %}
     inner join spans on answers.metric = spans.metric and answers.survey_type = spans.survey_type
+    where answers.previous_on is not null or answers.next_on is not null
     {%- else %}
     where
         {{ period_start(grain, 'answers.responded_on') }}
@@ -37,38 +38,64 @@ repeated as (
     {%- endfor %}
 ),
 
-voices as (
+-- a voice mostly answers in one segment of every dimension: counting all of them together first leaves
+-- few rows to be cut by each
+combined as (
     select
         {{ period | join(', ') }},
         voice_key,
-        {{ grouped_dimension(dimensions) }} as dimension,
-        {{ grouped_dimension(dimensions, value=true) }} as segment,
+        {%- for dimension in dimensions %}
+        {{ dimension }},
+        {%- endfor %}
         count(*) as responses,
         sum(mark) as total,
         sum(mark * mark) as squares
     from repeated
-    group by grouping sets (
-        ({{ period | join(', ') }}, voice_key)
+    group by
+        {{ period | join(', ') }},
+        voice_key
         {%- for dimension in dimensions %},
-        ({{ period | join(', ') }}, voice_key, {{ dimension }})
+        {{ dimension }}
         {%- endfor %}
-    )
+),
+
+wholes as (
+    select
+        {{ period | join(', ') }},
+        voice_key,
+        sum(responses) as responses,
+        sum(total) as total
+    from combined
+    group by {{ period | join(', ') }}, voice_key
 ),
 
 -- what a voice answered in a segment beside what it answered in all: the difference is the rest's
-placed as (
+voices as (
     select
-        voices.*,
-        wholes.responses - voices.responses as other_responses,
-        wholes.total - voices.total as other_total
-    from voices
-    inner join voices as wholes
+        {%- for column in period %}
+        combined.{{ column }},
+        {%- endfor %}
+        combined.voice_key,
+        {{ grouped_dimension(dimensions) }} as dimension,
+        {{ grouped_dimension(dimensions, value=true) }} as segment,
+        sum(combined.responses) as responses,
+        sum(combined.total) as total,
+        sum(combined.squares) as squares,
+        max(wholes.responses) - sum(combined.responses) as other_responses,
+        max(wholes.total) - sum(combined.total) as other_total
+    from combined
+    inner join wholes
         on
-            voices.voice_key = wholes.voice_key
+            combined.voice_key = wholes.voice_key
             {%- for column in period %}
-            and voices.{{ column }} = wholes.{{ column }}
+            and combined.{{ column }} = wholes.{{ column }}
             {%- endfor %}
-    where wholes.dimension = 'all'
+    group by grouping sets (
+        (combined.{{ period | join(', combined.') }}, combined.voice_key)
+        {%- for dimension in dimensions %},
+        (combined.{{ period | join(', combined.') }}, combined.voice_key, {{ dimension }})
+        {%- endfor %}
+    )
 )
 
 select
@@ -84,5 +111,5 @@ select
     cast(sum(responses * other_responses) as bigint) as outside_weights,
     cast(sum(responses * other_total + total * other_responses) as bigint) as outside_products,
     cast(sum(total * other_total) as bigint) as outside_squares
-from placed
+from voices
 group by {{ period | join(', ') }}, dimension, segment

@@ -3,9 +3,7 @@
 -- An answer of day d whose voice answers next on day n belongs to a window of w days on the days d to
 -- min(d + w, n) - 1: it enters on the first and leaves on the day after the last. Counting entries and
 -- exits by day replaces a join of answers and days.
-with {{ follow_voices() }},
-
-windows as (
+with windows as (
     select window_days from {{ source('raw', 'rolling_windows') }}
 ),
 
@@ -18,13 +16,18 @@ steps as (
 
 stepped as (
     select
-        followed.*,
+        answers.metric,
+        answers.survey_type,
+        answers.mark,
+        {%- for dimension in dimensions %}
+        answers.{{ dimension }},
+        {%- endfor %}
         steps.window_days,
         case
-            when followed.next_on < {{ days_after('followed.responded_on', 'steps.window_days') }} then followed.next_on
-            else {{ days_after('followed.responded_on', 'steps.window_days') }}
+            when answers.next_on < {{ days_after('answers.responded_on', 'steps.window_days') }} then answers.next_on
+            else {{ days_after('answers.responded_on', 'steps.window_days') }}
         end as stepped_on
-    from followed
+    from {{ ref('int_answers_followed') }} as answers
     cross join steps
 ),
 
@@ -36,9 +39,9 @@ counted as (
         stepped_on,
         {{ grouped_dimension(dimensions) }} as dimension,
         {{ grouped_dimension(dimensions, value=true) }} as segment,
-        sum(case when contribution > 0 then 1 else 0 end) as promoters,
-        sum(case when contribution = 0 then 1 else 0 end) as passives,
-        sum(case when contribution < 0 then 1 else 0 end) as detractors
+        sum(case when mark > 0 then 1 else 0 end) as promoters,
+        sum(case when mark = 0 then 1 else 0 end) as passives,
+        sum(case when mark < 0 then 1 else 0 end) as detractors
     from stepped
     group by grouping sets (
         (window_days, metric, survey_type, stepped_on)

@@ -31,8 +31,8 @@ pairs as (
         {%- endfor %}
         later.mark,
         earlier.mark as compared_mark
-    from {{ ref('int_repeat_answers_followed') }} as earlier
-    inner join {{ ref('int_repeat_answers_followed') }} as later
+    from {{ ref('int_answers_followed') }} as earlier
+    inner join {{ ref('int_answers_followed') }} as later
         on
             earlier.voice_key = later.voice_key
             and earlier.metric = later.metric

@@ -1,4 +1,3 @@
--- Only a voice that answered again can be in both of two periods, or weigh more than another in one.
 with {{ follow_voices() }}
 
 select
@@ -13,4 +12,3 @@ select
     {{ dimension }}
     {%- endfor %}
 from followed
-where previous_on is not null or next_on is not null
