@@ -281,7 +281,7 @@ NUMBERS = {
     "int_strata_summed": {"2": "a square", "100": "points of a score"},
     "nps_weighted_by_period": {"2": "a square", "100": "points of a score"},
     "nps_change_significance": {
-        "2": "the mean of two periods, and the tails of a level",
+        "2": "the mean of two periods",
         "9": "digits that a difference of doubles is good for",
     },
     "int_changes_measured": {
@@ -289,8 +289,9 @@ NUMBERS = {
         "1e-9": "digits that a difference of doubles is good for",
         "100": "points of a score",
     },
+    "int_test_levels_listed": {"2": "tails of a level"},
     "nps_sample_size": {
-        "2": "tails of a level, two groups, and a square",
+        "2": "two groups, and a square",
         "4": "the largest variance of a share",
         "6": "digits that a quotient of doubles is good for",
         "100": "points of a score",

@@ -47,7 +47,7 @@ _PAIRS = f"""
         select
             case when o.place = p.place - 1 then 'previous_period' end as before,
             case
-                when p.time_grain in ('month', 'quarter')
+                when p.time_grain in ('month', 'quarter', 'fiscal_quarter')
                     and o.period_start = cast(p.period_start - interval 1 year as date)
                     then 'previous_year'
             end as year_before,

@@ -26,9 +26,10 @@ TOLERANCE = 1e-9
 AS_OF = date(2025, 12, 31)
 MIN_GROUP_SIZE = 3
 MODELS = (
-    *("int_nps_days_counted", "int_periods_scored", "int_periods_compared"),
+    *("int_nps_scores_counted", "int_nps_days_counted", "int_periods_scored"),
+    "int_periods_compared",
     *("int_answers_followed", "int_voices_shared", "int_answers_clustered"),
-    "int_changes_measured",
+    *("int_changes_measured", "int_test_levels_listed"),
 )
 
 
@@ -516,5 +517,5 @@ def test_what_is_tested_is_the_seeds(warehouse, name, value):
     fill(warehouse, random_answers(seed=2, cases=20))
     before = changes(warehouse)
     warehouse.execute("update nps.seeds.assumptions set value = ? where name = ?", [value, name])
-    rebuild(warehouse, ["int_changes_measured"])
+    rebuild(warehouse, ["int_changes_measured", "int_test_levels_listed"])
     assert changes(warehouse) != before

@@ -78,6 +78,7 @@ class Warehouse:
         self.build("int_periods_compared")
         # nobody answers twice here: tests/models/test_comparisons.py begins with answers
         self.build("int_changes_measured")
+        self.build("int_test_levels_listed")
         return self.query(model)
 
 

@@ -1,5 +1,5 @@
 {%- set dimensions = dimensions() -%}
-{%- set grains = ['day', 'week', 'month', 'quarter', 'year', 'all'] -%}
+{%- set grains = time_grains() + ['all'] -%}
 {%- set period = ['time_grain', 'period_start', 'metric', 'survey_type'] -%}
 
 with spans as (

@@ -38,7 +38,7 @@ periods as (
             {%- for column in series %}
             and totals.{{ column }} = earlier.{{ column }}
             {%- endfor %}
-    where totals.time_grain in ('month', 'quarter')
+    where totals.time_grain in ('month', 'quarter', 'fiscal_quarter')
 ),
 
 -- a cell takes part in these comparisons twice: as its own period's, and as a later period's

@@ -1,10 +1,12 @@
 {%- set dimensions = dimensions() -%}
 {%- set pair = ['comparison', 'time_grain', 'period_start', 'basis', 'metric', 'survey_type'] -%}
-{%- set compared = [
-    ('previous_period', 'day'), ('previous_period', 'week'), ('previous_period', 'month'),
-    ('previous_period', 'quarter'), ('previous_period', 'year'),
-    ('previous_year', 'month'), ('previous_year', 'quarter'),
-] -%}
+{%- set compared = [] -%}
+{%- for grain in time_grains() -%}
+    {%- do compared.append(('previous_period', grain)) -%}
+    {%- if grain in ('month', 'quarter', 'fiscal_quarter') -%}
+        {%- do compared.append(('previous_year', grain)) -%}
+    {%- endif -%}
+{%- endfor %}
 
 with periods as (
     select

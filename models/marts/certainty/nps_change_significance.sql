@@ -1,21 +1,6 @@
 {%- set family = ['comparison', 'time_grain', 'period_start', 'basis', 'metric', 'survey_type', 'dimension'] -%}
 
-with levels as (
-    select
-        {{ assumption('significance_level') }} as significance_level,
-        {{ assumption('power') }} as power,
-        {{ assumption('min_rest_responses') }} as min_rest_responses
-),
-
-quantiles as (
-    select
-        significance_level,
-        min_rest_responses,
-        {{ normal_quantile('1 - significance_level / 2') }} + {{ normal_quantile('power') }} as detectable_errors
-    from levels
-),
-
-summed as (
+with summed as (
     select
         *,
         sum(responses) over (partition by {{ family | join(', ') }}) as total_responses,
@@ -48,21 +33,21 @@ decomposed as (
         1e0 * shown.compared_responses / nullif(shown.total_compared_responses, 0) as compared_share,
         coalesce(shown.nps, shown.compared_nps) as filled_nps,
         coalesce(shown.compared_nps, shown.nps) as filled_compared_nps,
-        quantiles.significance_level,
-        quantiles.detectable_errors,
+        levels.significance_level,
+        levels.detectable_errors,
         case
             when not shown.shows_change then 'suppressed'
             -- whose segment is not known is no group that anybody could act on
             when shown.comparison = 'rest_of_dimension' and shown.segment = '(unknown)' then 'unknown_segment'
             when
                 shown.comparison = 'rest_of_dimension'
-                and least(shown.responses, shown.compared_responses) < quantiles.min_rest_responses
+                and least(shown.responses, shown.compared_responses) < {{ assumption('min_rest_responses') }}
                 then 'too_few_answers'
             -- no spread, a single voice, or priors that weigh more than the answers
             when shown.standard_error is null or round(shown.raw_change, 9) * round(shown.tested_change, 9) < 0 then 'too_few_to_test'
         end as untested_because
     from shown
-    cross join quantiles
+    cross join {{ ref('int_test_levels_listed') }} as levels
 ),
 
 standardised as (

@@ -19,20 +19,6 @@ variances as (
     select 'largest' as variance_of
 ),
 
-levels as (
-    select
-        {{ assumption('confidence_z') }} as confidence_z,
-        {{ assumption('significance_level') }} as significance_level,
-        {{ assumption('power') }} as power
-),
-
-quantiles as (
-    select
-        *,
-        {{ normal_quantile('1 - significance_level / 2') }} + {{ normal_quantile('power') }} as difference_z
-    from levels
-),
-
 asked as (
     select
         series.metric,
@@ -42,14 +28,14 @@ asked as (
         variances.variance_of,
         case variances.variance_of when 'observed' then series.observed_variance else series.largest_variance end as variance,
         case when variances.variance_of = 'observed' then series.responses end as responses,
-        quantiles.significance_level,
-        case when precisions.purpose = 'difference' then quantiles.power end as power,
-        case precisions.purpose when 'margin' then quantiles.confidence_z else quantiles.difference_z end as z,
+        levels.significance_level,
+        case when precisions.purpose = 'difference' then levels.power end as power,
+        case precisions.purpose when 'margin' then levels.confidence_z else levels.detectable_errors end as z,
         case precisions.purpose when 'margin' then series.priors else series.priors_of_two end as priors
     from series
     cross join {{ ref('nps_precisions') }} as precisions
     cross join variances
-    cross join quantiles
+    cross join {{ ref('int_test_levels_listed') }} as levels
 ),
 
 needed as (
