@@ -84,11 +84,11 @@ def invoke_dbt(
     ]
     remembered = target_dir(workspace) / "partial_parse.msgpack"
     runner = dbtRunner(callbacks=[on_event] if on_event else [])
-    result = runner.invoke(command)
+    result = _invoke(runner, command)
     if isinstance(result.exception, (CompilationError, ParsingError)) and remembered.exists():
         # dbt's cached parse from before an upgrade may contradict the current project
         remembered.unlink()
-        result = runner.invoke(command)
+        result = _invoke(runner, command)
     if type(result.exception).__name__ in INTERRUPTS:
         raise KeyboardInterrupt
     if result.exception is not None:
@@ -103,6 +103,16 @@ def invoke_dbt(
             if on_failure is not None:
                 on_failure(node.node.name, reason)
     return bool(result.success)
+
+
+def _invoke(runner: Any, command: list[str]) -> Any:
+    """Run dbt; dbt-duckdb loads Python models from temporary files, which leave no bytecode."""
+    before = sys.dont_write_bytecode
+    sys.dont_write_bytecode = True
+    try:
+        return runner.invoke(command)
+    finally:
+        sys.dont_write_bytecode = before
 
 
 def _failure_reason(workspace: Workspace, result: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -32,6 +33,7 @@ def dbt(monkeypatch, workspace):
 
         def invoke(self, command):
             fake.calls += 1
+            fake.writes_bytecode = not sys.dont_write_bytecode
             wrong = remembered.exists() or fake.is_broken
             error = CompilationError("two entries\n  for models/a.yml") if wrong else None
             return SimpleNamespace(exception=error, result=None, success=error is None)
@@ -45,6 +47,12 @@ def test_what_dbt_remembers_of_another_project_is_forgotten(workspace, dbt):
     assert invoke_dbt(workspace, "build") is True
     assert dbt.calls == 2
     assert not dbt.remembered.exists()
+
+
+def test_no_bytecode_of_python_models_is_left_behind(workspace, dbt, monkeypatch):
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    assert invoke_dbt(workspace, "build") is True
+    assert (dbt.writes_bytecode, sys.dont_write_bytecode) == (False, False)
 
 
 def test_a_project_that_does_not_parse_is_told_once_in_one_line(workspace, dbt):
