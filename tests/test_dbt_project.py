@@ -3,6 +3,7 @@ that people edit stand in seeds. From the manifest alone: nothing is built."""
 
 from __future__ import annotations
 
+import ast
 import csv
 import re
 from collections import defaultdict
@@ -280,6 +281,15 @@ NUMBERS = {
     "int_growth_periods_listed": {"1200": "months to choose from: a century"},
     "int_strata_summed": {"2": "a square", "100": "points of a score"},
     "nps_weighted_by_period": {"2": "a square", "100": "points of a score"},
+    "int_change_points_searched": {"2": "a square"},
+    "nps_control_chart": {
+        "2": "two tails, and a square",
+        "3": "a third moment",
+        "6": "of Cornish and Fisher's expansion",
+        "100": "points of a score",
+        "1.128": "mean range of two standard normal values",
+    },
+    "nps_trend": {"2": "parameters of a line, and a square", "365.25": "days a year"},
     "nps_change_significance": {
         "2": "the mean of two periods",
         "9": "digits that a difference of doubles is good for",
@@ -320,9 +330,12 @@ NUMBERS = {
 # The formulas' own: 100 points, two tails, four in Wilson's root, twelve months; and the 6 digits
 # that a sum of doubles is good for.
 NUMBERS_OF_MACROS = {"0", "1", "2", "4", "6", "12", "100"}
-# Coefficients of an approximation, held to scipy within 1e-12 by tests/test_metrics.py; and the
+# Coefficients of an approximation, held to scipy by tests/models/test_metrics.py; and the
 # digits of a key.
-COEFFICIENTS_OF = {"two_sided_p", "normal_quantile", "duckdb__safe_cast"}
+COEFFICIENTS_OF = {
+    *("two_sided_p", "t_as_normal", "t_quantile", "normal_quantile"),
+    "duckdb__safe_cast",
+}
 NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?:e[+-]?\d+)?(?![\w.])")
 
 
@@ -331,9 +344,16 @@ def _numbers(code: str) -> set[str]:
     return {re.sub(r"(?:\.0)?(?:e0)?$", "", number) for number in NUMBER.findall(bare_sql(code))}
 
 
+def _python_numbers(code: str) -> set[str]:
+    """The numbers in Python, 1.0 as 1."""
+    values = {n.value for n in ast.walk(ast.parse(code)) if isinstance(n, ast.Constant)}
+    return {f"{value:g}" for value in values if type(value) in (int, float)}
+
+
 def test_no_threshold_stands_in_a_model():
     for name, node in nodes("model").items():
-        found = _numbers(node["raw_code"]) - {"0", "1"}
+        numbers = _python_numbers if node["language"] == "python" else _numbers
+        found = numbers(node["raw_code"]) - {"0", "1"}
         assert found == NUMBERS.get(name, {}).keys(), name
 
 
@@ -432,6 +452,6 @@ def test_reasons_given_are_those_of_the_seed():
 def test_every_assumption_is_used():
     code = "".join(entry["raw_code"] for entry in nodes("model").values())
     code += "".join(entry["macro_sql"] for entry in ours("macros").values())
-    assert {*re.findall(r"assum(?:ption\(|ed\[)['\"](\w+)['\"]", code)} == {
+    assert {*re.findall(r"assumption\(['\"](\w+)['\"]\)", code)} == {
         row["name"] for row in _seed("assumptions")
     }

@@ -40,6 +40,18 @@ cross join (select {{ assumption('confidence_z') }} as z) as assumed
 """
 TAILS = "select tails.*, {{ two_sided_p('z') }} as p from tails"
 ANNUITIES = "select annuities.*, {{ annuity('years', 'rate') }} as value from annuities"
+QUANTILES = """
+with deviates as (
+    select students.*, {{ t_as_normal('t', 'degrees') }} as deviate from students
+)
+
+select
+    deviates.*,
+    {{ two_sided_p('deviate') }} as p,
+    {{ t_quantile('z', 'degrees') }} as quantile
+from deviates
+"""
+TAILS_OF_NORMAL = "select tails_of.*, -{{ normal_quantile('tail') }} as quantile from tails_of"
 ANSWERS = """
 select
     answers.example,
@@ -65,6 +77,8 @@ QUERIES = {
     "shares": SHARES,
     "tails": TAILS,
     "annuities": ANNUITIES,
+    "quantiles": QUANTILES,
+    "tails of normal": TAILS_OF_NORMAL,
     "answers": ANSWERS,
     "generic tests": GENERIC_TESTS,
 }
@@ -263,6 +277,29 @@ def test_an_annuity_is_the_sum_of_its_discounted_months():
         run("annuities", "annuities", "years double, rate double", [(None, 0.1)])[0]["value"]
         is None
     )
+
+
+@pytest.mark.parametrize("degrees", [6, 8, 10, 30, 150])
+def test_students_t_agrees_with_scipy(degrees: int):
+    """As exact as the macros say, from the fewest degrees of freedom that a series can have."""
+    t = [sign * i / 8 for i in range(1, 81) for sign in (-1, 1)] + [0.0, None]
+    rows = run(
+        "quantiles", "students", "t double, degrees bigint, z double", [(x, degrees, Z) for x in t]
+    )
+    for each, row in zip(t, rows, strict=True):
+        if each is None:
+            assert row["p"] is None
+            continue
+        expected = 2 * stats.t.sf(abs(each), degrees)
+        assert row["p"] == pytest.approx(expected, rel=4e-5 if expected > 0.001 else 2e-4), each
+        assert row["quantile"] == pytest.approx(stats.t.ppf(0.975, degrees), abs=1.1e-4)
+
+
+def test_normal_quantiles_agree_with_scipy():
+    tails = [0.5, 0.4, 0.1, 0.025, 0.00135] + [0.025 / periods for periods in range(1, 1000, 37)]
+    rows = run("tails of normal", "tails_of", "tail double", [(tail,) for tail in tails])
+    for tail, row in zip(tails, rows, strict=True):
+        assert row["quantile"] == pytest.approx(stats.norm.isf(tail), abs=4.5e-4), tail
 
 
 def test_generic_tests_find_what_is_wrong():
