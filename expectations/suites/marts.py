@@ -12,6 +12,7 @@ from expectations.suites.history import HISTORY
 from expectations.suites.reconciliation import RECONCILIATION, RESTRICTED
 from expectations.suites.retention import RETENTION
 from expectations.suites.scores import SCORES
+from expectations.suites.trends import TRENDS
 from expectations.suites.value import VALUE
 from expectations.suites.weighting import WEIGHTING
 
@@ -23,6 +24,7 @@ MARTS: dict[str, tuple[Check, ...]] = {
     **RECONCILIATION,
     **SCORES,
     **CHANGES,
+    **TRENDS,
     **ASKING,
     **WEIGHTING,
     **HISTORY,
