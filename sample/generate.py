@@ -2,7 +2,8 @@
 
 An invented company, Juniper, asks its 4,000 customers how it does: 20,200 answers from four survey
 tools over two years, a CRM that knows who pays what and who left, and everything that goes wrong
-with such files. What is true of it stands in ``sample/truths.py``.
+with such files. What is true of it stands in ``sample/truths.py``. Visitors of its website answer,
+too, without a name (``sample/website.py``).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import random
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sample import crm, helpdesk, money, panel, surveys
+from sample import crm, helpdesk, money, panel, surveys, website
 from sample.answers import plan_csat, plan_transactional
 from sample.people import make_customers
 from sample.relational import plan_relational
@@ -60,6 +61,8 @@ def _deliveries(seed: int) -> dict[str, dict[str, bytes]]:
             "tickets.csv": helpdesk.helpdesk_tickets(rng, customers, answers),
         },
         "board": panel.panel_responses(rng),
+        # by chance of its own, so that the other files do not depend on it
+        "website": website.website_responses(random.Random(f"website {seed}")),
     }
 
 

@@ -30,7 +30,7 @@ from sample_support import (
 
 from orchestration.warehouse.database import open_build
 from orchestration.workspace.load import load_workspace
-from sample import panel, truths
+from sample import panel, truths, website
 
 
 @pytest.fixture(scope="module")
@@ -138,8 +138,10 @@ def test_nothing_is_pooled(tables):
         ("nps", "panel", 2 * panel.MEMBERS),
         ("nps", "relational", truths.RELATIONAL.responses),
         ("nps", "transactional", truths.TRANSACTIONAL.responses),
+        ("nps", "website", website.ACCEPTED_ANSWERS),
     ]
-    assert sum(count for *_, count in found) == truths.ACCEPTED_ANSWERS
+    accepted = truths.ACCEPTED_ANSWERS + website.ACCEPTED_ANSWERS
+    assert sum(count for *_, count in found) == accepted
 
 
 def test_the_histogram_is_that_of_the_answers(tables):
@@ -329,10 +331,11 @@ def test_segments_are_those_of_the_answers_day(tables, planted):
 
 # --- what became of every row -------------------------------------------------------------------
 
-KNOWN_FATES = [key for key, fate in truths.FILES.items() if fate.delivered is not None]
+FILES = truths.FILES | website.FILES
+KNOWN_FATES = [key for key, fate in FILES.items() if fate.delivered is not None]
 
 
-@pytest.mark.parametrize("key", truths.FILES, ids=lambda key: key[2])
+@pytest.mark.parametrize("key", FILES, ids=lambda key: key[2])
 def test_what_became_of_a_file(tables, key):
     source, entity, name = key
     (found,) = rows(
@@ -342,7 +345,7 @@ def test_what_became_of_a_file(tables, key):
         f"and file_name = '{name}'",
     )
     status, delivered, accepted, *others = found
-    fate = truths.FILES[key]
+    fate = FILES[key]
     assert status == "loaded"
     assert tuple(others) == fate[2:]
     assert delivered == accepted + sum(others)
@@ -359,7 +362,7 @@ def test_whole_files(tables):
     assert found == [(*truths.QUARANTINED_FILE, truths.QUARANTINED_FILE_REASON)]
     ((count,),) = rows(tables, "select count(*) from marts.ingest_reconciliation")
     # a file that came twice is one; the panel's is not among those with rows to refuse
-    assert count == len({*truths.FILES, panel.FILE}) + len(found)
+    assert count == len({*FILES, panel.FILE}) + len(found)
 
 
 def test_quarantined_rows_by_file_and_reason(tables):
@@ -635,8 +638,9 @@ def test_two_runs_at_once_end_well_and_one_waits(sample_again):
 
 def test_loading_again_changes_nothing_in_the_lake(sample_run, sample_again):
     assert sample_again.lake == sample_run.lake
+    # one of the files came twice, and the panel's is not among them
     for run in sample_again.runs.values():
-        assert "0 new, 45 known already, 1 quarantined" in run.shown("This run")
+        assert f"0 new, {len(FILES) + 2} known already, 1 quarantined" in run.shown("This run")
         assert "0 rows delivered" in run.shown("This run")
 
 
