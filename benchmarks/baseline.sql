@@ -13,6 +13,14 @@ create temp macro file_of(path) as split_part(path, '/', -1);
 set variable as_of_at = (select utc(getvariable('as_of_on') + 1));
 
 -- The runner hashes the files: Python's SHA-256 is ten times as fast as DuckDB's.
+-- Wilson's bound of a share, the lower one for a negative z.
+-- name: wilson
+create temp macro wilson(k, n, z) as case
+    when k = 0 and z < 0 then 0
+    when k = n and z > 0 then 1
+    else (k / n + z * z / (2 * n) + z * sqrt(k / n * (1 - k / n) / n + z * z / (4.0 * n * n))) / (1 + z * z / n)
+end;
+
 -- name: files
 create temp table files as
 select
@@ -758,7 +766,7 @@ select
     time_grain, period_start, period_end, basis, metric, survey_type, dimension, segment,
     n as responses, p as promoters, m as passives, d as detractors,
     case when is_shown then 100.0 * (p - d) / n end as nps,
-    case when is_shown then 100.0 * sqrt(((p + d) / n - ((p - d) / n) ** 2) / n) end as standard_error,
+    case when is_shown and greatest(p, m, d) = n then adjusted_error when is_shown then 100.0 * sqrt(((p + d) / n - ((p - d) / n) ** 2) / n) end as standard_error,
     case when is_shown then greatest(-100, least(100, adjusted - 1.959963984540054 * adjusted_error)) end as ci_low,
     case when is_shown then greatest(-100, least(100, adjusted + 1.959963984540054 * adjusted_error)) end as ci_high,
     not is_shown as is_suppressed
@@ -774,73 +782,104 @@ select * from periods where dimension <> 'all';
 
 -- --- outcomes ----------------------------------------------------------------------------------
 
+-- Silence counts from 30 days after the sending, of those who had not answered by then.
 -- name: silent
 create temp table silent as
+with answered as (
+    select delivered.invitation, min(delivered.submitted_at) filter (coalesce(statuses.status, 'accepted') = 'accepted') as answered_at
+    from delivered
+    left join statuses on delivered.rowid = statuses.row_no
+    where
+        -- who answered, if only by something that cannot be read, was not silent
+        coalesce(statuses.status, 'accepted') = 'accepted'
+        or (statuses.status = 'quarantined' and delivered.reason is distinct from 'score_missing' and delivered.reason is distinct from 'future')
+    group by 1
+),
+
+asked as (
+    select
+        lives.c,
+        lives.has_changed,
+        lives.region,
+        lives.plan,
+        lives.churned_at,
+        lives.churned_on,
+        invitations.survey as survey_id,
+        invitations.invitation,
+        invitations.sent_at,
+        invitations.sent_at + interval 30 day as landmark_at,
+        business_day(invitations.sent_at) + 30 as landmark_on,
+        case when answered.invitation is not null then coalesce(answered.answered_at, invitations.sent_at) end as responded_at
+    from invitations
+    inner join customers on invitations.customer = customers.customer_no
+    inner join lives using (c)
+    left join answered using (invitation)
+    where invitations.status = 'accepted' and (answered.invitation is not null or not invitations.is_bounced)
+),
+
+first_answers as (
+    select c, survey_id, min(responded_at) as first_at
+    from (
+        select c, survey_id, responded_at from answers where c is not null
+        union all
+        select c, survey_id, responded_at from asked
+    )
+    group by all
+)
+
 select
-    lives.c,
-    invitations.survey as survey_id,
-    invitations.invitation,
-    case when lives.has_changed then history.region else lives.region end as region,
-    case when lives.has_changed then history.plan else lives.plan end as plan,
-    business_day(invitations.sent_at) as sent_on,
-    case when lives.churned_at > invitations.sent_at then lives.churned_on - business_day(invitations.sent_at) end as days_to_churn,
-    lives.churned_at is null or lives.churned_at > invitations.sent_at as is_at_risk
-from invitations
-inner join customers on invitations.customer = customers.customer_no
-inner join lives using (c)
+    asked.c,
+    asked.survey_id,
+    asked.invitation,
+    case when first_answers.first_at <= asked.landmark_at then 'answered_other' else 'no_response' end as nps_class,
+    case when asked.has_changed then history.region else asked.region end as region,
+    case when asked.has_changed then history.plan else asked.plan end as plan,
+    asked.landmark_at,
+    asked.landmark_on,
+    case when asked.churned_at > asked.landmark_at then asked.churned_on - asked.landmark_on end as days_to_churn,
+    asked.churned_at is null or asked.churned_at > asked.landmark_at as is_active
+from asked
+left join first_answers using (c, survey_id)
 left join history
-    on lives.c = history.c and invitations.sent_at >= history.valid_from and invitations.sent_at < coalesce(history.valid_to, timestamp 'infinity')
-where
-    not invitations.is_bounced
-    and invitations.status = 'accepted'
-    -- who answered, if only by something that cannot be read, was not silent
-    and not exists (
-        select 1
-        from delivered
-        left join statuses on delivered.rowid = statuses.row_no
-        where
-            delivered.invitation = invitations.invitation
-            and (coalesce(statuses.status, 'accepted') = 'accepted' or (statuses.status = 'quarantined' and delivered.reason is distinct from 'score_missing' and delivered.reason is distinct from 'future'))
-    );
+    on asked.c = history.c and asked.sent_at >= history.valid_from and asked.sent_at < coalesce(history.valid_to, timestamp 'infinity')
+where coalesce(asked.responded_at > asked.landmark_at, true) and asked.landmark_on <= getvariable('as_of_on');
 
 -- name: nps_outcomes_by_class
 create table published.nps_outcomes_by_class as
-with silent_place as (
-    select invitation
-    from silent
-    where not exists (select 1 from turns where turns.c = silent.c and turns.survey_id = silent.survey_id)
-    qualify row_number() over (partition by c, survey_id order by sent_on desc, md5('pulse|' || invitation)) = 1
-),
-
-anchors as (
+with anchors as (
     select
+        turns.c,
         turns.survey_id,
         case turns.contribution when 100 then 'promoter' when 0 then 'passive' else 'detractor' end as nps_class,
         turns.region,
         turns.plan,
-        getvariable('as_of_on') - turns.responded_on as age,
+        turns.responded_on as anchored_on,
+        turns.responded_at as anchored_at,
+        answers.response_key as anchor_key,
         case when lives.churned_at > turns.responded_at then lives.churned_on - turns.responded_on end as days_to_churn,
-        lives.c is not null and (lives.churned_at is null or lives.churned_at > turns.responded_at) as is_at_risk,
-        turns.next_on is null as is_place,
-        lives.mrr,
-        lives.realised_ltv
+        lives.churned_at is null or lives.churned_at > turns.responded_at as is_active
     from turns
-    left join lives using (c)
+    inner join answers using (a)
+    left join lives on turns.c = lives.c
     union all
-    select
-        silent.survey_id,
-        'no_response',
-        silent.region,
-        silent.plan,
-        getvariable('as_of_on') - silent.sent_on,
-        silent.days_to_churn,
-        silent.is_at_risk,
-        silent_place.invitation is not null,
-        lives.mrr,
-        lives.realised_ltv
+    select c, survey_id, nps_class, region, plan, landmark_on, landmark_at, md5('pulse|' || invitation), days_to_churn, is_active
     from silent
-    left join silent_place using (invitation)
-    inner join lives using (c)
+),
+
+-- one customer, one voice: the first answer or silence at which it was still there
+placed as (
+    select
+        anchors.*,
+        getvariable('as_of_on') - anchors.anchored_on as age,
+        lives.c is not null as is_known,
+        lives.c is not null and is_active as is_at_risk,
+        is_active and row_number() over (
+            partition by anchors.c, survey_id, is_active order by anchored_on, anchored_at, anchor_key
+        ) = 1 as is_first,
+        case when lives.churned_at < getvariable('as_of_at') then 0 else lives.mrr end as mrr,
+        lives.realised_ltv
+    from anchors
+    left join lives using (c)
 ),
 
 -- all windows in one pass, side by side
@@ -850,57 +889,110 @@ counted as (
         nps_class,
         case when grouping(region) = 0 then 'region' when grouping(plan) = 0 then 'plan' else 'all' end as dimension,
         case when grouping(region) = 0 then coalesce(region, '(unknown)') when grouping(plan) = 0 then coalesce(plan, '(unknown)') else 'all' end as segment,
-        count(*) filter (is_place) as customers,
-        sum(mrr) filter (is_place) as active_mrr,
-        sum(realised_ltv) filter (is_place) as realised_ltv,
+        count(*) filter (is_first) as customers,
+        count(*) filter (is_first and is_known) as known_customers,
+        sum(mrr) filter (is_first) as active_mrr,
+        sum(realised_ltv) filter (is_first) as realised_ltv,
         [count(*) filter (is_at_risk and age >= 30), count(*) filter (is_at_risk and age >= 90), count(*) filter (is_at_risk and age >= 180), count(*) filter (is_at_risk and age >= 365)] as observed,
         [
             count(*) filter (is_at_risk and age >= 30 and days_to_churn <= 30), count(*) filter (is_at_risk and age >= 90 and days_to_churn <= 90),
             count(*) filter (is_at_risk and age >= 180 and days_to_churn <= 180), count(*) filter (is_at_risk and age >= 365 and days_to_churn <= 365)
-        ] as churned
-    from anchors
+        ] as churned,
+        [
+            count(*) filter (is_first and is_at_risk and age >= 30), count(*) filter (is_first and is_at_risk and age >= 90),
+            count(*) filter (is_first and is_at_risk and age >= 180), count(*) filter (is_first and is_at_risk and age >= 365)
+        ] as observed_customers,
+        [
+            count(*) filter (is_first and is_at_risk and age >= 30 and days_to_churn <= 30), count(*) filter (is_first and is_at_risk and age >= 90 and days_to_churn <= 90),
+            count(*) filter (is_first and is_at_risk and age >= 180 and days_to_churn <= 180), count(*) filter (is_first and is_at_risk and age >= 365 and days_to_churn <= 365)
+        ] as churned_customers
+    from placed
     group by grouping sets ((survey_id, nps_class), (survey_id, nps_class, region), (survey_id, nps_class, plan))
 ),
 
 rated as (
     select
-        counted.* exclude (observed, churned),
+        counted.* exclude (observed, churned, observed_customers, churned_customers),
         unnest([30, 90, 180, 365]) as window_days,
-        unnest(observed) as n,
-        unnest(churned) as k
+        unnest(observed) as observed,
+        unnest(churned) as churned,
+        unnest(observed_customers) as observed_customers,
+        unnest(churned_customers) as churned_customers
     from counted
 ),
 
-lasting as (
+-- the longest window that is observed; a year is the longest there is
+projected as (
     select
         *,
-        k / nullif(n, 0) as rate,
-        n >= 5 as is_shown,
-        least(50.0, coalesce(window_days / 365.0 / nullif(rate, 0), 50.0)) as years,
-        1.959963984540054 as z,
-        power(1.1, 1.0 / 12) - 1 as r
+        max(window_days) filter (observed_customers >= 5) over cell as ltv_days,
+        max(observed_customers) over cell as most_observed,
+        arg_max(churned_customers, window_days) filter (observed_customers >= 5) over cell as ltv_k,
+        arg_max(observed_customers, window_days) filter (observed_customers >= 5) over cell as ltv_n
     from rated
+    window cell as (partition by survey_id, nps_class, dimension, segment)
+),
+
+based as (
+    select
+        projected.* exclude (observed, churned),
+        bases.basis,
+        case bases.basis when 'customers' then observed_customers else observed end as n,
+        case bases.basis when 'customers' then churned_customers else churned end as k,
+        n >= 5 as is_shown,
+        k / nullif(n, 0) as rate,
+        1.959963984540054 as z,
+        case
+            when bases.basis = 'responses' then 'counts_answers'
+            when active_mrr is null then 'no_mrr'
+            when known_customers = 0 then 'no_churn_information'
+            when ltv_days is null and most_observed = 0 then 'no_window_is_over'
+            when ltv_days is null then 'too_few'
+            when ltv_k < 5 then 'too_few_churned'
+        end as unknown_because,
+        -- a year's margin, where a lifetime is known
+        case when unknown_because is null then 0.8 * active_mrr * 12 end as margin,
+        ln(1.1) as discount,
+        365.0 / ltv_days as windows_a_year,
+        [
+            ltv_k / ltv_n,
+            wilson(ltv_k, ltv_n, z),
+            wilson(ltv_k, ltv_n, -z)
+        ] as ltv_rates,
+        list_transform(ltv_rates, lambda x: case when x >= 1 then 0 else
+            (1 - exp(-50 * (discount - windows_a_year * ln(greatest(1 - x, 1e-300))))) / (discount - windows_a_year * ln(greatest(1 - x, 1e-300)))
+        end) as lifetimes
+    from projected
+    cross join (values ('responses'), ('customers')) as bases (basis)
 )
 
 select
+    based.basis,
     surveys.metric,
     surveys.survey_type,
-    lasting.nps_class,
-    lasting.window_days,
-    lasting.dimension,
-    lasting.segment,
-    lasting.customers,
+    based.nps_class,
+    based.window_days,
+    based.dimension,
+    based.segment,
+    based.customers,
     n as observed,
     k as churned,
     case when is_shown then rate end as churn_rate,
-    case when is_shown then sqrt(rate * (1 - rate) / n) end as standard_error,
-    case when is_shown then greatest(0, (rate + z * z / (2 * n) - z * sqrt(rate * (1 - rate) / n + z * z / (4.0 * n * n))) / (1 + z * z / n)) end as ci_low,
-    case when is_shown then least(1, (rate + z * z / (2 * n) + z * sqrt(rate * (1 - rate) / n + z * z / (4.0 * n * n))) / (1 + z * z / n)) end as ci_high,
+    case
+        when is_shown and (k = 0 or k = n) then sqrt((k + z * z / 2) / (n + z * z) * (1 - (k + z * z / 2) / (n + z * z)) / (n + z * z))
+        when is_shown then sqrt(rate * (1 - rate) / n)
+    end as standard_error,
+    case when is_shown then wilson(k, n, -z) end as ci_low,
+    case when is_shown then wilson(k, n, z) end as ci_high,
     round(active_mrr, 6) as active_mrr,
     round(realised_ltv, 6) as realised_ltv,
-    case when is_shown then round(0.8 * active_mrr * 12 * (1 - power(1 + r, -12.0 * years)) / (12.0 * r), 6) end as projected_ltv,
-    not is_shown as is_suppressed
-from lasting
+    case when unknown_because is null then cast(ltv_days as int) end as ltv_window_days,
+    round(margin * lifetimes[1], 6) as projected_ltv,
+    round(margin * lifetimes[2], 6) as projected_ltv_low,
+    round(margin * lifetimes[3], 6) as projected_ltv_high,
+    not is_shown as is_suppressed,
+    unknown_because
+from based
 inner join published.dim_surveys as surveys using (survey_id);
 
 -- --- features ----------------------------------------------------------------------------------

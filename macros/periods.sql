@@ -33,7 +33,7 @@ scored as (
     select
         *,
         case when not is_suppressed then {{ nps('promoters', 'passives', 'detractors') }} end as nps,
-        case when not is_suppressed then {{ nps_standard_error('promoters', 'passives', 'detractors') }} end as standard_error,
+        case when not is_suppressed then {{ nps_standard_error('promoters', 'passives', 'detractors', prior=['top_prior', 'middle_prior', 'bottom_prior']) }} end as standard_error,
         case
             when not is_suppressed
                 then {{ nps_bound(-1, 'promoters', 'passives', 'detractors', 'z', 'top_prior', 'middle_prior', 'bottom_prior') }}

@@ -8,13 +8,22 @@
 
 {#- Standard error of the score in points: 100 sqrt(v / n). v is the variance of one answer on the -1..1
     scale, p + d - (p - d)^2 (Rocks 2016, eq. 1); n and not n - 1, as in the R package NPS (nps.var,
-    nps.se). -#}
-{% macro nps_standard_error(top, middle, bottom) -%}
+    nps.se). Answers of one class only have a v of 0, which is no certainty: given a prior (top, middle,
+    bottom), they get the error of the adjusted-Wald interval, with the prior's answers added. -#}
+{% macro nps_standard_error(top, middle, bottom, prior=none) -%}
     {%- set n = 'nullif(' ~ top ~ ' + ' ~ middle ~ ' + ' ~ bottom ~ ', 0)' -%}
+    {%- if prior %}
+    case
+        when greatest({{ top }}, {{ middle }}, {{ bottom }}) = {{ n }}
+            then {{ nps_standard_error('(' ~ top ~ ' + ' ~ prior[0] ~ ')', '(' ~ middle ~ ' + ' ~ prior[1] ~ ')', '(' ~ bottom ~ ' + ' ~ prior[2] ~ ')') }}
+        else {{ nps_standard_error(top, middle, bottom) }}
+    end
+    {%- else -%}
     100e0 * sqrt((
         1e0 * ({{ top }} + {{ bottom }}) / {{ n }}
         - power(1e0 * ({{ top }} - {{ bottom }}) / {{ n }}, 2)
     ) / {{ n }})
+    {%- endif -%}
 {%- endmacro %}
 
 {#- One bound of the adjusted-Wald interval in points, clipped to +-100: add the prior's answers to
@@ -33,16 +42,24 @@
     end
 {%- endmacro %}
 
-{#- Standard error of a share k / n. -#}
-{% macro share_standard_error(k, n) -%}
-    sqrt((1e0 * {{ k }} / nullif({{ n }}, 0)) * (1 - 1e0 * {{ k }} / nullif({{ n }}, 0)) / nullif({{ n }}, 0))
+{#- Standard error of a share k / n. At 0 and 1 it would be 0, which is no certainty: there it is the error of
+    Agresti and Coull's (1998) adjusted share, (k + z^2 / 2) / (n + z^2). NULL where n is 0 or k unknown. -#}
+{% macro share_standard_error(k, n, z) -%}
+    {%- set square = z ~ ' * ' ~ z -%}
+    {%- set adjusted = '((' ~ k ~ ' + ' ~ square ~ ' / 2e0) / (' ~ n ~ ' + ' ~ square ~ '))' -%}
+    case
+        when {{ n }} > 0 and ({{ k }} = 0 or {{ k }} = {{ n }})
+            then sqrt({{ adjusted }} * (1e0 - {{ adjusted }}) / ({{ n }} + {{ square }}))
+        else sqrt((1e0 * {{ k }} / nullif({{ n }}, 0)) * (1 - 1e0 * {{ k }} / nullif({{ n }}, 0)) / nullif({{ n }}, 0))
+    end
 {%- endmacro %}
 
 {#- One bound of Wilson's score interval of a share k / n (Wilson 1927), which holds near 0 and 1, where
     churn rates often are. side is -1 or 1. NULL where n is 0 or k is unknown. The bounds are exactly 0 at
-    k = 0 and 1 at k = n; greatest and least remove rounding errors. -#}
+    k = 0 and 1 at k = n: computed, they would be off by a rounding error. -#}
 {% macro share_bound(side, k, n, z) -%}
     case
+        when {{ n }} > 0 and {{ k }} = {{ 0 if side == -1 else n }} then {{ '0e0' if side == -1 else '1e0' }}
         -- greatest and least ignore NULL: a bound of an unknown share would be 1
         when {{ n }} > 0 and {{ k }} is not null
             then greatest(0e0, least(
@@ -56,6 +73,14 @@
                 ) / (1 + {{ z }} * {{ z }} / {{ n }})
             ))
     end
+{%- endmacro %}
+
+{#- The lower bound of a share of which all n of n are seen: (alpha / 2)^(1 / n), where alpha / 2 is the tail
+    beyond the column z (Clopper and Pearson 1934, exact). By the records still at risk it bounds a
+    Kaplan-Meier curve on which nobody has left yet (Fay, Brittain and Proschan 2013, Biostatistics 14:
+    the beta product procedure, which reduces to this). Of 0 of n, 1 minus it is the upper bound. -#}
+{% macro unanimous_bound(n, z) -%}
+    power(({{ two_sided_p(z) }}) / 2e0, 1e0 / {{ n }})
 {%- endmacro %}
 
 {#- Two-sided p of a column z under the normal distribution, 2 P(Z > |z|); NULL where z is. Source: Hart
@@ -86,14 +111,17 @@
     end
 {%- endmacro %}
 
-{#- Present value of 1 a year over some years, paid monthly in arrears and discounted at a yearly
-    rate: (1 - (1 + r)^-n) / r with the monthly rate r and n months, times 1/12. Source: any
-    annuity table. NULL where the years are. -#}
-{% macro annuity(years, yearly_rate) -%}
-    {%- set r = '(power(1e0 + ' ~ yearly_rate ~ ', 1e0 / 12) - 1)' -%}
+{#- How many years' revenue a customer is worth today, discounted: (1 - e^(-(h + d) L)) / (h + d), the present
+    value of 1 a year paid as long as the customer stays and at most L years. A share of `churn` within
+    `years` is a constant hazard h = -ln(1 - churn) / years (of an exponential lifetime); d = ln(1 + yearly
+    rate). The continuous life annuity under a constant force (Bowers et al. 1997, Actuarial Mathematics).
+    Where everybody left it is 0; NULL where the churn is. -#}
+{% macro discounted_lifetime(churn, years, yearly_rate, longest) -%}
+    {%- set force = '(ln(1e0 + ' ~ yearly_rate ~ ') - ln(nullif(1e0 - ' ~ churn ~ ', 0)) / ' ~ years ~ ')' -%}
     case
-        when {{ yearly_rate }} = 0 then {{ years }}
-        else (1 - power(1 + {{ r }}, -12e0 * {{ years }})) / (12e0 * {{ r }})
+        when {{ churn }} >= 1 then 0e0
+        when {{ force }} = 0 then 1e0 * {{ longest }}
+        else (1e0 - exp(-{{ force }} * {{ longest }})) / {{ force }}
     end
 {%- endmacro %}
 

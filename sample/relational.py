@@ -49,6 +49,18 @@ def _survey_day(rng: random.Random, quarter: int) -> int:
     return rng.randrange(QUARTER_STARTS[quarter] + 12, QUARTER_ENDS[quarter] - 3)
 
 
+def _silence_day(rng: random.Random, quarter: int) -> int:
+    """A day in the survey's weeks to be silent on.
+
+    Silence counts from the day on which it is sure, `truths.RESPONSE_DAYS` after the sending: in
+    the observed quarters it is early enough for 180 days from then on to be over at as_of.
+    """
+    last = QUARTER_ENDS[quarter] - 3
+    if quarter in OBSERVED_QUARTERS:
+        last = min(last, AS_OF - truths.CHURN_WINDOW - truths.RESPONSE_DAYS - 3)
+    return rng.randrange(QUARTER_STARTS[quarter] + 12, last)
+
+
 # --- relational: the plan ---------------------------------------------------------------------
 
 
@@ -279,7 +291,7 @@ def _silence(rng: random.Random, relational: Relational, customer: Customer, day
 def _silent_leavers(
     rng: random.Random, relational: Relational, customers: list[Customer]
 ) -> list[int]:
-    """Customers who ignore two invitations and leave within 180 days of both.
+    """Customers who ignore two invitations, and leave after their silence is sure, within 180 days.
 
     Returns:
         How many such silences lie in each quarter.
@@ -296,7 +308,7 @@ def _silent_leavers(
         customer = next(
             c for c in free if c.left_on is None and c.plan[0] == plan and c.is_with_us(first)
         )
-        customer.left_on = second + rng.randrange(10, 105)
+        customer.left_on = second + truths.RESPONSE_DAYS + rng.randrange(3, 105)
         for at, day in ((quarter, first), (quarter + 1, second)):
             _silence(rng, relational, customer, day)
             silences[at] += 1
@@ -319,8 +331,9 @@ def _silences(rng: random.Random, relational: Relational, customers: list[Custom
                     break
                 if customer.is_silent != is_silent or quarter in customer.busy:
                     continue
-                day = _survey_day(rng, quarter)
-                if stays(customer, day, quarter):
+                day = _silence_day(rng, quarter)
+                sure = day + truths.RESPONSE_DAYS
+                if stays(customer, day, quarter) and stays(customer, sure, quarter):
                     customer.busy.add(quarter)
                     _silence(rng, relational, customer, day)
                     missing, goal = missing - 1, goal - 1

@@ -100,7 +100,7 @@ RELATIONAL_AFTER_MIDNIGHT = 12
 #   passives    6 x 172 = 1032 - 18                                - 14             = 1000
 #   detractors  6 x 134 =  804 - 18                                - 36             =  750
 
-CHURN_WINDOW = 180
+CHURN_WINDOW, RESPONSE_DAYS = 180, 30  # silence counts from 30 days after the sending on
 QUARTERS_OBSERVED = 6
 CHURN_180 = {
     "promoter": Churn(2600, 104, 0.04),
@@ -277,8 +277,8 @@ RELATIONAL_BUT_NORTH = Score(2872, 1136, 992, 37.6)
 # 1,200), or 50 detractors won over (650 - 150 of 1,000). 400 promoters make up for 200 detractors
 # at five to one: it has 600, and lacks 400.
 NORTH_TO_50 = (200, 50, 400)
-# Churn within 180 days of being asked: those who answered (2600 + 1000 + 750; 104 + 100 + 225) and
-# those who did not.
+# Churn within 180 days of being asked, of those who answered (2600 + 1000 + 750; 104 + 100 + 225),
+# and of those who did not, of their silence being sure.
 ASKED_CHURN_180 = {"answered": Churn(4350, 429, 429 / 4350), "silent": Churn(4800, 720, 0.15)}
 # New customers of a year, and those of them who were referred.
 NEW_CUSTOMERS = {2024: (600, 150), 2025: (400, 150)}

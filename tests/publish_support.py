@@ -57,7 +57,7 @@ create table marts.fct_nps_by_segment_period (
     responses bigint, promoters bigint, passives bigint, detractors bigint,
     nps double, standard_error double, ci_low double, ci_high double, is_suppressed boolean);
 create table marts.nps_outcomes_by_class (
-    metric varchar, survey_type varchar, nps_class varchar, window_days integer,
+    basis varchar, metric varchar, survey_type varchar, nps_class varchar, window_days integer,
     dimension varchar, segment varchar, customers bigint, observed bigint, churned bigint,
     churn_rate double, standard_error double, ci_low double, ci_high double,
     active_mrr double, realised_ltv double, projected_ltv double, is_suppressed boolean);
@@ -215,7 +215,7 @@ def write_build(workspace: Workspace, facts: Facts) -> None:
             connection,
             "marts.nps_outcomes_by_class",
             [
-                ("nps", "relational", name, window, "all", "all", customers, observed, churned,
+                ("customers", "nps", "relational", name, window, "all", "all", customers, observed, churned,
                  rate, None if half is None else half / 1.96,
                  None if half is None else max(0.0, rate - half),
                  None if half is None else rate + half, mrr, realised, projected, False)

@@ -320,6 +320,7 @@ NUMBERS = {
         "2": "a square, in Welch's error",
         "6": "digits that a sum of doubles is good for",
     },
+    "nps_retention_by_window": {"12": "digits that a sum of doubles is good for"},
     "nps_retention_curves": {"12": "digits that a running sum of doubles is good for"},
     "nps_revenue_at_risk": {
         "12": "months a year",

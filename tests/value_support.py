@@ -89,6 +89,15 @@ class Business:
         ]
         for number, anchor in enumerate(self.anchors):
             anchor["key"] = f"k{number:05}"
+        for silence in self.anchors:
+            if silence["nps_class"] == "no_response" and any(
+                other["nps_class"] in CLASSES
+                and other["customer"] == silence["customer"]
+                and other["survey_type"] == silence["survey_type"]
+                and other["on"] < silence["on"]
+                for other in self.anchors
+            ):
+                silence["nps_class"] = "answered_other"
         self.deeds = [
             {
                 "measure": draw.choice(MEASURES),
@@ -139,7 +148,7 @@ class Business:
         """Put the business where the models look for it."""
         for table in FILLED:
             connection.execute(f"delete from {table}")
-        answers = [a for a in self.anchors if a["nps_class"] != "no_response"]
+        answers = [a for a in self.anchors if a["nps_class"] in CLASSES]
         put(connection, "marts.fct_nps_churn", [
             {
                 "response_key": a["key"], "customer_key": a["customer"], "metric": "nps",
@@ -160,20 +169,31 @@ class Business:
             }
             for a in answers
         ])  # fmt: skip
-        put(connection, "intermediate.int_invitations_unanswered", [
+        put(connection, "intermediate.int_invitations_followed", [
             {
                 "invitation_key": a["key"], "customer_key": a["customer"], "metric": "nps",
-                "survey_type": a["survey_type"], "seg_region": a["region"], "sent_on": a["on"],
-                "days_to_churn": a["days_to_churn"], "has_churn_information": a["is_informed"],
-                "was_active_when_sent": a["is_active"],
+                "survey_type": a["survey_type"], "nps_class": a["nps_class"],
+                "seg_region": a["region"], "landmark_at": at(a["on"], 10), "landmark_on": a["on"],
+                "is_answered": False, "days_to_churn": a["days_to_churn"],
+                "has_churn_information": a["is_informed"], "may_be_active": a["is_active"],
             }
             for a in self.anchors
-            if a["nps_class"] == "no_response"
-        ])  # fmt: skip
-        put(connection, "intermediate.int_invitations_identified", [
-            {"invitation_key": a["key"], "sent_at": at(a["on"], 10)}
-            for a in self.anchors
-            if a["nps_class"] == "no_response"
+            if a["nps_class"] not in CLASSES
+        ] + [
+            # who answered was invited, and is followed from some days after the answer as well
+            {
+                "invitation_key": a["key"], "customer_key": a["customer"], "metric": "nps",
+                "survey_type": a["survey_type"], "nps_class": a["nps_class"],
+                "seg_region": a["region"], "landmark_at": at(a["on"] + timedelta(3), 10),
+                "landmark_on": a["on"] + timedelta(3), "is_answered": True,
+                "days_to_churn": None if a["days_to_churn"] is None or a["days_to_churn"] < 3
+                else a["days_to_churn"] - 3,
+                "has_churn_information": a["is_informed"],
+                "may_be_active": a["is_active"] and (
+                    a["days_to_churn"] is None or a["days_to_churn"] >= 3
+                ),
+            }
+            for a in answers
         ])  # fmt: skip
         put(connection, "marts.dim_customers", [
             {
@@ -240,24 +260,25 @@ class Business:
         return 12 * (self.customers[customer]["mrr"] or 0)
 
     def counted_anchors(self) -> dict[tuple[str, str], dict[str, Any]]:
-        """The anchor in which a customer counts, by survey type and customer."""
+        """The anchor in which a customer counts now: the latest answer, else the first silence."""
         found: dict[tuple[str, str], dict[str, Any]] = {}
         # of one day's answers the last key counts, of its silences the first
-        for a in sorted(self.anchors, key=lambda a: a["key"], reverse=True):
+        for a in sorted(self.anchors, key=lambda a: (a["on"], a["key"])):
             place = (a["survey_type"], a["customer"])
-            other = found.get(place)
-            has_answered = a["nps_class"] != "no_response"
-            if (
-                other is None
-                or (has_answered, a["on"]) > (other["nps_class"] != "no_response", other["on"])
-                or (
-                    not has_answered
-                    and a["on"] == other["on"]
-                    and other["nps_class"] == "no_response"
-                )
-            ):
+            if a["nps_class"] in CLASSES:
                 found[place] = a
+        for a in sorted(self.anchors, key=lambda a: (a["on"], a["key"])):
+            found.setdefault((a["survey_type"], a["customer"]), a)
         return found
+
+    def first_anchors(self) -> list[dict[str, Any]]:
+        """Each customer's first anchor at which nothing says that it had left."""
+        found: dict[tuple[str, str], dict[str, Any]] = {}
+        # silence begins at ten, answers come at eleven
+        for a in sorted(self.anchors, key=lambda a: (a["on"], a["nps_class"] in CLASSES, a["key"])):
+            if a["is_active"] or not a["is_informed"]:
+                found.setdefault((a["survey_type"], a["customer"]), a)
+        return list(found.values())
 
     def revenue_at_risk(self, rates=RATES) -> dict[tuple, dict[str, Any]]:
         """Rows by (survey type, figure, dimension, segment)."""
@@ -271,6 +292,9 @@ class Business:
             if d["measure"] == "referrals" and d["status"] == "accepted" and d["is_won"]
         ]  # fmt: skip
         counted = self.counted_anchors()
+        firsts = defaultdict(list)
+        for a in self.first_anchors():
+            firsts[a["survey_type"], a["customer"]].append(a)
         for figure, nps_class, rate, horizon, evidence in rates:
             for a in self.anchors:
                 if a["nps_class"] != nps_class:
@@ -278,7 +302,7 @@ class Business:
                 reports = "referrals" in self.customers[a["customer"]]["reports"]
                 is_over = a["on"] + timedelta(horizon) <= AS_OF
                 if evidence == "churn":
-                    counts = is_over and a["is_informed"] and a["is_active"]
+                    counts = is_over and a["is_informed"]
                     churn = a["days_to_churn"]
                     happened = int(churn is not None and churn <= horizon)
                     informed = a["is_informed"]
@@ -290,14 +314,15 @@ class Business:
                         for d in won
                     )  # fmt: skip
                     informed = reports
+                is_first = any(a is first for first in firsts[a["survey_type"], a["customer"]])
                 here = counted[a["survey_type"], a["customer"]] is a and self.is_there(
                     a["customer"]
                 )
                 for cut in (("all", "all"), ("region", a["region"] or "(unknown)")):
                     cell = cells[a["survey_type"], figure, *cut]
                     cell["rule"] = [nps_class, rate, horizon, evidence]
-                    cell["informed"].append(informed)
-                    if counts:
+                    cell["informed"].append(is_first and informed)
+                    if is_first and counts:
                         cell["happened"].append(happened)
                     if here:
                         cell["revenues"].append(self.yearly(a["customer"]))
@@ -356,7 +381,7 @@ class Business:
             key = (self.customers[d["customer"]]["source"], d["measure"])
             begins[key] = min(begins.get(key, d["on"]), d["on"])
             ends[key] = max(ends.get(key, d["on"]), d["on"])
-        answers = [a for a in self.anchors if a["nps_class"] != "no_response"]
+        answers = [a for a in self.anchors if a["nps_class"] in CLASSES]
         first: dict[tuple[str, str], dict[str, Any]] = {}
         for a in sorted(answers, key=lambda a: (a["on"], a["key"])):
             first.setdefault((a["survey_type"], a["customer"]), a)
@@ -440,8 +465,7 @@ FILLED = (
     *(
         f"intermediate.{name}"
         for name in (
-            "int_invitations_unanswered",
-            "int_invitations_identified",
+            "int_invitations_followed",
             "int_customer_lifecycles_dated",
             "int_customer_values_summed",
             "int_customer_money_moved",

@@ -51,10 +51,11 @@ ASKING: dict[str, tuple[Check, ...]] = {
                 or abs(t.delivery_rate * t.sent - t.delivered) > {TOLERANCE} * t.sent
                 or abs(t.open_rate * t.delivered - t.opened) > {TOLERANCE} * t.sent
                 or abs(t.response_rate * t.delivered - t.scored) > {TOLERANCE} * t.sent
-                or abs(
+                or t.standard_error <= 0
+                or (t.scored > 0 and t.scored < t.delivered and abs(
                     t.standard_error * t.standard_error * t.delivered
                     - t.response_rate * (1 - t.response_rate)
-                ) > {TOLERANCE}
+                ) > {TOLERANCE})
                 -- the bounds are where the score test is as far off as z: the roots of a parabola
                 or not (0 <= t.ci_low and t.ci_low <= t.response_rate + {TOLERANCE})
                 or not (t.response_rate <= t.ci_high + {TOLERANCE} and t.ci_high <= 1)
@@ -158,6 +159,8 @@ ASKING: dict[str, tuple[Check, ...]] = {
             from {{batch}} as t
             cross join raw.workspace as w
             where t.responders is null or t.silent is null or least(t.responders, t.silent) < 0
+                or t.excluded is null or t.excluded < 0
+                or (t.excluded > 0 and t.measure <> 'tenure_days')
                 or t.is_suppressed
                     is distinct from (least(t.responders, t.silent) < w.min_group_size)
                 or (t.is_suppressed and t.unknown_because is null)
@@ -255,25 +258,19 @@ ASKING: dict[str, tuple[Check, ...]] = {
         ),
         no_rows(
             "silence",
-            f"""
+            """
             select 1
-            from (select * from {{batch}} where measure = 'churn_rate') as t
-            full join (
-                select metric, survey_type, window_days, observed, churned
-                from marts.nps_outcomes_by_class
-                where nps_class = 'no_response' and dimension = 'all'
-            ) as o using (metric, survey_type, window_days)
-            where case
-                when window_days >= {assumed("response_days")}
-                    then coalesce(t.silent, 0) <> coalesce(o.observed, 0)
-                        or abs(t.silent_mean * t.silent - o.churned) > {TOLERANCE} * (1 + o.churned)
-                -- of a shorter window some are over that may still be answered
-                else coalesce(t.silent, 0) > coalesce(o.observed, 0)
-                    or t.silent_mean * t.silent > o.churned + {TOLERANCE} * (1 + o.churned)
-            end
+            from marts.nps_outcomes_by_class as o
+            left join (select * from {batch} where measure = 'churn_rate') as t
+                using (metric, survey_type, window_days)
+            where o.basis = 'customers' and o.nps_class = 'no_response' and o.dimension = 'all'
+                and (
+                    coalesce(t.silent, 0) < o.observed
+                    or round(t.silent_mean * t.silent) < o.churned
+                )
             """,
-            why="Non-responders are those of class no_response who can no longer answer, with the"
-            " same churn.",
+            why="Who had answered nothing by the first landmark had not answered the first one"
+            " sent, and left within the same window.",
         ),
     ),
     "survey_fatigue": (

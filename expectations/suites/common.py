@@ -117,7 +117,7 @@ SCORES_WITH_COUNTS = no_rows(
         or (t.nps is null) <> (t.ci_low is null)
         or (t.nps is null) <> (t.ci_high is null)
         or abs(t.nps - 100.0 * (t.promoters - t.detractors) / nullif(t.responses, 0)) > {TOLERANCE}
-        or t.standard_error < 0
+        or t.standard_error <= 0
         or not (t.ci_low >= -100 and t.ci_low <= t.ci_high and t.ci_high <= 100)
         -- the adjusted interval of a single answer does not reach the score
         or (t.responses > 1 and t.nps < t.ci_low - {TOLERANCE})

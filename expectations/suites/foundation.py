@@ -296,13 +296,15 @@ FOUNDATION: dict[str, tuple[Check, ...]] = {
     "nps_outcomes_by_class": (
         keys(
             "keys",
-            "metric, survey_type, nps_class, window_days, dimension, segment",
+            "basis, metric, survey_type, nps_class, window_days, dimension, segment",
             also="""
-                t.nps_class not in (
-                    select nps_class from seeds.metric_scales union all select 'no_response'
+                t.basis not in ('responses', 'customers')
+                or t.nps_class not in (
+                    select nps_class from seeds.metric_scales
+                    union all select unnest(['no_response', 'answered_other'])
                 )
                 or t.window_days not in (select window_days from raw.churn_windows)""",
-            why="A class has one row for each declared window and segment.",
+            why="A class has one row for each basis, declared window and segment.",
         ),
         no_rows(
             "rates",
@@ -317,19 +319,70 @@ FOUNDATION: dict[str, tuple[Check, ...]] = {
                 or (t.churn_rate is null) <> (t.ci_low is null)
                 or (t.churn_rate is null) <> (t.ci_high is null)
                 or abs(t.churn_rate - 1.0 * t.churned / nullif(t.observed, 0)) > {TOLERANCE}
-                or t.standard_error < 0
+                or t.standard_error <= 0 or t.ci_low >= t.ci_high
                 or not (0 <= t.ci_low and t.ci_low <= t.churn_rate + {TOLERANCE})
                 or not (t.churn_rate <= t.ci_high + {TOLERANCE} and t.ci_high <= 1)
             """,
-            why="A churn rate is churned / observed, within 0..1 and its interval, and NULL "
-            "exactly where nobody was observed or the cell is suppressed.",
+            why="A churn rate is churned / observed, within 0..1 and its interval, which is never "
+            "a point, and NULL exactly where nobody was observed or the cell is suppressed.",
+        ),
+        no_rows(
+            "lifetime_value",
+            f"""
+            with assumed as (
+                select
+                    max(value) filter (name = 'gross_margin') as margin,
+                    ln(1 + max(value) filter (name = 'discount_rate')) as discount,
+                    max(value) filter (name = 'max_lifetime_years') as years,
+                    max(value) filter (name = 'min_churned') as min_churned
+                from seeds.assumptions
+            ),
+
+            windows as (
+                select
+                    metric, survey_type, nps_class, dimension, segment, window_days, churned,
+                    -ln(nullif(1 - churn_rate, 0)) * 365 / window_days + discount as force
+                from {{batch}} cross join assumed
+                where basis = 'customers'
+            )
+
+            select 1
+            from {{batch}} as t
+            cross join assumed as a
+            left join windows as w
+                on t.metric = w.metric and t.survey_type = w.survey_type
+                and t.nps_class = w.nps_class and t.dimension = w.dimension
+                and t.segment = w.segment and t.ltv_window_days = w.window_days
+            where (t.projected_ltv is null) <> (t.unknown_because is not null)
+                or (t.projected_ltv is null) <> (t.ltv_window_days is null)
+                or (t.basis = 'responses')
+                    <> coalesce(t.unknown_because = 'counts_answers', false)
+                or t.unknown_because not in (
+                    'counts_answers', 'no_mrr', 'too_large', 'no_churn_information',
+                    'no_window_is_over', 'too_few', 'too_few_churned'
+                )
+                or (t.projected_ltv is not null and (
+                    w.churned is null or w.churned < a.min_churned
+                    or abs(
+                        t.projected_ltv - a.margin * t.active_mrr * 12
+                        * coalesce((1 - exp(-w.force * a.years)) / w.force, 0)
+                    ) > {TOLERANCE} * (1 + abs(t.projected_ltv))
+                    or (t.active_mrr >= 0 and not (
+                        t.projected_ltv_low <= t.projected_ltv
+                        and t.projected_ltv <= t.projected_ltv_high
+                    ))
+                ))
+            """,
+            why="A lifetime value is a year's margin x a life annuity at the hazard of one "
+            "window's churn by customers, the same in every row of the class, or NULL with a "
+            "reason.",
         ),
         no_rows(
             "adds_up",
             """
             with parts as (
                 select
-                    metric, survey_type, nps_class, window_days, dimension,
+                    basis, metric, survey_type, nps_class, window_days, dimension,
                     sum(customers) as customers, sum(observed) as observed, sum(churned) as churned
                 from {batch}
                 group by all
@@ -346,7 +399,7 @@ FOUNDATION: dict[str, tuple[Check, ...]] = {
                 where parts.dimension = 'all'
             ) as a
             full join (select * from parts where dimension <> 'all') as b
-                using (metric, survey_type, nps_class, window_days, dimension)
+                using (basis, metric, survey_type, nps_class, window_days, dimension)
             where a.customers is distinct from b.customers
                 or a.observed is distinct from b.observed
                 or a.churned is distinct from b.churned

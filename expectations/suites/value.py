@@ -142,11 +142,12 @@ _RISK = (
                 r.figure,
                 count(*) as observed,
                 count(*) filter (f.days_to_churn <= r.horizon_days) as happened
-            from marts.fct_nps_churn as f
+            -- held to the facts by nps_retention_curves' check of_the_customers
+            from intermediate.int_first_anchors_chosen as f
             inner join seeds.revenue_at_risk_rates as r on f.nps_class = r.nps_class
             cross join raw.workspace as w
-            where r.evidence = 'churn' and f.was_active_at_answer
-                and f.responded_on <= w.as_of_on - r.horizon_days
+            where r.evidence = 'churn' and f.has_churn_information
+                and f.anchored_on <= w.as_of_on - r.horizon_days
             group by all
         )
 
@@ -155,25 +156,26 @@ _RISK = (
         inner join seeds.revenue_at_risk_rates as r on t.figure = r.figure
         left join observed as o
             on t.metric = o.metric and t.survey_type = o.survey_type and t.figure = o.figure
-        where t.dimension = 'all' and r.evidence = 'churn' and r.nps_class <> 'no_response'
+        where t.dimension = 'all' and r.evidence = 'churn'
             and (
                 t.observed <> coalesce(o.observed, 0)
                 or abs(t.observed_rate * o.observed - o.happened) > {TOLERANCE} * o.observed
             )
         """,
-        why="The observed rate of an assumed loss is that of the answers whose horizon has ended.",
+        why="The observed rate of an assumed loss is that of the customers, each by the first"
+        " answer or silence, whose horizon has ended.",
     ),
     no_rows(
         "of_the_referrals",
         f"""
-        with anchors as (
+        with starts as (
             select
-                f.metric, f.survey_type, f.customer_key, f.responded_on, r.figure, r.horizon_days
-            from marts.fct_nps_churn as f
+                f.metric, f.survey_type, f.customer_key, f.anchored_on, r.figure, r.horizon_days
+            from intermediate.int_first_anchors_chosen as f
             inner join seeds.revenue_at_risk_rates as r on f.nps_class = r.nps_class
             inner join marts.dim_customers as c on f.customer_key = c.customer_key
             cross join raw.workspace as w
-            where r.evidence = 'referral' and f.responded_on <= w.as_of_on - r.horizon_days
+            where r.evidence = 'referral' and f.anchored_on <= w.as_of_on - r.horizon_days
                 and c.source in (
                     select customer_source from raw.mapped_columns where entity = 'referrals'
                 )
@@ -188,14 +190,14 @@ _RISK = (
         ),
 
         observed as (
-            select metric, survey_type, figure, count(*) as observed from anchors group by all
+            select metric, survey_type, figure, count(*) as observed from starts group by all
         ),
 
         happened as (
             select a.metric, a.survey_type, a.figure, count(*) as happened
             from made as m
-            inner join anchors as a on m.customer_key = a.customer_key
-            where m.referred_on - a.responded_on between 1 and a.horizon_days
+            inner join starts as a on m.customer_key = a.customer_key
+            where m.referred_on - a.anchored_on between 1 and a.horizon_days
             group by all
         )
 
@@ -206,7 +208,7 @@ _RISK = (
             on t.metric = o.metric and t.survey_type = o.survey_type and t.figure = o.figure
         left join happened as h
             on t.metric = h.metric and t.survey_type = h.survey_type and t.figure = h.figure
-        where t.dimension = 'all' and r.evidence = 'referral' and r.nps_class <> 'no_response'
+        where t.dimension = 'all' and r.evidence = 'referral'
             and (
                 t.observed <> coalesce(o.observed, 0)
                 or abs(t.observed_rate * o.observed - coalesce(h.happened, 0))
@@ -214,7 +216,7 @@ _RISK = (
             )
         """,
         why="The observed rate of an assumed gain is referrals that won a customer within the "
-        "horizon per answer whose horizon has ended.",
+        "horizon per customer whose horizon has ended.",
     ),
     no_rows(
         "adds_up",

@@ -284,11 +284,12 @@ def contrasts(marts: Marts, workspace: Workspace) -> list[Comparison]:
 
 
 def outcomes(marts: Marts, workspace: Workspace) -> list[Outcome]:
-    """Churn and money by window and class of the headline, over all segments."""
+    """Churn and money by window and class of the headline, each customer once, all segments."""
     rows = marts.execute(
         "select nps_class, window_days, customers, observed, churned, churn_rate, ci_low, ci_high, "
         f"{', '.join(MONEY)} from marts.nps_outcomes_by_class "
-        f"where dimension = 'all' and {is_headline(workspace)} order by window_days"
+        f"where basis = 'customers' and dimension = 'all' and {is_headline(workspace)} "
+        "order by window_days"
     ).fetchall()
     order = list(CLASSES)
     found = [Outcome(*row) for row in rows if row[0] in CLASSES]

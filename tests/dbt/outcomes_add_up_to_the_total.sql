@@ -1,6 +1,7 @@
--- A dimension's segments add up to the total of their class and window.
+-- A dimension's segments add up to the total of their basis, class and window.
 with segments as (
     select
+        basis,
         metric,
         survey_type,
         nps_class,
@@ -11,7 +12,7 @@ with segments as (
         sum(churned) as churned
     from {{ ref('nps_outcomes_by_class') }}
     where dimension <> 'all'
-    group by metric, survey_type, nps_class, window_days, dimension
+    group by basis, metric, survey_type, nps_class, window_days, dimension
 ),
 
 totals as (
@@ -23,7 +24,8 @@ select segments.*
 from segments
 left join totals
     on
-        segments.metric = totals.metric
+        segments.basis = totals.basis
+        and segments.metric = totals.metric
         and segments.survey_type = totals.survey_type
         and segments.nps_class = totals.nps_class
         and segments.window_days = totals.window_days

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
+from pathlib import Path
 from statistics import NormalDist
 
 import duckdb
+import pandas as pd
 import pytest
 
 from sample import truths
@@ -22,6 +25,26 @@ def rows(tables: duckdb.DuckDBPyConnection, sql: str) -> list[tuple]:
     return tables.execute(sql).fetchall()
 
 
+def invitations_sent(root: Path) -> pd.DataFrame:
+    """The delivered invitations that were sent by as_of, with the sending's local day.
+
+    ``responded`` is set as well where an answer names the invitation, be it one that is refused.
+    """
+    files = sorted((root / "landing/pulse").glob("invitations_*.csv"))
+    frame = pd.concat((pd.read_csv(file, dtype=str) for file in files), ignore_index=True)
+    # what the generator broke: a time that is none, a row without an id
+    at = pd.to_datetime(frame["sent"], utc=True, errors="coerce", format="ISO8601")
+    frame = frame[at.notna() & frame["invitation_id"].notna()].copy()
+    frame["day"] = at.dt.tz_convert("Europe/Brussels").dt.tz_localize(None).dt.normalize()
+    answers = "".join(
+        file.read_text(encoding="utf-8")
+        for file in sorted((root / "landing/pulse").glob("responses_*.jsonl"))
+    )
+    named = frame["invitation_id"].isin(re.findall(r'"invitation": "(inv-\d+)"', answers))
+    frame["responded"] = frame["responded"].mask(named & frame["responded"].isna(), "named")
+    return frame[frame["day"] <= "2025-12-31"]
+
+
 def interval(promoters: int, passives: int, detractors: int) -> tuple[float, float, float]:
     """Standard error and 95 % adjusted-Wald bounds (Rocks 2016): 3 answers more, 3/4 at each end."""
 
@@ -32,7 +55,9 @@ def interval(promoters: int, passives: int, detractors: int) -> tuple[float, flo
     p, d = promoters + 0.75, detractors + 0.75
     middle, half = 100 * (p - d) / (n + 3), z * error(p, d, n + 3)
     bounds = max(-100.0, middle - half), min(100.0, middle + half)
-    return (error(promoters, detractors, n), *bounds)
+    # answers of one class alone have no spread: the adjusted error stands in
+    spread = error(promoters, detractors, n) or half / z
+    return (spread, *bounds)
 
 
 def scored(score: truths.Score) -> tuple:

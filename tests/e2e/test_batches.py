@@ -148,5 +148,5 @@ def test_the_histories_hold_what_reaches_into_the_past(both):
             assert count(f"{judged} where reject_reason = '{reason}'") > 0, reason
         assert count("marts.dim_customer_history where valid_to is not null") > 50
         assert count("marts.dim_customers where is_inferred") > 20
-        assert count("intermediate.int_invitations_unanswered") > 50
+        assert count("intermediate.int_invitations_followed where not is_answered") > 50
         assert count("marts.fct_nps_churn where days_to_churn is not null") > 20

@@ -13,7 +13,7 @@ import e2e_support as e2e
 import pandas as pd
 import pytest
 from comparison_support import compared
-from sample_support import AS_OF, FIGURES, RELATIONAL, TRANSACTIONAL, rows
+from sample_support import AS_OF, FIGURES, RELATIONAL, TRANSACTIONAL, invitations_sent, rows
 from scipy import stats
 
 from sample import panel, truths
@@ -268,17 +268,6 @@ def test_goals_of_the_regions(tables, region):
 # --- asking -------------------------------------------------------------------------------------
 
 
-def _sent(root) -> pd.DataFrame:
-    """The delivered invitations that were sent by as_of, with the sending's local day."""
-    files = sorted((root / "landing/pulse").glob("invitations_*.csv"))
-    frame = pd.concat((pd.read_csv(file, dtype=str) for file in files), ignore_index=True)
-    # what the generator broke: a time that is none, a row without an id
-    at = pd.to_datetime(frame["sent"], utc=True, errors="coerce", format="ISO8601")
-    frame = frame[at.notna() & frame["invitation_id"].notna()].copy()
-    frame["day"] = at.dt.tz_convert("Europe/Brussels").dt.tz_localize(None).dt.normalize()
-    return frame[frame["day"] <= "2025-12-31"]
-
-
 def _snapshot(path: Path) -> pd.DataFrame:
     """A snapshot of the customers without the rows that the generator broke."""
     return pd.read_csv(path, dtype=str, on_bad_lines="skip").dropna(subset="customer_no")
@@ -322,14 +311,17 @@ def test_response_rates_by_year(tables, year):
     for scored_, delivered, rate, error, *bounds in cells:
         p = scored_ / delivered
         assert rate == pytest.approx(p)
-        assert error == pytest.approx(math.sqrt(p * (1 - p) / delivered))
+        # of none and of all, Agresti and Coull 1998: half of z^2 more on either side
+        extra = NormalDist().inv_cdf(0.975) ** 2 if p in (0, 1) else 0
+        p = (scored_ + extra / 2) / (delivered + extra)
+        assert error == pytest.approx(math.sqrt(p * (1 - p) / (delivered + extra)))
         interval = stats.binomtest(scored_, delivered).proportion_ci(0.95, method="wilson")
         assert bounds == pytest.approx(list(interval))
 
 
 def test_response_rates_by_day_and_channel(tables, sample_root):
     """Sent, bounced, arrived, and wishes not to be asked again, as they were delivered."""
-    frame = _sent(sample_root)
+    frame = invitations_sent(sample_root)
     columns = ["bounced", "opted_out", "delivered"]
     counts = frame.groupby(["day", "channel"]).agg(
         sent=("sent", "size"), **{name: (name, "count") for name in columns}
@@ -347,34 +339,37 @@ def test_response_rates_by_day_and_channel(tables, sample_root):
 
 
 def test_the_silent_pay_less_and_leave_more(tables, sample_root):
-    churn = truths.CHURN_180["no_response"]
+    """Each customer once, by the first invitation whose landmark it saw, from the delivered files."""
     ((silent, silent_mean, responders, responder_mean, difference, *tested),) = rows(
         tables,
         "select silent, silent_mean, responders, responder_mean, difference, "
         "standard_error, z, p_value, p_adjusted, is_significant from marts.nps_nonresponse_bias "
         f"where measure = 'churn_rate' and window_days = {truths.CHURN_WINDOW} and {RELATIONAL}",
     )
-    assert (silent, silent_mean) == (churn.observed, pytest.approx(churn.rate))
-    # who answered, from the delivered files: CRM customers who were there when it was sent
-    frame = _sent(sample_root)
+    frame = invitations_sent(sample_root)
     newest = _snapshot(sample_root / "landing/crm/customers_20251231.csv")
     left = pd.to_datetime(newest.set_index("customer_no")["left_on"], format="%d/%m/%Y")
     frame["left"] = frame["customer"].map(left)
-    days = (frame["left"] - frame["day"]).dt.days
-    over = frame["day"] + pd.Timedelta(days=truths.CHURN_WINDOW) <= "2025-12-31"
-    here = frame["customer"].isin(left.index) & ~(days <= 0)
-    answered = frame[over & here & frame["responded"].notna()].index.size
-    gone = (over & here & frame["responded"].notna() & (days <= truths.CHURN_WINDOW)).sum()
-    assert (responders, responder_mean) == (answered, pytest.approx(gone / answered))
-    assert difference == pytest.approx(gone / answered - churn.rate)
+    frame["landmark"] = frame["day"] + pd.Timedelta(days=truths.RESPONSE_DAYS)
+    frame["gone"] = (frame["left"] - frame["landmark"]).dt.days
+    here = frame["customer"].isin(left.index) & frame["bounced"].isna()
+    here &= (frame["landmark"] <= "2025-12-31") & ~(frame["gone"] <= 0)
+    first = frame[here].sort_values("sent").groupby("customer").head(1)
+    first = first[first["landmark"] + pd.Timedelta(days=truths.CHURN_WINDOW) <= "2025-12-31"]
+    gone = first["gone"] <= truths.CHURN_WINDOW
+    answered = first["responded"].notna()
+    groups = [(int(gone[kind].sum()), int(kind.sum())) for kind in (answered, ~answered)]
+    assert (responders, silent) == (groups[0][1], groups[1][1])
+    means = [k / n for k, n in groups]
+    assert (responder_mean, silent_mean) == pytest.approx(means)
+    assert difference == pytest.approx(means[0] - means[1])
     # Agresti and Caffo 2000: one that left and one that stayed more in each group
-    groups = ((gone, answered), (churn.rate * churn.observed, churn.observed))
-    (first, m), (second, n) = (((left + 1) / (size + 2), size + 2) for left, size in groups)
-    error = math.sqrt(first * (1 - first) / m + second * (1 - second) / n)
+    (p, m), (q, n) = (((k + 1) / (size + 2), size + 2) for k, size in groups)
+    error = math.sqrt(p * (1 - p) / m + q * (1 - q) / n)
     standard_error, z, p_value, p_adjusted, significant = tested
-    assert (standard_error, z) == pytest.approx((error, (first - second) / error))
-    assert 0 < p_value <= p_adjusted < 1e-6
-    assert significant
+    assert (standard_error, z) == pytest.approx((error, (p - q) / error))
+    assert p_value == pytest.approx(2 * stats.norm.sf(abs(z)), abs=1e-12)
+    assert significant == (p_adjusted <= 0.05)
     (mrr,) = rows(
         tables,
         "select difference > 0 and is_significant from marts.nps_nonresponse_bias "
@@ -448,7 +443,7 @@ def test_weighted_by_region_and_plan_at_once(tables, sample_root):
 
 def test_who_is_left_in_peace(tables, sample_root):
     """Every customer once; the days of asking according to the delivered invitations."""
-    frame = _sent(sample_root)
+    frame = invitations_sent(sample_root)
     frame = frame[frame["bounced"].isna() & frame["customer"].notna()]
     asked = frame.groupby("customer").agg(last=("day", "max"), asks=("sent", "size"))
     wishes = set(frame.loc[frame["opted_out"].notna(), "customer"])

@@ -122,17 +122,22 @@ def test_every_reviewer_is_found_by_address(shop, reviews):
 
 
 def test_revenue_by_class(shop, latest):
-    """A reviewer's order counts in the class of the latest review."""
-    names = {100: "promoter", 0: "passive", -100: "detractor"}
-    expected = latest.groupby(latest["contribution"].map(names))["sales"].agg(["size", "sum"])
+    """A reviewer's order counts in the class of the first review, of one instant's by its key."""
+    expected = e2e.marts(
+        shop,
+        "select nps_class, count(*), sum(realised_ltv) from (select customer_key, "
+        "arg_min(nps_class, row(responded_at, response_key)) as nps_class "
+        "from marts.fct_nps_responses group by customer_key) join marts.customer_nps_features "
+        "using (customer_key) where as_of_on = (select max(as_of_on) from "
+        "marts.customer_nps_features) group by nps_class",
+    )
     found = e2e.marts(
         shop,
         "select nps_class, customers, realised_ltv from marts.nps_outcomes_by_class "
-        "where dimension = 'all' and window_days = 365",
+        "where basis = 'customers' and dimension = 'all' and window_days = 365",
     )
-    assert {nps_class: (count, revenue) for nps_class, count, revenue in found} == {
-        nps_class: (row["size"], pytest.approx(row["sum"]))
-        for nps_class, row in expected.iterrows()
+    assert {name: figures for name, *figures in found} == {
+        name: [count, pytest.approx(revenue)] for name, count, revenue in expected
     }
     everything = sum(revenue for *_, revenue in found)
     assert everything == pytest.approx(latest["sales"].sum())

@@ -6,6 +6,7 @@ from the delivered files with pandas alone. Scores and intervals are worked out 
 
 from __future__ import annotations
 
+import math
 import re
 import stat
 from collections import Counter
@@ -175,17 +176,36 @@ def test_the_histogram_is_that_of_the_answers(tables):
 # --- churn and money ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("nps_class", truths.CHURN_180)
+OUTCOMES = (
+    f"{RELATIONAL} and basis = 'responses' and dimension = 'all' "
+    f"and window_days = {truths.CHURN_WINDOW}"
+)
+
+
+@pytest.mark.parametrize("nps_class", CLASSES)
 def test_churn_within_180_days(tables, nps_class):
     ((*counts, rate, low, high),) = rows(
         tables,
         "select observed, churned, churn_rate, ci_low, ci_high from marts.nps_outcomes_by_class "
-        f"where {RELATIONAL} and nps_class = '{nps_class}' and dimension = 'all' "
-        f"and window_days = {truths.CHURN_WINDOW}",
+        f"where {OUTCOMES} and nps_class = '{nps_class}'",
     )
     expected = truths.CHURN_180[nps_class]
     assert (*counts, rate) == (*expected[:2], pytest.approx(expected.rate))
     assert low < rate < high
+
+
+def test_churn_within_180_days_of_silence(tables):
+    """From the landmark: of those who had answered nothing before, and of those who had."""
+    found = rows(
+        tables,
+        "select nps_class, observed, churned from marts.nps_outcomes_by_class "
+        f"where {OUTCOMES} and nps_class in ('no_response', 'answered_other') order by 1",
+    )
+    assert [nps_class for nps_class, *_ in found] == ["answered_other", "no_response"]
+    expected = truths.CHURN_180["no_response"]
+    assert tuple(map(sum, zip(*(counts for _, *counts in found), strict=True))) == expected[:2]
+    # all who leave in silence have never answered
+    assert [churned for *_, churned in found] == [0, expected.churned]
 
 
 @pytest.mark.parametrize("nps_class", CLASSES)
@@ -193,10 +213,35 @@ def test_churned_by_plan(tables, nps_class):
     found = rows(
         tables,
         "select segment, churned from marts.nps_outcomes_by_class where dimension = 'plan' "
-        f"and {RELATIONAL} and nps_class = '{nps_class}' and window_days = {truths.CHURN_WINDOW} "
-        "and churned > 0",
+        f"and {RELATIONAL} and basis = 'responses' and nps_class = '{nps_class}' "
+        f"and window_days = {truths.CHURN_WINDOW} and churned > 0",
     )
     assert dict(found) == truths.CHURNED_BY_PLAN[nps_class]
+
+
+def test_lifetime_value_follows_from_the_churn_of_a_year(tables):
+    """Of each class the year's, by customers: 0.8 x MRR x 12 x the annuity, by hand."""
+    found = rows(
+        tables,
+        "select nps_class, active_mrr, ltv_window_days, projected_ltv, projected_ltv_low, "
+        "projected_ltv_high, churned, observed from marts.nps_outcomes_by_class "
+        f"where {RELATIONAL} and basis = 'customers' and dimension = 'all' and window_days = 365 "
+        "and projected_ltv is not null",
+    )
+    assert {nps_class for nps_class, *_ in found} == {*CLASSES, "no_response"}
+    for _, mrr, window, value, low, high, churned, observed in found:
+        assert window == 365
+        force = math.log(1.1) - math.log(1 - churned / observed)
+        expected = 0.8 * mrr * 12 * (1 - math.exp(-50 * force)) / force
+        assert value == pytest.approx(expected, rel=1e-9)
+        assert low < value < high
+    ((windows,),) = rows(
+        tables,
+        "select max(figures) from (select count(distinct projected_ltv) as figures "
+        "from marts.nps_outcomes_by_class group by metric, survey_type, nps_class, dimension, "
+        "segment)",
+    )
+    assert windows == 1
 
 
 def test_answers_whose_window_is_not_over_are_neither_kept_nor_lost(tables):
@@ -230,7 +275,8 @@ def test_realised_revenue(tables):
 def test_mrr_of_those_who_were_asked(tables, root):
     """Each customer counts in one class: the classes' sum is that of the subscriptions' file.
 
-    It lacks those who neither answered the relational survey nor were asked: they are in no class.
+    It lacks those who neither answered the relational survey nor were asked: they are in no class, nor
+    are those who were asked in December alone and may still answer.
     """
     folder = root / "landing"
     with duckdb.connect() as landing:
@@ -249,7 +295,7 @@ def test_mrr_of_those_who_were_asked(tables, root):
                 union
                 select customer from read_csv('{folder}/pulse/invitations_*.csv', all_varchar = true)
                 where bounced is null and responded is null and invitation_id is not null
-                    and sent like '20%'
+                    and sent like '20%' and sent < '2025-12-01T23:00'
             )
             select sum(fee) from subscriptions join people using (customer_no)
             """
@@ -257,7 +303,8 @@ def test_mrr_of_those_who_were_asked(tables, root):
     ((found,),) = rows(
         tables,
         f"select sum(active_mrr) from marts.nps_outcomes_by_class where {RELATIONAL} "
-        f"and dimension = 'all' and window_days = {truths.CHURN_WINDOW}",
+        "and basis = 'customers' and dimension = 'all' "
+        f"and window_days = {truths.CHURN_WINDOW}",
     )
     assert found == pytest.approx(float(expected))
     assert found < truths.MRR

@@ -37,6 +37,7 @@ EMPTY = (
     "survey_fatigue",
     "nps_weighted_by_period",
     "nps_retention_curves",
+    "nps_retention_by_window",
     "nps_retention_tests",
     "earned_growth",
 )

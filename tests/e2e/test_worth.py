@@ -5,29 +5,40 @@ from __future__ import annotations
 import duckdb
 import pandas as pd
 import pytest
-from sample_support import AS_OF, CLASSES, RELATIONAL, rows
+from sample_support import AS_OF, CLASSES, RELATIONAL, invitations_sent, rows
+from scipy import stats
 
 from sample import truths
 
 # --- retention, revenue at risk, lift -----------------------------------------------------------
 
-# pulse says that they were answered, before they were sent: so they were not silent.
-ANSWERED_BEFORE_SENT = sum(of_file.get("before sent", 0) for of_file in truths.BAD_ROWS.values())
 
-
-@pytest.mark.parametrize("nps_class", truths.CHURN_180)
+@pytest.mark.parametrize("nps_class", CLASSES)
 def test_curves_follow_everybody_who_was_active(tables, nps_class):
-    censored = {
-        **truths.CENSORED_180,
-        "no_response": truths.CENSORED_180_NO_RESPONSE - ANSWERED_BEFORE_SENT,
-    }
     ((begun, followed),) = rows(
         tables,
         "select max(at_risk), sum(churned + censored) from marts.nps_retention_curves "
         f"where {RELATIONAL} and basis = 'responses' and dimension = 'all' "
         f"and nps_class = '{nps_class}'",
     )
-    assert begun == followed == truths.CHURN_180[nps_class].observed + censored[nps_class]
+    expected = truths.CHURN_180[nps_class].observed + truths.CENSORED_180[nps_class]
+    assert begun == followed == expected
+
+
+def test_curves_follow_every_silence_from_its_landmark(tables, sample_root):
+    """As delivered: neither answered nor bounced nor named by an answer, sent 30 days before as_of."""
+    frame = invitations_sent(sample_root)
+    silent = frame[frame["responded"].isna() & frame["bounced"].isna() & frame["sent"].notna()]
+    sure = silent["day"] + pd.Timedelta(days=truths.RESPONSE_DAYS) <= "2025-12-31"
+    ((followed,),) = rows(
+        tables,
+        "select sum(churned + censored) from marts.nps_retention_curves "
+        f"where {RELATIONAL} and basis = 'responses' and dimension = 'all' "
+        "and nps_class in ('no_response', 'answered_other') and followed_from = 'landmark'",
+    )
+    assert followed == sure.sum()
+    # the last quarter's are in the making
+    assert truths.CHURN_180["no_response"].observed + 800 < followed < len(silent)
 
 
 @pytest.mark.parametrize("nps_class", CLASSES)
@@ -57,7 +68,14 @@ def test_curves_are_those_of_lifelines(tables, nps_class):
         fitter.timeline, fitter.survival_function_["KM_estimate"], *map(bounds.get, bounds),
         strict=True,
     )  # fmt: skip
-    assert found == [pytest.approx(row, abs=1e-9) for row in expected]
+    for row, drawn in zip(found, expected, strict=True):
+        reference = drawn
+        # until somebody leaves, Clopper and Pearson's bound; lifelines has a point
+        if row[1] == 1:
+            at_risk = sum(days >= row[0] for days, _ in records)
+            low = stats.binomtest(at_risk, at_risk).proportion_ci(0.95, method="exact").low
+            reference = (row[0], 1, low, 1)
+        assert row == pytest.approx(reference, abs=1e-9)
 
 
 def test_detractors_leave_sooner_and_it_is_no_chance(tables):
@@ -67,14 +85,46 @@ def test_detractors_leave_sooner_and_it_is_no_chance(tables):
             tables,
             "select nps_class, compared_class, churned > expected_churned, is_significant "
             f"from marts.nps_retention_tests where {RELATIONAL} and basis = 'customers' "
-            "and dimension = 'all'",
+            "and dimension = 'all' and 'answered_other' not in (nps_class, compared_class)",
         )
     }
-    for other in ("no_response", "passive", "promoter"):
+    for other in ("passive", "promoter"):
         assert found["detractor", other] == (True, True)
     # 10 % of passives leave within 180 days and 4 % of promoters
     assert found["passive", "promoter"] == (True, True)
+    # the silent leave as well, promoters hardly
+    assert found["no_response", "promoter"] == (True, True)
     assert len(found) == 6
+
+
+@pytest.mark.parametrize("nps_class", CLASSES)
+def test_windows_are_read_off_the_curves(tables, nps_class):
+    """From the published survival records, by lifelines."""
+    from lifelines import KaplanMeierFitter
+    from lifelines.utils import restricted_mean_survival_time
+
+    records = rows(
+        tables,
+        f"""
+        select
+            least(coalesce(days_to_churn, 9999), {AS_OF} - responded_on),
+            coalesce(days_to_churn <= {AS_OF} - responded_on, false)
+        from marts.fct_nps_churn
+        where {RELATIONAL} and nps_class = '{nps_class}' and was_active_at_answer
+        """,
+    )
+    fitter = KaplanMeierFitter().fit(*zip(*records, strict=True))
+    found = rows(
+        tables,
+        "select window_days, at_risk, retention, restricted_mean_days "
+        f"from marts.nps_retention_by_window where {RELATIONAL} and basis = 'responses' "
+        f"and dimension = 'all' and nps_class = '{nps_class}' order by 1",
+    )
+    assert [days for days, *_ in found] == [30, 90, 180, 365]
+    for days, at_risk, retention, mean in found:
+        assert at_risk == sum(end >= days for end, _ in records)
+        assert retention == pytest.approx(fitter.predict(days), abs=1e-9)
+        assert mean == pytest.approx(restricted_mean_survival_time(fitter, t=days), abs=1e-9)
 
 
 def test_average_revenue_is_that_of_all_active_customers(tables):
@@ -90,7 +140,7 @@ def test_average_revenue_is_that_of_all_active_customers(tables):
     "nps_class, rate, horizon", [("detractor", 0.5, 90), ("passive", 0.3, 180)]
 )
 def test_what_is_assumed_and_what_is_seen_of_those_at_risk(tables, nps_class, rate, horizon):
-    """Promoter.io's rate beside the class's own: of passives 100 of 1,000 left in 180 days."""
+    """Promoter.io's rate beside the class's own, each customer once by the first answer or silence."""
     ((customers, assumed, revenue, observed, seen, evidence, difference),) = rows(
         tables,
         "select priced_customers, assumed_amount, annual_revenue, observed, observed_rate, "
@@ -101,15 +151,55 @@ def test_what_is_assumed_and_what_is_seen_of_those_at_risk(tables, nps_class, ra
     assert assumed == pytest.approx(customers * rate * average, abs=1e-5)
     ((over, left),) = rows(
         tables,
-        f"select count(*), count(*) filter (days_to_churn <= {horizon}) "
-        f"from marts.fct_nps_churn where {RELATIONAL} and was_active_at_answer "
-        f"and nps_class = '{nps_class}' and responded_on + {horizon} <= {AS_OF}",
+        "select observed, churned from marts.nps_outcomes_by_class "
+        f"where {RELATIONAL} and basis = 'customers' and dimension = 'all' "
+        f"and nps_class = '{nps_class}' and window_days = {horizon}",
     )
     assert (observed, seen) == (over, pytest.approx(left / over))
-    if horizon == truths.CHURN_WINDOW:
-        assert (over, left) == truths.CHURN_180[nps_class][:2]
+    assert over < truths.CHURN_180[nps_class].observed
     assert evidence == pytest.approx(revenue * left / over, abs=1e-5)
     assert difference == pytest.approx(evidence - assumed, abs=1e-5)
+
+
+def test_a_customer_counts_once_from_the_first_answer_or_silence(tables, sample_root):
+    """Churn by class within 180 days, from published answers and delivered invitations, by pandas."""
+    answers = tables.execute(
+        "select c.customer_id as customer, f.nps_class, f.responded_on as day, a.responded_at as at, "
+        f"f.churned_on from marts.fct_nps_churn as f join marts.fct_nps_responses as a "
+        "using (response_key) join marts.dim_customers as c on f.customer_key = c.customer_key "
+        f"where f.{RELATIONAL.replace('survey_type', 'f.survey_type')} and f.was_active_at_answer"
+    ).df()
+    frame = invitations_sent(sample_root)
+    silent = frame[frame["responded"].isna() & frame["bounced"].isna()].copy()
+    silent["day"] = silent["day"] + pd.Timedelta(days=truths.RESPONSE_DAYS)
+    silent = silent[silent["day"] <= "2025-12-31"]
+    silent["at"] = pd.to_datetime(silent["sent"], utc=True, format="ISO8601").dt.tz_localize(
+        None
+    ) + pd.Timedelta(days=truths.RESPONSE_DAYS)
+    churned = tables.execute(
+        "select customer_id as customer, churned_at::date as churned_on from marts.dim_customers "
+        "where churned_at is not null"
+    ).df()
+    silent = silent[["customer", "day", "at"]].merge(churned, on="customer", how="left")
+    silent["nps_class"] = "no_response"
+    every = pd.concat(
+        [answers, silent[silent["churned_on"].isna() | (silent["churned_on"] > silent["day"])]],
+        ignore_index=True,
+    )
+    firsts = every.sort_values("at").groupby("customer").head(1)
+    days = (pd.to_datetime(firsts["churned_on"]) - pd.to_datetime(firsts["day"])).dt.days
+    over = pd.to_datetime(firsts["day"]) + pd.Timedelta(days=truths.CHURN_WINDOW) <= "2025-12-31"
+    expected = {
+        name: (int(over[group].sum()), int((over & (days <= truths.CHURN_WINDOW))[group].sum()))
+        for name, group in firsts.groupby("nps_class").groups.items()
+    }
+    found = rows(
+        tables,
+        "select nps_class, observed, churned from marts.nps_outcomes_by_class "
+        f"where {RELATIONAL} and basis = 'customers' and dimension = 'all' and observed > 0 "
+        f"and window_days = {truths.CHURN_WINDOW}",
+    )
+    assert {name: tuple(counts) for name, *counts in found} == expected
 
 
 def test_regions_add_up_to_the_revenue_at_risk(tables):

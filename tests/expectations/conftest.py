@@ -10,6 +10,7 @@ import pytest
 from orchestration.workspace.entities import ENTITIES
 
 ZONE = "Europe/Brussels"
+SEEDS = Path(__file__).parents[2] / "seeds"
 SHA = {name: name[0] * 64 for name in ("answers", "crm", "broken")}
 
 SETTINGS = [
@@ -76,6 +77,7 @@ SETTINGS = [
     """,
     "create table seeds.reject_reasons as "
     "from (values ('wrong_width', true), ('future', false)) as t (reason, is_mistake)",
+    f"create table seeds.assumptions as from read_csv('{SEEDS / 'assumptions'}.csv')",
 ]
 
 
@@ -229,17 +231,31 @@ AGGREGATES = [
     """
     create table marts.nps_outcomes_by_class as
     select
-        'nps' as metric, 'relational' as survey_type, nps_class, 30 as window_days, dimension,
-        segment, customers, observed, churned, rate as churn_rate, rate * 0 as standard_error,
+        basis, 'nps' as metric, 'relational' as survey_type, nps_class, 30 as window_days,
+        dimension, segment, customers, observed, churned, rate as churn_rate,
+        case when rate is not null then 0.3 end as standard_error,
         case when rate is not null then 0.0 end as ci_low,
         case when rate is not null then 1.0 end as ci_high,
-        10.0 as active_mrr, 100.0 as realised_ltv, 1000.0 as projected_ltv,
-        observed < 2 as is_suppressed
+        10.0 as active_mrr, 100.0 as realised_ltv, null::int as ltv_window_days,
+        null::double as projected_ltv, null::double as projected_ltv_low,
+        null::double as projected_ltv_high, observed < 2 as is_suppressed,
+        case basis when 'customers' then 'too_few_churned' else 'counts_answers' end
+            as unknown_because
     from (values
         ('promoter', 'all', 'all', 2, 2, 1, 0.5), ('promoter', 'region', 'north', 1, 1, 0, null),
         ('promoter', 'region', 'south', 1, 1, 1, null), ('no_response', 'all', 'all', 4, 3, 0, 0.0),
         ('no_response', 'region', '(unknown)', 4, 3, 0, 0.0)
     ) as t (nps_class, dimension, segment, customers, observed, churned, rate)
+    cross join (values ('responses'), ('customers')) as bases (basis)
+    """,
+    # five of ten left in 30 days: ln 2 x 365 / 30 + ln 1.1 = 8.5286, 0.8 x 10 x 12 / 8.5286
+    """
+    insert into marts.nps_outcomes_by_class
+    select
+        'customers', 'nps', 'relational', 'detractor', 30, dimension, segment, 10, 10, 5, 0.5, 0.15,
+        0.2366, 0.7634, 10.0, 100.0, 30, value, value / 2, value * 2, false, null
+    from (values ('all', 'all'), ('region', 'south')) as t (dimension, segment)
+    cross join (select 0.8 * 10 * 12 / (ln(2) * 365 / 30 + ln(1.1)) as value)
     """,
     """
     create table marts.customer_nps_features as

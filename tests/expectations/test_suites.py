@@ -237,16 +237,38 @@ MARTS_MISTAKES = {
         "update marts.fct_nps_churn set was_active_at_answer = false where customer_key = md5('c2')::uuid"
     ),
     ("fct_nps_churn", "no_emails"): f"update marts.fct_nps_churn set region = '{ANN}'",
-    ("nps_outcomes_by_class", "keys"): "update marts.nps_outcomes_by_class set window_days = 31",
+    ("nps_outcomes_by_class", "keys"): (
+        "update marts.nps_outcomes_by_class set window_days = 31 where nps_class <> 'detractor'"
+    ),
     ("nps_outcomes_by_class", "rates"): (
-        "update marts.nps_outcomes_by_class set churn_rate = 0.6 where churn_rate = 0.5"
+        "update marts.nps_outcomes_by_class set churn_rate = 0.6 "
+        "where churn_rate = 0.5 and nps_class = 'promoter'"
     ),
     ("nps_outcomes_by_class", "rates interval"): (
         "update marts.nps_outcomes_by_class set ci_low = 0.6 where churn_rate = 0.5"
     ),
+    ("nps_outcomes_by_class", "rates point"): (
+        "update marts.nps_outcomes_by_class set ci_high = 0 where churn_rate = 0"
+    ),
+    ("nps_outcomes_by_class", "rates error"): (
+        "update marts.nps_outcomes_by_class set standard_error = 0 where churn_rate = 0"
+    ),
+    ("nps_outcomes_by_class", "lifetime_value"): (
+        "update marts.nps_outcomes_by_class set projected_ltv = projected_ltv + 1"
+    ),
+    ("nps_outcomes_by_class", "lifetime_value interval"): (
+        "update marts.nps_outcomes_by_class set projected_ltv_low = projected_ltv_high"
+    ),
+    ("nps_outcomes_by_class", "lifetime_value few"): (
+        "update seeds.assumptions set value = 6 where name = 'min_churned'"
+    ),
+    ("nps_outcomes_by_class", "lifetime_value reason"): (
+        "update marts.nps_outcomes_by_class set unknown_because = null"
+    ),
     ("nps_outcomes_by_class", "rates suppressed"): (
         "update marts.nps_outcomes_by_class set is_suppressed = false, churn_rate = 1, "
-        "standard_error = 0, ci_low = 0, ci_high = 1 where segment = 'south'"
+        "standard_error = 0.3, ci_low = 0, ci_high = 1 "
+        "where segment = 'south' and nps_class = 'promoter'"
     ),
     ("nps_outcomes_by_class", "adds_up"): (
         "delete from marts.nps_outcomes_by_class where segment = 'north'"
@@ -403,12 +425,12 @@ def test_what_is_allowed_in_raw(statement, good_raw, tmp_path):
         # a single answer published alone: its adjusted interval does not reach it
         "update raw.workspace set min_group_size = 1; "
         + "; ".join(
-            f"update marts.{table} set is_suppressed = false, standard_error = 0, "
+            f"update marts.{table} set is_suppressed = false, standard_error = 40, "
             "nps = 100.0 * (promoters - detractors), ci_low = -48.5, ci_high = 48.5 "
             "where responses = 1"
             for table in ("fct_nps_by_period", "fct_nps_by_segment_period")
         )
-        + "; update marts.nps_outcomes_by_class set is_suppressed = false, standard_error = 0, "
+        + "; update marts.nps_outcomes_by_class set is_suppressed = false, standard_error = 0.3, "
         "churn_rate = churned / observed, ci_low = 0, ci_high = 1 where observed = 1",
         # an empty warehouse says nothing, and nothing wrong
         "; ".join(f"delete from marts.{table}" for table in FOUNDATION if "reconc" not in table),
@@ -485,13 +507,14 @@ def test_checks_are_well_made(schema, table, check):
         query = check.kwargs["unexpected_rows_query"]
         assert "{batch}" in query
         assert check.scope == "rows" or "{rest}" not in query
-        # bounds are the business's: they come from the settings and the seeds
+        # bounds are the business's: they come from the settings and the seeds; a year has 12 months
+        # and 365 days
         digits = {
             word
             for word in query.translate(str.maketrans("(),", "   ")).split()
             if word[:1] in string.digits
         }
-        assert digits <= {"0", "1", "100", "100.0", "1.0", "1e-06"}  # fmt: skip
+        assert digits <= {"0", "1", "12", "365", "100", "100.0", "1.0", "1e-06"}  # fmt: skip
 
 
 def test_names_are_unique():

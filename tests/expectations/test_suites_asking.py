@@ -26,7 +26,9 @@ def _wilson(k: int, n: int) -> tuple[float, float, float, float]:
     z, p = NORMAL.inv_cdf(0.975), k / n
     middle = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return p, math.sqrt(p * (1 - p) / n), middle - half, middle + half
+    # of none and of all there is no spread: the error is that of the adjusted share
+    q, m = (p, n) if 0 < k < n else ((k + z * z / 2) / (n + z * z), n + z * z)
+    return p, math.sqrt(q * (1 - q) / m), middle - half, middle + half
 
 
 # Of four e-mails of one day one bounced, two were opened and answered, one of these with a score;
@@ -90,7 +92,9 @@ def _bias(
     return f"""
     select
         'nps' as metric, 'relational' as survey_type, '{measure}' as measure,
-        {window}::int as window_days, {counts}, t.*, {min(sizes) < 2} as is_suppressed,
+        {window}::int as window_days, {counts},
+        {2 if measure == "tenure_days" else 0}::bigint as excluded, t.*,
+        {min(sizes) < 2} as is_suppressed,
         {why}::varchar as unknown_because
     from (values ({figures})) as t ({names})
     """
@@ -259,15 +263,12 @@ MISTAKES = {
         f"{BIAS} is_suppressed = false where measure = 'mrr'"
     ),
     ("nps_nonresponse_bias", "tested known"): f"{BIAS} unknown_because = null",
+    ("nps_nonresponse_bias", "tested excluded"): f"{BIAS} excluded = 1 where measure = 'mrr'",
     ("nps_nonresponse_bias", "silence"): (
         "update marts.nps_outcomes_by_class set observed = 4 where nps_class = 'no_response'"
     ),
     ("nps_nonresponse_bias", "silence churn"): (
         "update marts.nps_outcomes_by_class set churned = 1 where nps_class = 'no_response'"
-    ),
-    ("nps_nonresponse_bias", "silence short"): (
-        "update seeds.assumptions set value = 31 where name = 'response_days'; "
-        "update marts.nps_outcomes_by_class set observed = 2 where nps_class = 'no_response'"
     ),
     ("nps_nonresponse_bias", "silence lost"): (
         f"delete from marts.nps_nonresponse_bias where window_days = 30; {BIAS} {ALONE}"
@@ -401,10 +402,11 @@ def test_every_check_can_fail():
         f"delete from marts.nps_nonresponse_bias where measure = 'tenure_days'; {BIAS} {ALONE}; "
         f"{BIAS} unknown_because = 'too_large', is_suppressed = false, responders = 2 "
         "where measure = 'mrr'",
-        # of a window shorter than the time to answer one may still be answered
-        "update seeds.assumptions set value = 31 where name = 'response_days'; "
-        "update marts.nps_outcomes_by_class set observed = 4, churned = 1 "
-        "where nps_class = 'no_response'",
+        # some of the silent had answered another invitation
+        "update marts.nps_outcomes_by_class set observed = 2 where nps_class = 'no_response'",
+        # what is counted by answers has nothing to do with it
+        "update marts.nps_outcomes_by_class set observed = 9, churned = 9 "
+        "where nps_class = 'no_response' and basis = 'responses'",
         # of four that were sent one arrived: a delivery rate, and no rate of one
         f"{RATE} {ONE_ARRIVED}, open_rate = null, response_rate = null, standard_error = null, "
         f"ci_low = null, ci_high = null {EMAIL}",
@@ -418,7 +420,8 @@ def test_every_check_can_fail():
         "not covered",
         "nothing varies",
         "all against none",
-        "short window",
+        "others answered",
+        "by answers",
         "few arrived",
         "no segments",
     ],

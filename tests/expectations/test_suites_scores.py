@@ -55,7 +55,8 @@ def _scored(counts: Counts) -> dict[str, Any]:
         centre, adjusted = _wald(_raised(counts))
         low, high = (centre + side * 1.96 * adjusted for side in (-1, 1))
         figures = {
-            **{"nps": score, "standard_error": error},
+            # answers of one class alone have no spread: the adjusted error stands in
+            **{"nps": score, "standard_error": error or adjusted},
             **{"ci_low": max(-100.0, low), "ci_high": min(100.0, high)},
         }
     names = ("promoters", "passives", "detractors")

@@ -21,18 +21,19 @@ from expectations.validate import validate
 
 VALUE = RETENTION | WORTH
 ALL = [(table, check) for table, checks in VALUE.items() for check in checks]
-CURVES, TESTS, RISK, LIFT = VALUE
+CURVES, WINDOWS, TESTS, RISK, LIFT = VALUE
 ANN = "ann@mail.example"
 
 # The intermediate models between a business and the tables of value, in order.
 STEPS = (
     "int_anchors_unioned",
+    "int_first_anchors_chosen",
+    "int_first_landmarks_chosen",
     "int_outcomes_counted",
     "int_class_values_summed",
     "int_customer_sources_described",
     "int_referral_outcomes_counted",
     "int_customer_values_averaged",
-    "int_first_anchors_chosen",
     "int_retention_days_counted",
     "int_customer_events_dated",
     "int_measures_covered",
@@ -55,36 +56,50 @@ def copy(table: str, where: str, what: str = "") -> str:
     return f"insert into marts.{table} select {replaced} from marts.{table} where {where}"
 
 
-SILENT = """
-    from intermediate.int_invitations_unanswered as s
-    where has_churn_information and was_active_when_sent and exists (
+SILENCE = """
+    from intermediate.int_invitations_followed as s
+    where has_churn_information and may_be_active and not is_answered"""
+SILENT = f"""{SILENCE} and exists (
         select 1 from marts.fct_nps_churn as f
         where f.customer_key = s.customer_key and f.survey_type = s.survey_type
-            and f.responded_on < s.sent_on and f.was_active_at_answer
+            and f.responded_on < s.landmark_on and f.was_active_at_answer
     )
     order by invitation_key limit 1
+"""
+# An answer that came after another one.
+ANSWERED_AGAIN = """
+    select response_key from marts.fct_nps_churn as f
+    where has_churn_information and was_active_at_answer and exists (
+        select 1 from marts.fct_nps_churn as o
+        where o.customer_key = f.customer_key and o.survey_type = f.survey_type
+            and o.was_active_at_answer and o.responded_on < f.responded_on
+    )
+    order by response_key limit 1
 """
 # A silence that was a customer's first, and an answer of the same day.
-ONE_DAY = """
-    from intermediate.int_invitations_unanswered as s
-    where has_churn_information and was_active_when_sent and exists (
+ONE_DAY = f"""{SILENCE} and exists (
         select 1 from marts.fct_nps_churn as f
         where f.customer_key = s.customer_key and f.survey_type = s.survey_type
-            and f.responded_on = s.sent_on
+            and f.responded_on = s.landmark_on
     ) and not exists (
         select 1 from marts.fct_nps_churn as f
         where f.customer_key = s.customer_key and f.survey_type = s.survey_type
-            and f.responded_on < s.sent_on
+            and f.responded_on < s.landmark_on
     ) and not exists (
-        select 1 from intermediate.int_invitations_unanswered as o
+        select 1 from intermediate.int_invitations_followed as o
         where o.customer_key = s.customer_key and o.survey_type = s.survey_type
-            and o.sent_on <= s.sent_on and o.invitation_key <> s.invitation_key
+            and not o.is_answered
+            and o.landmark_on <= s.landmark_on and o.invitation_key <> s.invitation_key
     )
     order by invitation_key limit 1
 """
-SHOWN = "dimension = 'region' and retention > 0 and retention < 1 and churned < at_risk"
+# after the window that is read
+SHOWN = (
+    "dimension = 'region' and retention > 0 and retention < 1 and churned < at_risk and days > 20"
+)
+READ = "unknown_because is null and retention < 1"
 UNSHOWN = "dimension = 'region' and is_suppressed"
-TESTED = "p_value is not null and p_adjusted > p_value and dimension = 'all'"
+TESTED = "p_value is not null and p_adjusted > p_value + 0.01 and dimension = 'all'"
 ALONE = "p_value > 0.3 and comparisons = 1"
 EVIDENT = "dimension = 'region' and difference is not null"
 COMPARED = "p_value is not null and p_adjusted > p_value"
@@ -96,43 +111,58 @@ MISTAKES = {
     (CURVES, "keys"): (
         copy(CURVES, "basis = 'customers'", "'accounts' as basis")
         + "; "
-        + copy(TESTS, "basis = 'customers'", "'accounts' as basis")
+        + copy(WINDOWS, "basis = 'customers'", "'accounts' as basis")
     ),
+    (CURVES, "keys start"): f"update marts.{CURVES} set followed_from = 'landmark'",
     (CURVES, "follow_up"): change(CURVES, "at_risk = at_risk + 1", UNSHOWN),
     (CURVES, "follow_up begins"): (
         f"delete from marts.{CURVES} where {UNSHOWN} and days = 0 and churned + censored = 0"
     ),
     (CURVES, "follow_up shown"): change(CURVES, "is_suppressed = null", SHOWN),
+    (CURVES, "follow_up few"): change(CURVES, "is_few_at_risk = not is_few_at_risk", SHOWN),
     (CURVES, "figures"): change(CURVES, "retention = retention + 0.01", SHOWN),
     (CURVES, "figures error"): change(CURVES, "standard_error = standard_error * 1.01", SHOWN),
     (CURVES, "figures low"): change(CURVES, "ci_low = ci_low * 0.99", SHOWN),
     (CURVES, "figures high"): change(CURVES, "ci_high = ci_high * 1.01", SHOWN),
     (CURVES, "figures lost"): change(CURVES, "retention = null", SHOWN),
     (CURVES, "figures of few"): change(CURVES, "retention = 0.5", UNSHOWN),
-    (CURVES, "figures of a day 0"): change(CURVES, "ci_low = 0.9", "retention = 1"),
+    (CURVES, "figures of a day 0"): change(CURVES, "ci_low = 0.9", "retention = 1 and at_risk < 9"),
+    (CURVES, "figures of a day 0 error"): change(CURVES, "standard_error = 0", "retention = 1"),
+    (CURVES, "figures of the last"): change(CURVES, "ci_high = 0", "retention = 0"),
     # a silence that came after an answer
     (CURVES, "of_the_facts"): (
-        "delete from intermediate.int_invitations_unanswered "
+        "delete from intermediate.int_invitations_followed "
         f"where invitation_key = (select invitation_key {SILENT})"
     ),
     (CURVES, "of_the_facts later"): (
-        "update intermediate.int_invitations_unanswered set sent_on = sent_on - 1, "
+        "update intermediate.int_invitations_followed set landmark_on = landmark_on - 1, "
         f"days_to_churn = null where invitation_key = (select invitation_key {SILENT})"
     ),
     (CURVES, "of_the_customers"): (
-        "update intermediate.int_invitations_unanswered set customer_key = 'somebody' "
-        f"where invitation_key = (select invitation_key {SILENT})"
+        "update marts.fct_nps_churn set customer_key = 'somebody' "
+        f"where response_key = ({ANSWERED_AGAIN})"
     ),
     (CURVES, "of_the_customers instant"): (
-        "update intermediate.int_invitations_identified set sent_at = sent_at + interval 2 hour "
+        "update intermediate.int_invitations_followed "
+        "set landmark_at = landmark_at + interval 2 hour "
         f"where invitation_key = (select invitation_key {ONE_DAY})"
     ),
     (CURVES, "adds_up"): (
         f"delete from marts.{CURVES} where dimension = 'region' and segment = 'north' "
         "and basis = 'customers'; "
-        f"delete from marts.{TESTS} where dimension = 'region' and segment = 'north' "
+        f"delete from marts.{WINDOWS} where dimension = 'region' and segment = 'north' "
         "and basis = 'customers'"
     ),
+    (WINDOWS, "keys"): copy(WINDOWS, "is_suppressed and dimension = 'region'"),
+    (WINDOWS, "readings"): change(WINDOWS, "at_risk = at_risk + 1", READ),
+    (WINDOWS, "readings retention"): change(WINDOWS, "retention = retention - 0.001", READ),
+    (WINDOWS, "readings reason"): change(
+        WINDOWS, "unknown_because = null", "unknown_because = 'too_few_at_risk'"
+    ),
+    (WINDOWS, "readings interval"): change(
+        WINDOWS, "restricted_mean_low = restricted_mean_high", READ
+    ),
+    (WINDOWS, "readings area"): change(WINDOWS, "restricted_mean_days = window_days + 1", READ),
     (TESTS, "keys"): copy(TESTS, "is_suppressed"),
     (TESTS, "pairs"): change(TESTS, "records = records + 1", "not is_suppressed"),
     (TESTS, "pairs lost"): (
@@ -233,9 +263,12 @@ MISTAKES = {
 }
 # One name in two tables is wrong in both.
 MISTAKES_IN_TWO = {
-    (CURVES, TESTS, "no_emails"): "; ".join(
-        f"update marts.{table} set segment = '{ANN}' where segment = 'north'"
-        for table in (CURVES, TESTS)
+    (CURVES, WINDOWS, TESTS, "no_emails"): "; ".join(
+        f"update {table} set segment = '{ANN}' where segment = 'north'"
+        for table in (
+            *(f"marts.{name}" for name in (CURVES, WINDOWS, TESTS)),
+            "intermediate.int_retention_days_counted",
+        )
     ),
     (RISK, LIFT, "keys"): "update seeds.metrics set population = 'employees'",
     (CURVES, RISK, "adds_up"): "insert into raw.segments values (2, 'plan', 'plan')",
@@ -248,13 +281,18 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("value") / "good.duckdb"
     with empty_database() as connection:
         settle(connection)
+        connection.execute("insert into raw.churn_windows values (20)")
+        connection.execute("update seeds.assumptions set value = 5 where name = 'min_at_risk'")
         Business(20260101, cases=6, customers=120, answers=200).fill(connection)
         rebuild(connection, STEPS)
         for model in VALUE:
             connection.execute(f"insert into marts.{model} by name {compiled(model)}")
             # compiled for a workspace of two segments, of which this business has one
-            if model in (CURVES, TESTS, RISK):
+            if model in (CURVES, WINDOWS, TESTS, RISK):
                 connection.execute(f"delete from marts.{model} where dimension = 'plan'")
+        connection.execute(
+            "delete from intermediate.int_retention_days_counted where dimension = 'plan'"
+        )
         connection.execute(f"attach '{path}' as good")
         connection.execute("copy from database nps to good")
     return path
@@ -298,9 +336,9 @@ def test_every_check_can_fail():
 def test_an_empty_warehouse_says_nothing_wrong(tables):
     facts = ("fct_nps_churn", "fct_nps_responses", "dim_customers")
     emptied = "; ".join(f"delete from marts.{table}" for table in (*facts, *VALUE))
-    assert (
-        _found(tables, f"{emptied}; delete from intermediate.int_invitations_unanswered") == set()
-    )
+    for table in ("invitations_followed", "first_anchors_chosen", "retention_days_counted"):
+        emptied += f"; delete from intermediate.int_{table}"
+    assert _found(tables, emptied) == set()
 
 
 @pytest.mark.parametrize("table, check", ALL, ids=lambda v: getattr(v, "name", v))

@@ -46,7 +46,12 @@ STEPS = {
     "int_customer_base_counted": ("int_customer_stays_dated", "int_customer_moves_counted"),
     "nps_weighted_by_period": ("int_strata_summed",),
     "survey_fatigue": ("int_customer_sources_described",),
-    "nps_nonresponse_bias": ("int_invitations_measured", "int_invitation_groups_averaged"),
+    "nps_nonresponse_bias": (
+        "int_invitations_followed",
+        "int_first_landmarks_chosen",
+        "int_invitations_measured",
+        "int_invitation_groups_averaged",
+    ),
 }
 
 
@@ -265,7 +270,10 @@ def test_response_rates_agree_with_pandas_and_scipy(run):
             continue
         interval = stats.binomtest(scored, delivered).proportion_ci(0.95, method="wilson")
         rate = scored / delivered
-        error = math.sqrt(rate * (1 - rate) / delivered)
+        # of none and of all, Agresti and Coull 1998: half of z^2 more on either side
+        extra = Z**2 if rate in (0, 1) else 0
+        adjusted = (scored + extra / 2) / (delivered + extra)
+        error = math.sqrt(adjusted * (1 - adjusted) / (delivered + extra))
         assert figures == pytest.approx([rate, error, *interval], abs=1e-9)
     shown = [row for row in rows if row["response_rate"] is not None]
     assert len(shown) > 100
@@ -302,11 +310,14 @@ def asked(seed: int) -> dict[str, Rows]:
                 moved_at = signed_up_at + timedelta(hours=rng.randrange(10_000))
                 change = round(rng.uniform(-50, 200), 2)
                 money.append({"customer_key": key, "moved_at": moved_at, "mrr_change": change})
-            for _ in range(rng.randrange(1, 4)):
-                sent_at = signed_up_at + timedelta(hours=rng.randrange(15_000))
+            for turn in range(rng.randrange(1, 4)):
+                # some of them before they signed up: one of the two dates is wrong
+                sent_at = signed_up_at + timedelta(hours=rng.randrange(-1000, 15_000))
                 sent_at = min(sent_at, datetime(2025, 12, 31))
+                late = sent_at + timedelta(hours=rng.randrange(24 * 45))
                 invitations.append(
                     {
+                        "invitation_key": f"{key} {turn}",
                         "customer_key": rng.choice((key, key, key, key, None)),
                         "metric": "nps",
                         "survey_type": f"type {case}",
@@ -314,6 +325,8 @@ def asked(seed: int) -> dict[str, Rows]:
                         "sent_on": sent_at.date(),
                         "is_bounced": rng.choice((False, False, False, None, True)),
                         "is_responded": rng.choice((True, True, False, False, None)),
+                        # in time, after the landmark, or nobody knows when
+                        "answered_at": rng.choice((late, late, None)),
                     }
                 )
     return {
@@ -324,39 +337,57 @@ def asked(seed: int) -> dict[str, Rows]:
     }
 
 
-def samples(tables: dict[str, Rows]) -> pd.DataFrame:
-    """One row for each invitation and measure it has: survey type, measure, window, group, value."""
+def first_invitations(tables: dict[str, Rows]) -> dict[tuple[str, str], tuple[dict, bool]]:
+    """Each customer's first invitation, and whether it can be compared, by survey type and customer."""
     lifecycles = {
         r["customer_key"]: r for r in tables["intermediate__int_customer_lifecycles_dated"]
     }
-    money = defaultdict(list)
-    for row in tables["intermediate__int_customer_money_moved"]:
-        money[row["customer_key"]].append(row)
-    found = []
-    for row in tables["intermediate__int_invitations_identified"]:
+    found: dict[tuple[str, str], tuple[dict, bool]] = {}
+    for row in sorted(
+        tables["intermediate__int_invitations_identified"],
+        key=lambda row: (row["sent_at"], row["invitation_key"]),
+    ):
         life = lifecycles.get(row["customer_key"])
         if life is None or row["is_responded"] is None:
             continue
         if row["is_bounced"] and not row["is_responded"]:
             continue
-        group = row["survey_type"], row["is_responded"]
-        found.append(("asked", None, *group, 0.0))
+        landmark = row["sent_at"] + timedelta(days=RESPONSE_DAYS)
         left = life["churned_at"]
-        if left is not None and left <= row["sent_at"]:
+        is_compared = left is None or left > landmark
+        is_compared &= (AS_OF - row["sent_on"]).days >= RESPONSE_DAYS
+        place = row["survey_type"], row["customer_key"]
+        if place not in found or (is_compared and not found[place][1]):
+            found[place] = row | life, is_compared
+    return found
+
+
+def samples(tables: dict[str, Rows]) -> pd.DataFrame:
+    """One row for each customer and measure it has: survey type, measure, window, group, value."""
+    money = defaultdict(list)
+    for row in tables["intermediate__int_customer_money_moved"]:
+        money[row["customer_key"]].append(row)
+    found = []
+    for row, is_compared in first_invitations(tables).values():
+        in_time = (row["answered_at"] or row["sent_at"]) - row["sent_at"]
+        answered = bool(row["is_responded"]) and in_time <= timedelta(days=RESPONSE_DAYS)
+        group = row["survey_type"], answered
+        found.append(("asked", None, *group, 0.0))
+        if not is_compared:
             continue
-        if (AS_OF - row["sent_on"]).days < RESPONSE_DAYS:
-            continue
-        if life["signed_up_at"]:
-            tenure = (row["sent_on"] - life["signed_up_at"].date()).days
-            found.append(("tenure_days", None, *group, float(tenure)))
-        if life["has_mrr_information"]:
+        if row["signed_up_at"]:
+            tenure = (row["sent_on"] - row["signed_up_at"].date()).days
+            found.append(("excluded" if tenure < 0 else "tenure_days", None, *group, float(tenure)))
+        if row["has_mrr_information"]:
             mine = money[row["customer_key"]]
             mrr = sum(m["mrr_change"] for m in mine if m["moved_at"] <= row["sent_at"])
             found.append(("mrr", None, *group, round(float(mrr), 6)))
-        if life["has_churn_information"]:
+        if row["has_churn_information"]:
+            landmark_on = row["sent_on"] + timedelta(days=RESPONSE_DAYS)
+            left = row["churned_at"]
             for window in WINDOWS:
-                if row["sent_on"] + timedelta(days=window) <= AS_OF:
-                    gone = left is not None and (left.date() - row["sent_on"]).days <= window
+                if landmark_on + timedelta(days=window) <= AS_OF:
+                    gone = left is not None and (left.date() - landmark_on).days <= window
                     found.append(("churn_rate", window, *group, float(gone)))
     names = ["measure", "window_days", "survey_type", "is_responded", "value"]
     return pd.DataFrame(found, columns=names)
@@ -379,7 +410,7 @@ def test_bias_agrees_with_pandas_and_scipy(run):
     frame = samples(tables)
     kinds = [("mrr", None), ("tenure_days", None), *(("churn_rate", w) for w in WINDOWS)]
     assert rows.keys() == {(t, *kind) for t in frame["survey_type"].unique() for kind in kinds}
-    reasons, families, extremes = set(), defaultdict(list), 0
+    reasons, families, extremes, excluded = set(), defaultdict(list), 0, 0
     for (survey_type, measure, window), row in rows.items():
         mine = frame[(frame["survey_type"] == survey_type) & (frame["measure"] == measure)]
         if window:
@@ -387,6 +418,9 @@ def test_bias_agrees_with_pandas_and_scipy(run):
         first = mine.loc[mine["is_responded"], "value"]
         second = mine.loc[~mine["is_responded"], "value"]
         assert (row["responders"], row["silent"]) == (len(first), len(second))
+        impossible = (frame["survey_type"] == survey_type) & (frame["measure"] == "excluded")
+        assert row["excluded"] == (impossible.sum() if measure == "tenure_days" else 0)
+        excluded += row["excluded"]
         small = min(len(first), len(second)) < SETTINGS["min_group_size"]
         assert row["is_suppressed"] == small
         names = ("responder_mean", "silent_mean", "difference", "standard_error", "z", "p_value")
@@ -407,6 +441,7 @@ def test_bias_agrees_with_pandas_and_scipy(run):
         p = 2 * stats.norm.sf(abs(z))
         assert figures == pytest.approx([*expected, z, p], rel=1e-9, abs=1e-9)
         extremes += measure == "churn_rate" and {first.mean(), second.mean()} <= {0.0, 1.0}
+    assert excluded > 50
     corrected = 0
     for family in families.values():
         known = [row for row in family if row["p_value"] is not None]
@@ -422,6 +457,50 @@ def test_bias_agrees_with_pandas_and_scipy(run):
     assert corrected > 100
     assert extremes > 0
     assert reasons >= {None, "no_mrr", "no_sign_up_dates", "no_churn_information", "too_few"}
+
+
+def test_who_is_asked_a_hundred_times_counts_once(run):
+    """Asked a hundred times, one customer of long standing would decide what the silent are like.
+
+    Thirty answered, thirty did not; one more was silent a hundred times. By invitation tenure differs
+    beyond doubt, by customer not at all: as Welch's test of the 30 and the 31 says.
+    """
+    rng = random.Random(62)
+    lifecycles, invitations = [], []
+    for number in range(61):
+        key = f"c{number:02}"
+        signed_up_at = datetime(2024, 1, 1) + timedelta(days=rng.randrange(300))
+        if number == 60:
+            signed_up_at = datetime(2015, 1, 1)
+        lifecycles.append({"customer_key": key, "signed_up_at": signed_up_at})
+        for turn in range(100 if number == 60 else 1):
+            sent_at = datetime(2025, 3, 1) + timedelta(days=turn)
+            invitations.append(
+                {
+                    "invitation_key": f"{key} {turn:03}", "customer_key": key, "metric": "nps",
+                    "survey_type": "relational", "sent_at": sent_at, "sent_on": sent_at.date(),
+                    "is_responded": number < 30, "answered_at": sent_at,
+                }
+            )  # fmt: skip
+    tables = {
+        "intermediate__int_invitations_identified": invitations,
+        "intermediate__int_customer_lifecycles_dated": lifecycles,
+        "raw__churn_windows": [{"window_days": 30}],
+    }
+    row = by(run("nps_nonresponse_bias", **tables), "measure")[("tenure_days",)]
+    signed_up = {life["customer_key"]: life["signed_up_at"].date() for life in lifecycles}
+    tenures: dict[bool, dict[str, list[int]]] = {True: defaultdict(list), False: defaultdict(list)}
+    for sent in invitations:
+        days = (sent["sent_on"] - signed_up[sent["customer_key"]]).days
+        tenures[sent["is_responded"]][sent["customer_key"]].append(days)
+    first, second = ([days[0] for days in tenures[group].values()] for group in (True, False))
+    assert (row["responders"], row["silent"]) == (30, 31) == (len(first), len(second))
+    z = stats.ttest_ind(first, second, equal_var=False).statistic
+    p = 2 * stats.norm.sf(abs(z))
+    assert (row["z"], row["p_value"]) == pytest.approx((z, p))
+    assert p > 0.1 and not row["is_significant"]
+    by_invitation = [day for days in tenures[False].values() for day in days]
+    assert stats.ttest_ind(first, by_invitation, equal_var=False).pvalue < 1e-20
 
 
 # --- the customer base --------------------------------------------------------------------------
@@ -579,9 +658,10 @@ def test_weighted_scores_agree_with_weights_given_to_every_answer(run):
         centre = (top - bottom) / size
         half = Z * math.sqrt(((top + bottom) / size - centre**2) / size)
         bounds = [max(-100, 100 * (centre - half)), min(100, 100 * (centre + half))]
-        expected = [100 * (p - d), effective, effective / n, error, *bounds]
-        # a variance of zero is zero up to the last digits, whose root is not
-        assert figures == pytest.approx(expected, rel=1e-9, abs=1e-9 if error > 1e-5 else 1e-5)
+        # answers of one class alone have no spread: the adjusted error stands in
+        published = 100 * half / Z if sum(part > 0 for part in sums) == 1 else error
+        expected = [100 * (p - d), effective, effective / n, published, *bounds]
+        assert figures == pytest.approx(expected, rel=1e-9, abs=1e-9)
         assert row["is_inefficient"] == (effective / n < 0.4)
         # strata: W^2 v / n, by numpy's variance of each segment's answers one by one
         shares, prior = (p, m, d), sum(PRIORS[mine["metric"].iloc[0]])
@@ -775,7 +855,10 @@ CHANGES = {
         "mapped_columns": "delete from raw.mapped_columns where column_name = 'bounced_at'",
     },
     "int_customer_base_counted": {"timezone": f"{WORKSPACE} timezone = 'Pacific/Auckland'"},
-    "int_invitations_unanswered": {"timezone": f"{WORKSPACE} timezone = 'Pacific/Auckland'"},
+    "int_invitations_followed": {
+        "timezone": f"{WORKSPACE} timezone = 'Pacific/Auckland'",
+        "response_days": ASSUMED.format(200, "response_days"),
+    },
     "fct_response_rates": {
         "as_of": f"{WORKSPACE} as_of_on = date '2025-06-30'",
         "min_group_size": f"{WORKSPACE} min_group_size = 1",
@@ -824,7 +907,7 @@ def _given(model: str) -> dict[str, Rows]:
         return {"intermediate__int_invitations_identified": sendings(2)}
     makers = {
         "int_customer_base_counted": lives,
-        "int_invitations_unanswered": asked,
+        "int_invitations_followed": asked,
         "nps_nonresponse_bias": asked,
         "nps_weighted_by_period": strata,
         "survey_fatigue": customers_asked,

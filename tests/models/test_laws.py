@@ -331,7 +331,9 @@ def figures(metric: str, top: int, middle: int, bottom: int) -> list[float | Non
     score, error = wald(top, middle, bottom)
     centre, adjusted = wald(top + prior[0], middle + prior[1], bottom + prior[2])
     low, high = centre - Z * adjusted, centre + Z * adjusted
-    return [score, error, max(-100, low), min(100, high)]
+    # answers of one class alone have no spread: the adjusted error stands in
+    is_one_class = top + middle + bottom == max(top, middle, bottom)
+    return [score, adjusted if is_one_class else error, max(-100, low), min(100, high)]
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,8 @@ select
     counts.*,
     {{ nps('top', 'middle', 'bottom') }} as nps,
     {{ nps_standard_error('top', 'middle', 'bottom') }} as standard_error,
+    {{ nps_standard_error('top', 'middle', 'bottom', prior=['top_prior', 'middle_prior', 'bottom_prior']) }}
+        as published_error,
     {{ nps_bound(-1, 'top', 'middle', 'bottom', 'z', '0', '0', '0') }} as wald_low,
     {{ nps_bound(1, 'top', 'middle', 'bottom', 'z', '0', '0', '0') }} as wald_high,
     {{ nps_bound(-1, 'top', 'middle', 'bottom', 'z', 'top_prior', 'middle_prior', 'bottom_prior') }}
@@ -32,14 +34,13 @@ cross join (select * from {{ ref('metrics') }} where metric = 'nps') as metrics
 SHARES = """
 select
     shares.*,
-    {{ share_standard_error('k', 'n') }} as standard_error,
+    {{ share_standard_error('k', 'n', 'z') }} as standard_error,
     {{ share_bound(-1, 'k', 'n', 'z') }} as ci_low,
     {{ share_bound(1, 'k', 'n', 'z') }} as ci_high
 from shares
 cross join (select {{ assumption('confidence_z') }} as z) as assumed
 """
 TAILS = "select tails.*, {{ two_sided_p('z') }} as p from tails"
-ANNUITIES = "select annuities.*, {{ annuity('years', 'rate') }} as value from annuities"
 QUANTILES = """
 with deviates as (
     select students.*, {{ t_as_normal('t', 'degrees') }} as deviate from students
@@ -52,6 +53,11 @@ select
 from deviates
 """
 TAILS_OF_NORMAL = "select tails_of.*, -{{ normal_quantile('tail') }} as quantile from tails_of"
+LIFETIMES = """
+select lifetimes.*, {{ discounted_lifetime('churn', 'years', 'rate', 'longest') }} as value
+from lifetimes
+"""
+UNANIMOUS = "select shares.*, {{ unanimous_bound('n', 'z') }} as bound from shares"
 ANSWERS = """
 select
     answers.example,
@@ -76,9 +82,10 @@ QUERIES = {
     "scores": SCORES,
     "shares": SHARES,
     "tails": TAILS,
-    "annuities": ANNUITIES,
     "quantiles": QUANTILES,
     "tails of normal": TAILS_OF_NORMAL,
+    "lifetimes": LIFETIMES,
+    "unanimous": UNANIMOUS,
     "answers": ANSWERS,
     "generic tests": GENERIC_TESTS,
 }
@@ -126,6 +133,8 @@ def expected_scores(top: int, middle: int, bottom: int) -> dict[str, float]:
     return {
         "nps": score,
         "standard_error": error,
+        # of one class alone the answers have no variance: the adjusted error stands in
+        "published_error": error if error else adjusted / Z,
         "wald_low": clip(score - width),
         "wald_high": clip(score + width),
         "ci_low": clip(centre - adjusted),
@@ -255,7 +264,38 @@ def test_wilson_bounds_agree_with_scipy():
         interval = stats.binomtest(k, n).proportion_ci(0.95, method="wilson")
         assert row["ci_low"] == pytest.approx(interval.low, abs=1e-9)
         assert row["ci_high"] == pytest.approx(interval.high, abs=1e-9)
-        assert row["standard_error"] == pytest.approx(stats.bernoulli(k / n).std() / math.sqrt(n))
+        error = stats.bernoulli(k / n).std() / math.sqrt(n)
+        if k in (0, n):
+            # Agresti and Coull 1998: z^2 / 2 added to both
+            adjusted = (k + Z**2 / 2) / (n + Z**2)
+            error = math.sqrt(adjusted * (1 - adjusted) / (n + Z**2))
+        assert row["standard_error"] == pytest.approx(error)
+        assert row["standard_error"] > 0
+
+
+def test_wilson_bounds_of_none_and_of_all_are_exact():
+    """Not 0 and 1 up to a rounding error: exactly."""
+    shares = [(k, n) for n in range(1, 1500) for k in (0, n)]
+    rows = run("shares", "shares", "k bigint, n bigint", shares)
+    assert {row["ci_low"] for row in rows if row["k"] == 0} == {0.0}
+    assert {row["ci_high"] for row in rows if row["k"]} == {1.0}
+
+
+def test_five_of_five_promoters_are_no_certainty():
+    """By hand: 5.75 of 8 and 0.75 of 8: v = 0.71875 + 0.09375 - 0.625^2 = 0.421875."""
+    (row,) = scores((5, 0, 0))
+    assert row["standard_error"] == 0
+    assert row["published_error"] == pytest.approx(100 * math.sqrt(0.421875 / 8))
+
+
+def test_bounds_of_the_unanimous_are_those_of_clopper_and_pearson():
+    sizes = [1, 2, 5, 20, 1000, 10**6]
+    rows = run("unanimous", "shares", "n bigint, z double", [(n, Z) for n in sizes])
+    for n, row in zip(sizes, rows, strict=True):
+        exact = stats.binomtest(n, n).proportion_ci(0.95, method="exact").low
+        assert row["bound"] == pytest.approx(exact, abs=1e-9)
+        none = stats.binomtest(0, n).proportion_ci(0.95, method="exact").high
+        assert 1 - row["bound"] == pytest.approx(none, abs=1e-9)
 
 
 def test_a_share_of_nothing_is_nothing():
@@ -263,20 +303,36 @@ def test_a_share_of_nothing_is_nothing():
     assert (row["standard_error"], row["ci_low"], row["ci_high"]) == (None, None, None)
 
 
-def test_an_annuity_is_the_sum_of_its_discounted_months():
-    annuities = [(y, r) for y in (0, 1 / 12, 0.25, 1, 1.5, 20, 50) for r in (0, 0.01, 0.1, 0.5)]
-    for (years, rate), row in zip(
-        annuities,
-        run("annuities", "annuities", "years double, rate double", annuities),
-        strict=True,
+def test_a_lifetime_is_the_integral_of_who_stays_discounted():
+    """Against scipy's quadrature: the survival of a constant hazard times the discount."""
+    from scipy.integrate import quad
+
+    given = [
+        (churn, years, rate, longest)
+        for churn in (0.0, 0.001, 0.05, 0.5, 0.999)
+        for years in (30 / 365, 180 / 365, 1.0)
+        for rate in (0.0, 0.01, 0.1, 0.5)
+        for longest in (1.0, 20.0, 50.0)
+    ]
+    columns = "churn double, years double, rate double, longest double"
+    for (churn, years, rate, longest), row in zip(
+        given, run("lifetimes", "lifetimes", columns, given), strict=True
     ):
-        months = round(12 * years)
-        value = sum((1 + rate) ** (-month / 12) / 12 for month in range(1, months + 1))
-        assert row["value"] == pytest.approx(value, abs=1e-9), (years, rate)
-    assert (
-        run("annuities", "annuities", "years double, rate double", [(None, 0.1)])[0]["value"]
-        is None
-    )
+
+        def present(t: float) -> float:
+            return (1 - churn) ** (t / years) / (1 + rate) ** t  # noqa: B023
+
+        value = quad(present, 0, longest, points=[min(longest, years)], limit=200)[0]
+        assert row["value"] == pytest.approx(value, rel=1e-6), (churn, years, rate, longest)
+    edges = run("lifetimes", "lifetimes", columns, [(1.0, 1.0, 0.1, 50.0), (None, 1.0, 0.1, 50.0)])
+    assert [row["value"] for row in edges] == [0, None]
+
+
+def test_ten_detractors_of_whom_five_left_in_180_days():
+    """0.8 x 500 x 12 / (ln 2 x 365 / 180 + ln 1.1) = 4,800 / 1.500858 = 3,198."""
+    columns = "churn double, years double, rate double, longest double"
+    (row,) = run("lifetimes", "lifetimes", columns, [(0.5, 180 / 365, 0.1, 50.0)])
+    assert 0.8 * 500 * 12 * row["value"] == pytest.approx(3198, abs=0.5)
 
 
 @pytest.mark.parametrize("degrees", [6, 8, 10, 30, 150])

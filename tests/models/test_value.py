@@ -8,23 +8,26 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import duckdb
 import pytest
 from dbt_support import compiled, empty_database, rebuild
 from scipy import stats
-from value_support import CASES, LIFT_DAYS, Business, ago, at, settle
+from value_support import CASES, FILLED, LIFT_DAYS, Business, ago, at, put, settle
 
 # What each table is built from, in the order of the build.
 INTERMEDIATE = {
     "nps_outcomes_by_class": (
         "int_anchors_unioned",
+        "int_first_anchors_chosen",
         "int_outcomes_counted",
         "int_class_values_summed",
     ),
     "nps_revenue_at_risk": (
         "int_anchors_unioned",
+        "int_first_anchors_chosen",
         "int_outcomes_counted",
         "int_class_values_summed",
         "int_customer_sources_described",
@@ -199,6 +202,84 @@ def test_revenue_too_large_to_be_added_up_is_unknown(changed):
         # who pays nothing still pays nothing
         assert row["assumed_amount"] is row["difference"] is None
         assert row["annual_revenue"] in (None, 0) and row["evidence_amount"] in (None, 0)
+
+
+# --- churn and lifetime value by customer -------------------------------------------------------
+
+
+def outcomes_of(
+    connection: duckdb.DuckDBPyConnection, answers: list[int], left: int
+) -> dict[tuple, dict[str, Any]]:
+    """Outcomes of detractors with a number of answers each, the first of whom left on day 80.
+
+    All answered 200 days ago, so that no year is over. Each pays 100 a month, also those who left:
+    their subscriptions stayed open.
+    """
+    for table in FILLED:
+        connection.execute(f"delete from {table}")
+    connection.execute("delete from raw.churn_windows")
+    connection.execute("insert into raw.churn_windows values (90), (180), (365)")
+    on = ago(200)
+    given = [
+        {
+            "response_key": f"{n}-{turn}", "customer_key": f"{n}", "metric": "nps",
+            "survey_type": "relational", "nps_class": "detractor", "responded_on": on,
+            "responded_at": at(on, 11), "days_to_churn": 80 if n < left else None,
+            "has_churn_information": True, "was_active_at_answer": True,
+        }
+        for n, turns in enumerate(answers)
+        for turn in range(turns)
+    ]  # fmt: skip
+    facts = ("response_key", "customer_key", "metric", "survey_type", "nps_class", "responded_on")
+    follow_up = ("days_to_churn", "has_churn_information", "was_active_at_answer")
+    for table, columns in (
+        ("marts.fct_nps_churn", (*facts, *follow_up)),
+        ("marts.fct_nps_responses", (*facts, "responded_at")),
+    ):
+        put(connection, table, [{name: row[name] for name in columns} for row in given])
+    put(connection, "intermediate.int_customer_lifecycles_dated", [
+        {
+            "customer_key": f"{n}", "churned_at": at(on + timedelta(80)) if n < left else None,
+            "has_churn_information": True, "has_mrr_information": True,
+            "has_revenue_information": True,
+        }
+        for n in range(len(answers))
+    ])  # fmt: skip
+    put(connection, "intermediate.int_customer_values_summed", [
+        {"customer_key": f"{n}", "mrr": 100.0} for n in range(len(answers))
+    ])  # fmt: skip
+    rebuild(connection, ["int_customers_classified"])
+    return {
+        (row["basis"], row["window_days"]): row
+        for row in run(connection, "nps_outcomes_by_class")
+        if row["dimension"] == "all"
+    }
+
+
+def test_eight_detractors_one_of_whom_answered_800_times(changed):
+    """By customer 5 of 8 left within 90 days, by answer 5 of 807: 0.6 %."""
+    found = outcomes_of(changed, [1] * 7 + [800], left=5)
+    by_customer, by_answer = found["customers", 90], found["responses", 90]
+    assert (by_customer["churned"], by_customer["observed"]) == (5, 8)
+    assert (by_answer["churned"], by_answer["observed"]) == (5, 807)
+
+
+def test_ten_detractors_five_of_whom_left_are_worth_one_figure(changed):
+    """Active MRR 5 x 100; h = -ln(1 - 5/10) / (180 / 365), d = ln 1.1: 0.8 x 500 x 12 / (h + d) = 3,198."""
+    found = outcomes_of(changed, [1] * 10, left=5)
+    assert {row["active_mrr"] for row in found.values()} == {500}
+    for window in (90, 180, 365):
+        row = found["customers", window]
+        assert row["projected_ltv"] == pytest.approx(3198, abs=0.5)
+        assert (row["ltv_window_days"], row["unknown_because"]) == (180, None)
+        assert row["projected_ltv_low"] < row["projected_ltv"] < row["projected_ltv_high"]
+        assert found["responses", window]["unknown_because"] == "counts_answers"
+
+
+def test_four_who_left_are_too_few_to_project_from(changed):
+    found = outcomes_of(changed, [1] * 10, left=4)
+    assert {row["projected_ltv"] for row in found.values()} == {None}
+    assert found["customers", 180]["unknown_because"] == "too_few_churned"
 
 
 # --- lift ---------------------------------------------------------------------------------------

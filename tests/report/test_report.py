@@ -211,7 +211,7 @@ def test_months_segments_churn_quality_and_generation_are_there(sample):
         "Trend by month", "December 2025", "November 2024", "By region", "By plan", "By channel",
         "1 segment with fewer than 5 answers not drawn.", "Churn after the answer",
         "No response", "Worth by class", "Active MRR, USD", "MRR of the active customers",
-        "Projected LTV rests on the churn within 365 days.",
+        "Projected LTV rests on the churn within a year of each class",
         "3 files with 2,612 rows delivered; 32 rows (1.2 %) set aside in quarantine",
         "survey_responses", "broken.csv", "wrong_delimiter (1 file)", "the end of 31 December 2025",
     ):  # fmt: skip

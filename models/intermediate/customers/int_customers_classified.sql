@@ -22,9 +22,11 @@ with responses as (
         and {{ is_affected('customer_key', 'int_customers_affected') }}
 ),
 
-invitations as (
-    select * from {{ ref('int_invitations_unanswered') }}
-    where {{ is_affected('customer_key', 'int_customers_affected') }}
+silences as (
+    select * from {{ ref('int_invitations_followed') }}
+    where
+        not is_answered
+        and {{ is_affected('customer_key', 'int_customers_affected') }}
 ),
 
 latest as (
@@ -39,17 +41,17 @@ latest as (
 
 silent as (
     select
-        invitations.*,
+        silences.*,
         row_number() over (
-            partition by invitations.customer_key, invitations.metric, invitations.survey_type
-            order by invitations.sent_on desc nulls last, invitations.invitation_key asc nulls last
-        ) as age
-    from invitations
+            partition by silences.customer_key, silences.metric, silences.survey_type
+            order by silences.landmark_on asc nulls last, silences.invitation_key asc nulls last
+        ) as turn
+    from silences
     left join latest
         on
-            invitations.customer_key = latest.customer_key
-            and invitations.metric = latest.metric
-            and invitations.survey_type = latest.survey_type
+            silences.customer_key = latest.customer_key
+            and silences.metric = latest.metric
+            and silences.survey_type = latest.survey_type
             and latest.age = 1
     where latest.response_key is null
 ),
@@ -61,7 +63,8 @@ classified as (
         metric,
         survey_type,
         {{ segment_list() }}
-        nps_class
+        nps_class,
+        cast(null as date) as landmark_on
     from latest
     where age = 1
 
@@ -72,9 +75,10 @@ classified as (
         metric,
         survey_type,
         {{ segment_list() }}
-        'no_response' as nps_class
+        nps_class,
+        landmark_on
     from silent
-    where age = 1
+    where turn = 1
 )
 
 select * from classified

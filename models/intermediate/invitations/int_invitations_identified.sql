@@ -28,7 +28,8 @@ invitations as (
 answers as (
     select
         responses.invitation_key,
-        max(case when responses.row_status = 'accepted' then 1 else 0 end) = 1 as is_scored
+        max(case when responses.row_status = 'accepted' then 1 else 0 end) = 1 as is_scored,
+        min(case when responses.row_status = 'accepted' then responses.submitted_at end) as submitted_at
     from {{ ref('int_survey_responses_versioned') }} as responses
     left join {{ ref('reject_reasons') }} as reasons on responses.reject_reason = reasons.reason
     where
@@ -68,6 +69,7 @@ followed as (
         surveys.metric,
         surveys.survey_type,
         coalesce(customers.customer_key, emails.customer_key) as identified_key,
+        coalesce(answers.submitted_at, happened.responded_at) as answered_at,
         {%- for flag, event in [('is_bounced', 'bounced_at'), ('was_seen', 'opened_at'), ('is_opted_out', 'opted_out_at')] %}
         case when happened.{{ event }} is not null then true when reporting.reports_{{ event }} then false end as {{ flag }},
         {%- endfor %}
@@ -112,6 +114,7 @@ final as (
         end as is_delivered,
         case when followed.is_responded then true else followed.was_seen end as is_opened,
         followed.is_responded,
+        followed.answered_at,
         followed.is_scored,
         followed.is_opted_out,
         {{ business_date('followed.opted_out_at') }} as opted_out_on

@@ -9,21 +9,26 @@ select
     responded_on as anchored_on,
     days_to_churn,
     response_key as anchor_key,
+    false as is_silence,
     has_churn_information,
-    has_churn_information and was_active_at_answer as is_at_risk
+    coalesce(was_active_at_answer, true) as may_be_active
 from {{ ref('fct_nps_churn') }}
 
 union all
 
+-- who was asked lately may still answer
 select
-    customer_key,
-    metric,
-    survey_type,
-    'no_response' as nps_class,
-    {{ segment_list() }}
-    sent_on as anchored_on,
-    days_to_churn,
-    invitation_key as anchor_key,
-    has_churn_information,
-    has_churn_information and was_active_when_sent as is_at_risk
-from {{ ref('int_invitations_unanswered') }}
+    followed.customer_key,
+    followed.metric,
+    followed.survey_type,
+    followed.nps_class,
+    {{ segment_list('followed.') }}
+    followed.landmark_on as anchored_on,
+    followed.days_to_churn,
+    followed.invitation_key as anchor_key,
+    true as is_silence,
+    followed.has_churn_information,
+    followed.may_be_active
+from {{ ref('int_invitations_followed') }} as followed
+cross join {{ source('raw', 'workspace') }} as workspace
+where not followed.is_answered and followed.landmark_on <= workspace.as_of_on

@@ -1,31 +1,55 @@
 {%- set segments = segment_columns() -%}
+{%- set cell = ['class_of', 'metric', 'survey_type', 'nps_class'] -%}
 
-with valued as (
+-- the silence of who was asked lately is none yet
+with classified as (
     select
+        'latest' as class_of,
         customers.metric,
         customers.survey_type,
         customers.nps_class,
+        {{ segment_list('customers.') }}
+        customers.customer_key
+    from {{ ref('int_customers_classified') }} as customers
+    cross join {{ source('raw', 'workspace') }} as workspace
+    where customers.landmark_on is null or customers.landmark_on <= workspace.as_of_on
+
+    union all
+
+    select
+        'first' as class_of,
+        metric,
+        survey_type,
+        nps_class,
+        {{ segment_list() }}
+        customer_key
+    from {{ ref('int_first_anchors_chosen') }}
+),
+
+valued as (
+    select
+        {%- for column in cell %}
+        classified.{{ column }},
+        {%- endfor %}
         {%- for segment in segments %}
-        coalesce(customers.{{ segment }}, '(unknown)') as {{ segment }},
+        coalesce(classified.{{ segment }}, '(unknown)') as {{ segment }},
         {%- endfor %}
         case when lifecycles.has_mrr_information then coalesce(customer_values.mrr, 0) end as mrr,
         case when lifecycles.has_revenue_information then coalesce(customer_values.realised_ltv, 0) end as realised_ltv,
         lifecycles.churned_at is null or lifecycles.churned_at >= workspace.as_of_at as is_staying
-    from {{ ref('int_customers_classified') }} as customers
+    from classified
     cross join {{ source('raw', 'workspace') }} as workspace
-    left join {{ ref('int_customer_values_summed') }} as customer_values on customers.customer_key = customer_values.customer_key
-    left join {{ ref('int_customer_lifecycles_dated') }} as lifecycles on customers.customer_key = lifecycles.customer_key
+    left join {{ ref('int_customer_values_summed') }} as customer_values on classified.customer_key = customer_values.customer_key
+    left join {{ ref('int_customer_lifecycles_dated') }} as lifecycles on classified.customer_key = lifecycles.customer_key
 ),
 
 -- staying or not is one more group, so that no amount is converted or summed twice
 grouped as (
     select
-        valued.metric,
-        valued.survey_type,
-        valued.nps_class,
+        {{ cell | join(', ') }},
         {{ grouped_dimension(segments) }} as dimension,
         {{ grouped_dimension(segments, value=true) }} as segment,
-        valued.is_staying,
+        is_staying,
         count(*) as customers,
         count(valued.mrr) as mrr_known,
         count({{ exact_number('valued.mrr') }}) as mrr_exact,
@@ -35,32 +59,29 @@ grouped as (
         sum({{ exact_number('valued.realised_ltv') }}) as realised_ltv
     from valued
     group by grouping sets (
-        (valued.metric, valued.survey_type, valued.nps_class, valued.is_staying)
+        ({{ cell | join(', ') }}, is_staying)
         {%- for segment in segments %},
-        (valued.metric, valued.survey_type, valued.nps_class, valued.is_staying, {{ segment }})
+        ({{ cell | join(', ') }}, is_staying, {{ segment }})
         {%- endfor %}
     )
 ),
 
--- no sum where an amount is too large to be exact
+-- no sum where an amount is too large to be exact; who has left pays nothing, whatever subscription is open
 summed as (
     select
-        metric,
-        survey_type,
-        nps_class,
+        {{ cell | join(', ') }},
         dimension,
         segment,
         cast(sum(customers) as bigint) as customers,
-        case when sum(mrr_known) = sum(mrr_exact) then cast(sum(mrr) as double) end as active_mrr,
+        case
+            when sum(mrr_known) > 0 and sum(case when is_staying then mrr_known - mrr_exact else 0 end) = 0
+                then coalesce(cast(sum(case when is_staying then mrr end) as double), 0e0)
+        end as active_mrr,
         case when sum(realised_ltv_known) = sum(realised_ltv_exact) then cast(sum(realised_ltv) as double) end as realised_ltv,
         cast(sum(case when is_staying then customers else 0 end) as bigint) as staying_customers,
-        cast(sum(case when is_staying then mrr_known else 0 end) as bigint) as priced_customers,
-        case
-            when sum(case when is_staying then mrr_known - mrr_exact else 0 end) = 0
-                then cast(sum(case when is_staying then mrr end) as double)
-        end as staying_mrr
+        cast(sum(case when is_staying then mrr_known else 0 end) as bigint) as priced_customers
     from grouped
-    group by metric, survey_type, nps_class, dimension, segment
+    group by {{ cell | join(', ') }}, dimension, segment
 )
 
 select * from summed

@@ -1,24 +1,17 @@
--- Chosen by time alone, so that no later anchor changes the choice.
-with anchors as (
-    select
-        customer_key,
-        metric,
-        survey_type,
-        nps_class,
-        {{ segment_list() }}
-        anchored_on,
-        days_to_churn,
-        anchor_key
-    from {{ ref('int_anchors_unioned') }}
-    where is_at_risk
-),
+{%- set columns = [
+    'customer_key', 'metric', 'survey_type', 'nps_class', 'anchored_on', 'days_to_churn', 'anchor_key',
+    'is_silence', 'has_churn_information', 'may_be_active',
+] -%}
 
-ranked as (
+-- chosen by time alone, so that no later anchor changes the choice
+with ranked as (
     select
-        *,
+        {{ columns | join(', ') }},
+        {{ segment_list() }}
         rank() over in_time as place,
         count(*) over in_time as anchors_so_far
-    from anchors
+    from {{ ref('int_anchors_unioned') }}
+    where may_be_active
     window in_time as (partition by customer_key, metric, survey_type order by anchored_on asc nulls last)
 ),
 
@@ -35,16 +28,16 @@ timed as (
         responses.responded_at as anchored_at
     from earliest
     inner join {{ ref('fct_nps_responses') }} as responses on earliest.anchor_key = responses.response_key
-    where earliest.anchors_so_far > 1 and earliest.nps_class <> 'no_response'
+    where earliest.anchors_so_far > 1 and not earliest.is_silence
 
     union all
 
     select
         earliest.*,
-        invitations.sent_at as anchored_at
+        invitations.landmark_at as anchored_at
     from earliest
-    inner join {{ ref('int_invitations_identified') }} as invitations on earliest.anchor_key = invitations.invitation_key
-    where earliest.anchors_so_far > 1 and earliest.nps_class = 'no_response'
+    inner join {{ ref('int_invitations_followed') }} as invitations on earliest.anchor_key = invitations.invitation_key
+    where earliest.anchors_so_far > 1 and earliest.is_silence
 ),
 
 ordered as (
@@ -59,26 +52,16 @@ ordered as (
 
 chosen as (
     select
-        customer_key,
-        metric,
-        survey_type,
-        nps_class,
         {{ segment_list() }}
-        anchored_on,
-        days_to_churn
+        {{ columns | join(', ') }}
     from earliest
     where anchors_so_far = 1
 
     union all
 
     select
-        customer_key,
-        metric,
-        survey_type,
-        nps_class,
         {{ segment_list() }}
-        anchored_on,
-        days_to_churn
+        {{ columns | join(', ') }}
     from ordered
     where turn = 1
 )

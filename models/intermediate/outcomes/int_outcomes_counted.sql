@@ -8,6 +8,7 @@ with windows as (
 
 -- the only step that reads single anchors: all later ones read groups
 grouped as (
+    {%- for relation, anchors, customers in [('int_anchors_unioned', 'count(*)', '0'), ('int_first_anchors_chosen', '0', 'count(*)')] %}
     select
         metric,
         survey_type,
@@ -16,10 +17,16 @@ grouped as (
         anchored_on,
         days_to_churn,
         has_churn_information,
-        is_at_risk,
-        count(*) as anchors
-    from {{ ref('int_anchors_unioned') }}
-    group by metric, survey_type, nps_class, {{ segment_list() }} anchored_on, days_to_churn, has_churn_information, is_at_risk
+        may_be_active,
+        {{ anchors }} as responses,
+        {{ customers }} as customers
+    from {{ ref(relation) }}
+    group by metric, survey_type, nps_class, {{ segment_list() }} anchored_on, days_to_churn, has_churn_information, may_be_active
+    {%- if loop.first %}
+
+    union all
+    {% endif %}
+    {%- endfor %}
 ),
 
 -- the longest window that ended by as_of: a rate takes complete windows only, because customers who churn
@@ -53,10 +60,11 @@ bucketed as (
         {%- for segment in segments %}
         coalesce(grouped.{{ segment }}, '(unknown)') as {{ segment }},
         {%- endfor %}
-        case when grouped.is_at_risk then windows_observed.days_observed end as days_observed,
+        grouped.has_churn_information,
+        case when grouped.has_churn_information and grouped.may_be_active then windows_observed.days_observed end as days_observed,
         windows_churned.days_churned,
-        sum(grouped.anchors) as anchors,
-        sum(case when grouped.has_churn_information then grouped.anchors else 0 end) as known_anchors
+        sum(grouped.responses) as responses,
+        sum(grouped.customers) as customers
     from grouped
     left join windows_observed on grouped.anchored_on = windows_observed.anchored_on
     left join windows_churned on grouped.days_to_churn = windows_churned.days_to_churn
@@ -67,7 +75,8 @@ bucketed as (
         {%- for segment in segments %}
         coalesce(grouped.{{ segment }}, '(unknown)'),
         {%- endfor %}
-        case when grouped.is_at_risk then windows_observed.days_observed end,
+        grouped.has_churn_information,
+        case when grouped.has_churn_information and grouped.may_be_active then windows_observed.days_observed end,
         windows_churned.days_churned
 ),
 
@@ -78,13 +87,15 @@ counted as (
         bucketed.nps_class,
         windows.window_days,
         {{ grouped_dimension(segments) }} as dimension,
-        {{ grouped_dimension(segments, value=true) }} as segment,
-        cast(sum(bucketed.known_anchors) as bigint) as known_anchors,
-        cast(sum(case when bucketed.days_observed >= windows.window_days then bucketed.anchors else 0 end) as bigint) as observed,
-        cast(sum(case
-            when bucketed.days_observed >= windows.window_days and bucketed.days_churned <= windows.window_days then bucketed.anchors
+        {{ grouped_dimension(segments, value=true) }} as segment
+        {%- for basis in ['responses', 'customers'] %},
+        sum(case when bucketed.has_churn_information then bucketed.{{ basis }} else 0 end) as {{ basis }}_known_anchors,
+        sum(case when bucketed.days_observed >= windows.window_days then bucketed.{{ basis }} else 0 end) as {{ basis }}_observed,
+        sum(case
+            when bucketed.days_observed >= windows.window_days and bucketed.days_churned <= windows.window_days then bucketed.{{ basis }}
             else 0
-        end) as bigint) as churned
+        end) as {{ basis }}_churned
+        {%- endfor %}
     from bucketed
     cross join windows
     group by grouping sets (
@@ -95,4 +106,21 @@ counted as (
     )
 )
 
-select * from counted
+-- a cell has both bases, also where no customer's first anchor is in it
+{% for basis in ['responses', 'customers'] %}
+select
+    '{{ basis }}' as basis,
+    metric,
+    survey_type,
+    nps_class,
+    window_days,
+    dimension,
+    segment,
+    cast({{ basis }}_known_anchors as bigint) as known_anchors,
+    cast({{ basis }}_observed as bigint) as observed,
+    cast({{ basis }}_churned as bigint) as churned
+from counted
+{% if not loop.last %}
+union all
+{% endif %}
+{% endfor %}

@@ -33,7 +33,7 @@ followed as (
         anchors.anchored_on,
         horizons.horizon_days,
         {{ days_after('anchors.anchored_on', 'horizons.horizon_days') }} as ends_on
-    from {{ ref('int_anchors_unioned') }} as anchors
+    from {{ ref('int_first_anchors_chosen') }} as anchors
     inner join horizons on anchors.nps_class = horizons.nps_class
     inner join {{ ref('dim_customers') }} as customers on anchors.customer_key = customers.customer_key
     -- elsewhere an unreported referral does not mean that there was none

@@ -1,27 +1,33 @@
 {%- set segments = segment_columns() -%}
-{%- set curve = 'basis, metric, survey_type, dimension, segment, nps_class' -%}
+{%- set curve = 'basis, followed_from, metric, survey_type, dimension, segment, nps_class' -%}
 
-with anchors as (
-    select * from {{ ref('int_anchors_unioned') }}
-    where is_at_risk
-),
+{#- followed from the answer, or from the landmark of an invitation; every such moment, or each customer's first -#}
+{%- set sets = [
+    ('responses', 'answer', 'int_anchors_unioned', 'anchored_on', 'may_be_active and not is_silence'),
+    ('customers', 'answer', 'int_first_anchors_chosen', 'anchored_on', 'not is_silence'),
+    ('responses', 'landmark', 'int_invitations_followed', 'landmark_on', 'may_be_active'),
+    ('customers', 'landmark', 'int_first_landmarks_chosen', 'landmark_on', 'is_compared'),
+] -%}
 
-first_anchors as (
-    select * from {{ ref('int_first_anchors_chosen') }}
-),
-
-records as (
-    {%- for basis, relation in [('responses', 'anchors'), ('customers', 'first_anchors')] %}
+-- an invitation whose landmark is not reached has been followed for no day yet
+with records as (
+    {%- for basis, followed_from, relation, day, condition in sets %}
     select
         '{{ basis }}' as basis,
-        {{ relation }}.metric,
-        {{ relation }}.survey_type,
-        {{ relation }}.nps_class,
-        {{ segment_list(relation ~ '.') }}
-        {{ relation }}.days_to_churn,
-        cast({{ dbt.datediff(relation ~ '.anchored_on', 'workspace.as_of_on', 'day') }} as int) as days_seen
-    from {{ relation }}
+        '{{ followed_from }}' as followed_from,
+        starts.metric,
+        starts.survey_type,
+        starts.nps_class,
+        {{ segment_list('starts.') }}
+        starts.days_to_churn,
+        cast({{ dbt.datediff('starts.' ~ day, 'workspace.as_of_on', 'day') }} as int) as days_seen
+    from {{ ref(relation) }} as starts
     cross join {{ source('raw', 'workspace') }} as workspace
+    where
+        starts.has_churn_information
+        and starts.nps_class is not null
+        and starts.{{ day }} <= workspace.as_of_on
+        and {{ condition }}
     {%- if not loop.last %}
 
     union all
@@ -33,6 +39,7 @@ records as (
 ended as (
     select
         basis,
+        followed_from,
         metric,
         survey_type,
         nps_class,
@@ -47,6 +54,7 @@ ended as (
 counted as (
     select
         basis,
+        followed_from,
         metric,
         survey_type,
         {{ grouped_dimension(segments) }} as dimension,
@@ -57,9 +65,9 @@ counted as (
         cast(sum(1 - is_churned) as bigint) as censored
     from ended
     group by grouping sets (
-        (basis, metric, survey_type, nps_class, days)
+        (basis, followed_from, metric, survey_type, nps_class, days)
         {%- for segment in segments %},
-        (basis, metric, survey_type, nps_class, days, {{ segment }})
+        (basis, followed_from, metric, survey_type, nps_class, days, {{ segment }})
         {%- endfor %}
     )
 ),

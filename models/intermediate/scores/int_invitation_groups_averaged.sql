@@ -1,4 +1,4 @@
-{%- set group = ['metric', 'survey_type', 'measure', 'window_days', 'is_responded'] -%}
+{%- set group = ['metric', 'survey_type', 'measure', 'window_days', 'is_answered'] -%}
 
 with measured as (
     select * from {{ ref('int_invitations_measured') }}
@@ -17,8 +17,9 @@ summed as (
     select
         {{ group | join(', ') }},
         max(case when is_delivered then 1 else 0 end) = 1 as is_delivered,
-        cast(sum(case when measured_value is not null then invitations else 0 end) as bigint) as measured_invitations,
-        {{ exact_sum('invitations * measured_value') }} as total
+        cast(sum(case when is_excluded then customers else 0 end) as bigint) as excluded_customers,
+        cast(sum(case when measured_value is not null then customers else 0 end) as bigint) as measured_customers,
+        {{ exact_sum('customers * measured_value') }} as total
     from measured
     group by {{ group | join(', ') }}
 ),
@@ -26,7 +27,7 @@ summed as (
 means as (
     select
         *,
-        total / nullif(measured_invitations, 0) as mean
+        total / nullif(measured_customers, 0) as mean
     from summed
 ),
 
@@ -35,7 +36,7 @@ deviations as (
         {%- for column in group %}
         measured.{{ column }},
         {%- endfor %}
-        measured.invitations,
+        measured.customers,
         measured.measured_value - means.mean as deviation
     from measured
     inner join means
@@ -49,7 +50,7 @@ deviations as (
 squares as (
     select
         {{ group | join(', ') }},
-        {{ exact_sum('invitations * deviation * deviation') }} as squared_deviations
+        {{ exact_sum('customers * deviation * deviation') }} as squared_deviations
     from deviations
     group by {{ group | join(', ') }}
 ),
@@ -60,8 +61,8 @@ adjusted as (
     select
         means.*,
         squares.squared_deviations,
-        means.measured_invitations + priors.gone_prior + priors.stayed_prior as adjusted_invitations,
-        (means.total + priors.gone_prior) / (means.measured_invitations + priors.gone_prior + priors.stayed_prior) as adjusted_share
+        means.measured_customers + priors.gone_prior + priors.stayed_prior as adjusted_customers,
+        (means.total + priors.gone_prior) / (means.measured_customers + priors.gone_prior + priors.stayed_prior) as adjusted_share
     from means
     cross join priors
     left join squares
@@ -76,12 +77,13 @@ final as (
     select
         {{ group | join(', ') }},
         is_delivered,
-        measured_invitations as invitations,
+        measured_customers as customers,
+        excluded_customers,
         mean,
         case when measure = 'churn_rate' then adjusted_share else mean end as tested_mean,
         case
-            when measure = 'churn_rate' then adjusted_share * (1 - adjusted_share) / nullif(adjusted_invitations, 0)
-            else squared_deviations / nullif(measured_invitations - 1, 0) / nullif(measured_invitations, 0)
+            when measure = 'churn_rate' then adjusted_share * (1 - adjusted_share) / nullif(adjusted_customers, 0)
+            else squared_deviations / nullif(measured_customers - 1, 0) / nullif(measured_customers, 0)
         end as variance_of_mean
     from adjusted
 )

@@ -99,7 +99,7 @@ final as (
         case when not is_suppressed then 1e0 * delivered / nullif(sent, 0) end as delivery_rate,
         case when has_arrivals then 1e0 * opened / nullif(delivered, 0) end as open_rate,
         case when has_arrivals then 1e0 * scored / nullif(delivered, 0) end as response_rate,
-        case when has_arrivals then {{ share_standard_error('scored', 'delivered') }} end as standard_error,
+        case when has_arrivals then {{ share_standard_error('scored', 'delivered', 'z') }} end as standard_error,
         case when has_arrivals then {{ share_bound(-1, 'scored', 'delivered', 'z') }} end as ci_low,
         case when has_arrivals then {{ share_bound(1, 'scored', 'delivered', 'z') }} end as ci_high,
         is_settled,

@@ -1,4 +1,4 @@
--- Those who answered beside those who kept silent, as both were when they were asked.
+-- Customers who answered their first invitation beside those who kept silent, as both were when they were asked.
 with pairs as (
     select
         metric,
@@ -6,13 +6,14 @@ with pairs as (
         measure,
         window_days,
         max(case when is_delivered then 1 else 0 end) = 1 as is_delivered,
-        cast(sum(case when is_responded then invitations else 0 end) as bigint) as responders,
-        cast(sum(case when is_responded then 0 else invitations end) as bigint) as silent,
-        max(case when is_responded then mean end) as raw_responder_mean,
-        max(case when not is_responded then mean end) as raw_silent_mean,
-        max(case when is_responded then tested_mean end) - max(case when not is_responded then tested_mean end) as tested_difference,
-        max(case when is_responded then variance_of_mean end) as responder_variance,
-        max(case when not is_responded then variance_of_mean end) as silent_variance
+        cast(sum(case when is_answered then customers else 0 end) as bigint) as responders,
+        cast(sum(case when is_answered then 0 else customers end) as bigint) as silent,
+        cast(sum(excluded_customers) as bigint) as excluded,
+        max(case when is_answered then mean end) as raw_responder_mean,
+        max(case when not is_answered then mean end) as raw_silent_mean,
+        max(case when is_answered then tested_mean end) - max(case when not is_answered then tested_mean end) as tested_difference,
+        max(case when is_answered then variance_of_mean end) as responder_variance,
+        max(case when not is_answered then variance_of_mean end) as silent_variance
     from {{ ref('int_invitation_groups_averaged') }}
     group by metric, survey_type, measure, window_days
 ),
@@ -68,6 +69,7 @@ final as (
         window_days,
         responders,
         silent,
+        excluded,
         case when unknown_because is null then raw_responder_mean end as responder_mean,
         case when unknown_because is null then raw_silent_mean end as silent_mean,
         difference,

@@ -53,7 +53,7 @@ weighted as (
 figures as (
     select
         *,
-        {{ nps_standard_error(*weighted_counts) }} as weighted_error,
+        {{ nps_standard_error(*weighted_counts, prior=priors.values() | list) }} as weighted_error,
         100e0 * sqrt(nullif(variance, 0)) as stratified_error
     from weighted
 ),

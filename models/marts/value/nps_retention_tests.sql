@@ -1,11 +1,13 @@
-{%- set columns = ['basis', 'metric', 'survey_type', 'dimension', 'segment'] -%}
+{%- set columns = ['basis', 'followed_from', 'metric', 'survey_type', 'dimension', 'segment'] -%}
 {%- set cell = columns | join(', ') -%}
+{%- set silences = "('no_response', 'answered_other')" -%}
 
 with days as (
     select * from {{ ref('int_retention_days_counted') }}
 ),
 
--- every curve has one row of day 0
+-- every curve has one row of day 0. Silence is known at the landmark alone: who answered is followed from
+-- there as well, else those who left early would count as silent
 pairs as (
     select
         {% for column in columns %}a.{{ column }}, {% endfor %}
@@ -14,7 +16,10 @@ pairs as (
     from days as a
     inner join days as b
         on {% for column in columns %}a.{{ column }} = b.{{ column }} and {% endfor %}a.nps_class < b.nps_class
-    where a.days = 0 and b.days = 0
+    where
+        a.days = 0
+        and b.days = 0
+        and (a.followed_from = 'answer' or a.nps_class in {{ silences }} or b.nps_class in {{ silences }})
 ),
 
 -- one row for each day on which records of either class ended
@@ -95,7 +100,7 @@ valued as (
     from tested
 ),
 
-{{ benjamini_hochberg('valued', 'p_value', columns) }},
+{{ benjamini_hochberg('valued', 'p_value', columns | reject('equalto', 'followed_from') | list) }},
 
 final as (
     select
@@ -106,6 +111,7 @@ final as (
         segment,
         nps_class,
         compared_class,
+        followed_from,
         records,
         compared_records,
         churned,

@@ -23,7 +23,7 @@ figures as (
         coalesce(class_values.priced_customers, 0) as priced_customers,
         rates.rate as assumed_rate,
         average.revenue_per_customer,
-        12 * class_values.staying_mrr as annual_revenue,
+        12 * case when class_values.priced_customers > 0 then class_values.active_mrr end as annual_revenue,
         case when rates.evidence = 'churn' then churn_outcomes.known_anchors else coalesce(referral_outcomes.known_anchors, 0) end as known_anchors,
         case when rates.evidence = 'churn' then churn_outcomes.observed else coalesce(referral_outcomes.observed, 0) end as observed,
         case when rates.evidence = 'churn' then churn_outcomes.churned else referral_outcomes.referrals end as happened,
@@ -43,6 +43,7 @@ figures as (
             and churn_outcomes.nps_class = class_values.nps_class
             and churn_outcomes.dimension = class_values.dimension
             and churn_outcomes.segment = class_values.segment
+            and class_values.class_of = 'latest'
     left join {{ ref('int_referral_outcomes_counted') }} as referral_outcomes
         on
             churn_outcomes.metric = referral_outcomes.metric
@@ -51,6 +52,7 @@ figures as (
             and churn_outcomes.window_days = referral_outcomes.horizon_days
             and churn_outcomes.dimension = referral_outcomes.dimension
             and churn_outcomes.segment = referral_outcomes.segment
+    where churn_outcomes.basis = 'customers'
 ),
 
 valued as (
