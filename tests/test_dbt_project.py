@@ -299,7 +299,6 @@ NUMBERS = {
         "1e-9": "digits that a difference of doubles is good for",
         "100": "points of a score",
     },
-    "int_test_levels_listed": {"2": "tails of a level"},
     "nps_sample_size": {
         "2": "two groups, and a square",
         "4": "the largest variance of a share",

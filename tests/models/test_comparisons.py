@@ -27,7 +27,7 @@ AS_OF = date(2025, 12, 31)
 MIN_GROUP_SIZE = 3
 MODELS = (
     *("int_nps_scores_counted", "int_nps_days_counted", "int_periods_scored"),
-    "int_periods_compared",
+    *("int_periods_paired", "int_periods_compared"),
     *("int_answers_followed", "int_voices_shared", "int_answers_clustered"),
     *("int_changes_measured", "int_test_levels_listed"),
 )

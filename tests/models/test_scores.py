@@ -75,6 +75,7 @@ class Warehouse:
         is_suppressed = rows["responses"] < MIN_GROUP_SIZE
         scored = rows.assign(nps=score.mask(is_suppressed), is_suppressed=is_suppressed)
         self.fill("intermediate.int_periods_scored", scored)
+        self.build("int_periods_paired")
         self.build("int_periods_compared")
         # nobody answers twice here: tests/models/test_comparisons.py begins with answers
         self.build("int_changes_measured")

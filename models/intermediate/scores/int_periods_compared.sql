@@ -11,36 +11,6 @@ totals as (
     where dimension = 'all'
 ),
 
--- the previous period is the last one in which anybody answered; a year before, nobody may have
-periods as (
-    select
-        'previous_period' as comparison,
-        period_start,
-        lag(period_start) over (partition by {{ series | join(', ') }} order by period_start nulls last) as compared_period_start,
-        period_end,
-        {{ series | join(', ') }}
-    from totals
-
-    union all
-
-    select
-        'previous_year' as comparison,
-        totals.period_start,
-        earlier.period_start as compared_period_start,
-        totals.period_end
-        {%- for column in series %},
-        totals.{{ column }}
-        {%- endfor %}
-    from totals
-    inner join totals as earlier
-        on
-            cast({{ dbt.dateadd('year', -1, 'totals.period_start') }} as date) = earlier.period_start
-            {%- for column in series %}
-            and totals.{{ column }} = earlier.{{ column }}
-            {%- endfor %}
-    where totals.time_grain in ('month', 'quarter', 'fiscal_quarter')
-),
-
 -- a cell takes part in these comparisons twice: as its own period's, and as a later period's
 sides as (
     {%- for side in ['period_start', 'compared_period_start'] %}
@@ -54,7 +24,7 @@ sides as (
         {{ 'cells.' ~ class if side == 'period_start' else 0 }} as own_{{ class }},
         {{ 'cells.' ~ class if side == 'compared_period_start' else 0 }} as compared_{{ class }}
         {%- endfor %}
-    from periods
+    from {{ ref('int_periods_paired') }} as periods
     inner join cells
         on
             periods.{{ side }} = cells.period_start

@@ -12,8 +12,8 @@ with periods as (
     select
         {{ pair | join(', ') }},
         compared_period_start
-    from {{ ref('int_periods_compared') }}
-    where comparison <> 'rest_of_dimension' and basis = 'customers' and dimension = 'all'
+    from {{ ref('int_periods_paired') }}
+    where basis = 'customers' and compared_period_start is not null
 ),
 
 -- Each voice's latest answers of both periods: one pair, however often it answered, for the later one's
