@@ -1,4 +1,5 @@
-{%- set columns = ['time_grain', 'basis', 'metric', 'survey_type', 'period_start', 'period_end'] -%}
+{%- set series = ['time_grain', 'basis', 'metric', 'survey_type'] -%}
+{%- set columns = series + ['period_start', 'period_end'] -%}
 
 with totals as (
     select {{ columns | join(', ') }}
@@ -10,7 +11,7 @@ with totals as (
 select
     'previous_period' as comparison,
     {{ columns | join(', ') }},
-    lag(period_start) over (partition by time_grain, basis, metric, survey_type order by period_start nulls last) as compared_period_start
+    lag(period_start) over (partition by {{ series | join(', ') }} order by period_start nulls last) as compared_period_start
 from totals
 
 union all
@@ -25,7 +26,7 @@ from totals
 inner join totals as earlier
     on
         cast({{ dbt.dateadd('year', -1, 'totals.period_start') }} as date) = earlier.period_start
-        {%- for column in columns[:4] %}
+        {%- for column in series %}
         and totals.{{ column }} = earlier.{{ column }}
         {%- endfor %}
 where totals.time_grain in ('month', 'quarter', 'fiscal_quarter')
