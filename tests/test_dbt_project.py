@@ -281,7 +281,6 @@ NUMBERS = {
     "int_growth_periods_listed": {"1200": "months to choose from: a century"},
     "int_strata_summed": {"2": "a square", "100": "points of a score"},
     "nps_weighted_by_period": {"2": "a square", "100": "points of a score"},
-    "int_change_points_searched": {"2": "a square"},
     "nps_control_chart": {
         "2": "two tails, and a square",
         "3": "a third moment",
