@@ -31,3 +31,78 @@
 {% macro answers_needed(z, variance, points) -%}
     power({{ z }}, 2) * ({{ variance }}) / power({{ points }} / 100e0, 2)
 {%- endmacro %}
+
+{#- Tests a difference of two scores: the CTE `measured`, the relation's columns with nps, compared_nps,
+    tested_change (the difference of the adjusted scores) and standard_error, in points; NULL: no spread. The
+    relation has basis, both sides' responses and counts of classes, what repeated answers add
+    (see variance_of_mean: repeats, repeated_weights, repeated_products, repeated_squares), shared_voices,
+    moved_voices and their covariance, and the metric's priors of two. Sources: Rocks 2016; Agresti and Caffo
+    2000; for the same voices on both sides the variance of a difference of paired means. -#}
+{% macro measure_changes(relation) -%}
+{%- set sides = ['', 'compared_'] -%}
+{%- set classes = {'promoters': 'top', 'passives': 'middle', 'detractors': 'bottom'} -%}
+-- Priors stand in for what few answers cannot show. Voices that are in both periods show their spread
+-- themselves, as long as enough of all voices can differ: those that moved, and those of one period.
+weighed as (
+    select
+        *,
+        case
+            when moved_voices + responses + compared_responses - 2 * shared_voices < {{ assumption('min_moved_voices') }} then 1e0
+            else 1e0 - coalesce(1e0 * shared_voices / nullif(sqrt(1e0 * responses * compared_responses), 0), 0)
+        end as prior_weight
+    from {{ relation }}
+),
+
+adjusted as (
+    select
+        *
+        {%- for side in sides %}
+        {%- for class, prior in classes.items() %},
+        {{ side }}{{ class }} + prior_weight * {{ prior }}_prior_of_two as {{ side }}adjusted_{{ class }}
+        {%- endfor %},
+        -- voices, of which one alone says nothing of the others
+        case
+            when basis = 'customers' then 1e0
+            else 1e0 * ({{ side }}responses - {{ side }}repeats) / nullif({{ side }}responses - {{ side }}repeats - 1, 0)
+        end as {{ side }}cluster_factor
+        {%- endfor %}
+    from weighed
+),
+
+varied as (
+    select
+        *
+        {%- for side in sides %},
+        {{ side }}adjusted_promoters + {{ side }}adjusted_passives + {{ side }}adjusted_detractors as {{ side }}adjusted_responses,
+        {{ nps(side ~ 'adjusted_promoters', side ~ 'adjusted_passives', side ~ 'adjusted_detractors') }} as {{ side }}adjusted_nps,
+        {{ side }}cluster_factor * {{ variance_of_mean(side ~ 'adjusted_promoters', side ~ 'adjusted_passives', side ~ 'adjusted_detractors', side ~ 'repeated_weights', side ~ 'repeated_products', side ~ 'repeated_squares') }} as {{ side }}variance_of_mean
+        {%- endfor %}
+    from adjusted
+),
+
+summed as (
+    select
+        *,
+        variance_of_mean + compared_variance_of_mean as variance_of_both,
+        variance_of_mean + compared_variance_of_mean
+        - 2 * coalesce(shared_voices * covariance, 0) / (adjusted_responses * compared_adjusted_responses) as variance_of_change
+    from varied
+),
+
+measured as (
+    select
+        *,
+        {{ nps('promoters', 'passives', 'detractors') }} as nps,
+        {{ nps('compared_promoters', 'compared_passives', 'compared_detractors') }} as compared_nps,
+        adjusted_nps - compared_adjusted_nps as tested_change,
+        -- what is left of equal numbers is rounding, and no spread
+        case when variance_of_change > 1e-9 * variance_of_both then 100e0 * sqrt(variance_of_change) end as standard_error
+    from summed
+)
+{%- endmacro %}
+
+{#- Whether a difference can't be tested: it has no spread or is of a single voice, or the priors weigh more than
+    the answers and turn its sign. -#}
+{% macro is_untestable(change, tested_change, standard_error) -%}
+    ({{ standard_error }} is null or round({{ change }}, 6) * round({{ tested_change }}, 6) < 0)
+{%- endmacro %}

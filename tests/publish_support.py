@@ -60,13 +60,30 @@ create table marts.nps_outcomes_by_class (
     basis varchar, metric varchar, survey_type varchar, nps_class varchar, window_days integer,
     dimension varchar, segment varchar, customers bigint, observed bigint, churned bigint,
     churn_rate double, standard_error double, ci_low double, ci_high double,
-    active_mrr double, realised_ltv double, projected_ltv double, is_suppressed boolean);
+    active_mrr double, realised_ltv double, ltv_window_days integer, projected_ltv double,
+    projected_ltv_low double, projected_ltv_high double, is_suppressed boolean);
 create table marts.nps_change_significance (
     comparison varchar, time_grain varchar, period_start date, compared_period_start date,
     is_complete boolean, basis varchar, metric varchar, survey_type varchar, dimension varchar,
     segment varchar, responses bigint, nps double, compared_responses bigint, compared_nps double,
     change double, standard_error double, z double, p_value double, comparisons bigint,
-    p_adjusted double, is_significant boolean, rate_effect double, mix_effect double);
+    p_adjusted double, is_significant boolean, detectable_change double,
+    rate_effect double, mix_effect double);
+create table marts.nps_headline (
+    metric varchar, survey_type varchar, declared_window_days integer, window_days integer,
+    starts_on date, ends_on date, responses bigint, promoters bigint, passives bigint,
+    detractors bigint, nps double, standard_error double, ci_low double, ci_high double,
+    is_suppressed boolean, answers bigint, effective_voices double, is_carried_by_few boolean,
+    previous_window_ends_on date, previous_window_responses bigint, previous_window_nps double,
+    previous_window_change double, previous_window_p_value double,
+    previous_window_is_significant boolean, previous_window_untested_because varchar,
+    previous_window_detectable_change double,
+    year_before_ends_on date, year_before_responses bigint, year_before_nps double,
+    year_before_change double, year_before_p_value double, year_before_is_significant boolean,
+    year_before_untested_because varchar, year_before_detectable_change double,
+    significance_level double, weighted_by varchar, weighted_nps double,
+    all_time_responses bigint, all_time_nps double, all_time_ci_low double, all_time_ci_high double
+);
 create table marts.nps_revenue_at_risk (
     metric varchar, survey_type varchar, figure varchar, nps_class varchar, horizon_days integer,
     dimension varchar, segment varchar, priced_customers bigint, assumed_rate double,
@@ -111,6 +128,8 @@ class Facts:
     min_group_size: int = 5
     as_of: date = AS_OF
     level: float = 0.05  # of significance
+    answers_each: int = 1  # of every customer in the headline's window
+    weighted: tuple[str, float] | None = None  # dimension and score of the headline
     risks: list[tuple] = field(default_factory=list)  # figure, class, days, n, rate, …
 
 
@@ -215,15 +234,17 @@ def write_build(workspace: Workspace, facts: Facts) -> None:
             connection,
             "marts.nps_outcomes_by_class",
             [
-                ("customers", "nps", "relational", name, window, "all", "all", customers, observed, churned,
-                 rate, None if half is None else half / 1.96,
+                ("customers", "nps", "relational", name, window, "all", "all", customers, observed,
+                 churned, rate, None if half is None else half / 1.96,
                  None if half is None else max(0.0, rate - half),
-                 None if half is None else rate + half, mrr, realised, projected, False)
+                 None if half is None else rate + half, mrr, realised, 365, projected,
+                 projected and projected / 2, projected and projected * 2, False)
                 for name, window, customers, observed, churned, rate, half, mrr, realised,
                     projected in facts.outcomes
             ],
         )  # fmt: skip
         _insert(connection, "marts.nps_change_significance", _comparisons(facts))
+        _insert(connection, "marts.nps_headline", _headline(facts))
         _insert(
             connection,
             "marts.nps_revenue_at_risk",
@@ -329,9 +350,43 @@ def _family(facts: Facts, head: tuple, groups: list[tuple]) -> list[tuple]:
         rows.append(
             (*head[:5], "customers", "nps", "relational", dimension, segment,
              len(own), scores[0], len(other), scores[1], *row, len(p_values), p,
-             None if p is None else p <= facts.level, *effects)
+             None if p is None else p <= facts.level, _detectable(row[1]), *effects)
         )  # fmt: skip
     return rows
+
+
+def _detectable(error: float | None) -> float | None:
+    """The change found at the 5 % level with a power of 80 %: the sum of both quantiles."""
+    return None if error is None else float(norm.ppf(0.975) + norm.ppf(0.8)) * error
+
+
+def _headline(facts: Facts) -> list[tuple]:
+    """The row of nps_headline: the shortest window of at least 100 customers, else everything."""
+    if not facts.answers:
+        return []
+
+    def window(end: date, days: int) -> list[Answer]:
+        return [a for a in facts.answers if end - timedelta(days=days) < a.day <= end]
+
+    days = next((d for d in (90, 365) if len(window(facts.as_of, d)) >= 100), None)
+    own = window(facts.as_of, days) if days else facts.answers
+    start = facts.as_of - timedelta(days=days - 1) if days else min(a.day for a in own)
+    n, *rest = _measures(own, facts.min_group_size)
+    row = ["nps", "relational", 90, days, start, facts.as_of, n, *rest]
+    row += [n * facts.answers_each, n, facts.answers_each > 2]
+    for back in (days, 365):
+        if days is None:
+            row += [None, 0, None, None, None, None, "no_window", None]
+            continue
+        end = facts.as_of - timedelta(days=back)
+        other = window(end, days)
+        change, error, _, p = comparison(own, other, facts.min_group_size)
+        why = "no_answers" if not other else "suppressed" if change is None else None
+        row += [end, len(other), _nps(other) if len(other) >= facts.min_group_size else None,
+                change, p, None if p is None else p <= facts.level, why, _detectable(error)]  # fmt: skip
+    whole = _measures(facts.answers, facts.min_group_size)
+    row += [facts.level, *(facts.weighted or (None, None))]
+    return [(*row, whole[0], whole[4], whole[6], whole[7])]
 
 
 def _nps(answers: list[Answer]) -> float | None:

@@ -289,15 +289,7 @@ NUMBERS = {
         "1.128": "mean range of two standard normal values",
     },
     "nps_trend": {"2": "parameters of a line, and a square", "365.25": "days a year"},
-    "nps_change_significance": {
-        "2": "the mean of two periods",
-        "9": "digits that a difference of doubles is good for",
-    },
-    "int_changes_measured": {
-        "2": "both ways of pairing, and a covariance in a difference",
-        "1e-9": "digits that a difference of doubles is good for",
-        "100": "points of a score",
-    },
+    "nps_change_significance": {"2": "the mean of two periods"},
     "nps_sample_size": {
         "2": "two groups, and a square",
         "4": "the largest variance of a share",
@@ -327,8 +319,8 @@ NUMBERS = {
     "earned_growth": {"6": "digits that a sum of doubles is good for"},
 }
 # The formulas' own: 100 points, two tails, four in Wilson's root, twelve months; and the 6 digits
-# that a sum of doubles is good for.
-NUMBERS_OF_MACROS = {"0", "1", "2", "4", "6", "12", "100"}
+# that a sum of doubles is good for, 9 where only equal numbers are to be told apart.
+NUMBERS_OF_MACROS = {"0", "1", "2", "4", "6", "12", "100", "1e-9"}
 # Coefficients of an approximation, held to scipy by tests/models/test_metrics.py; and the
 # digits of a key.
 COEFFICIENTS_OF = {

@@ -7,6 +7,7 @@ from expectations.suites.asking import ASKING
 from expectations.suites.changes import CHANGES
 from expectations.suites.foundation import FOUNDATION
 from expectations.suites.growth import GROWTH
+from expectations.suites.headline import HEADLINE
 from expectations.suites.histogram import HISTOGRAM
 from expectations.suites.history import HISTORY
 from expectations.suites.reconciliation import RECONCILIATION, RESTRICTED
@@ -22,6 +23,7 @@ MARTS: dict[str, tuple[Check, ...]] = {
     **FOUNDATION,
     **HISTOGRAM,
     **RECONCILIATION,
+    **HEADLINE,
     **SCORES,
     **CHANGES,
     **TRENDS,

@@ -6,10 +6,8 @@ select
     account_id,
     {{ surrogate_key('_customer_source', 'account_id') }} as account_key,
 
-    -- text
+    -- text and booleans
     _attributes as attributes,
-
-    -- booleans
     coalesce(deletions.deleted = 'yes', false) as is_deleted,
 
     -- timestamps
@@ -28,11 +26,7 @@ select
         -- a file's own modification time says nothing of the rows; a declared snapshot does
         when
             _snapshot_at >= (select as_of_at from {{ source('raw', 'workspace') }})
-            and _source in (
-                select source from {{ source('raw', 'mapped_columns') }}
-                where entity = 'customers' and column_name = '_snapshot_at'
-            )
-            then 'future'
+            and _source in (select source from {{ source('raw', 'mapped_columns') }} where entity = 'customers' and column_name = '_snapshot_at') then 'future'
     end as reject_reason,
 
     -- provenance

@@ -25,6 +25,7 @@ _SETTINGS = {
             ("quarantine_days", pa.int32()),
             ("headline_metric", pa.string()),
             ("headline_survey_type", pa.string()),
+            ("headline_window_days", pa.int32()),
             ("max_quarantine_rate", pa.float64()),
         ]
     ),
@@ -68,11 +69,12 @@ def write_settings(workspace: Workspace) -> None:
                 workspace.survey_rules.quarantine_days,
                 workspace.headline.metric,
                 workspace.headline.survey_type,
+                workspace.headline.window_days,
                 workspace.max_quarantine_rate,
             )
         ],
         "churn_windows": [(days,) for days in workspace.churn_windows],
-        "rolling_windows": [(days,) for days in workspace.rolling_windows],
+        "rolling_windows": [(days,) for days in workspace.scored_windows],
         "segments": [
             (position, segment, published_name(segment))
             for position, segment in enumerate(workspace.segments, start=1)

@@ -15,9 +15,57 @@ CLASSES = {
 
 
 @dataclass(frozen=True)
-class Cell:
-    """The headline figure over all time; nps and interval are None where suppressed."""
+class WindowChange:
+    """The headline beside the same window at an earlier time.
 
+    Attributes:
+        comparison: `previous_window` or `year_before`.
+        ends_on: last day of the window compared with.
+        responses: customers that answered in it.
+        nps: their score; None where there are too few.
+        change: points; None where it can't be compared, like all that follows.
+        p_value: None where it is not tested.
+        is_significant: at the declared level; None where it is not tested.
+        untested_because: why there is no p; None where there is one.
+        detectable_change: the change in points that would have been found with the declared power.
+    """
+
+    comparison: str
+    ends_on: date | None
+    responses: int
+    nps: float | None
+    change: float | None
+    p_value: float | None
+    is_significant: bool | None
+    untested_because: str | None
+    detectable_change: float | None
+
+
+@dataclass(frozen=True)
+class Headline:
+    """A row of nps_headline: the score of the latest window, each customer once.
+
+    Attributes:
+        declared_days: the window of the settings.
+        window_days: the window that is shown; None: all of history.
+        starts_on: its first day.
+        ends_on: its last day.
+        responses: customers, by their latest answers.
+        nps: None where there are too few, as the interval.
+        answers: all answers of the window.
+        effective_voices: what they are worth where some customers answer often.
+        is_carried_by_few: whether that is little.
+        significance_level: below it a change is called real.
+        weighted_by: the dimension of weighted_nps; None: there is none.
+        weighted_nps: the score as if its segments had answered in proportion to their customers.
+        all_time_responses: customers that ever answered.
+        changes: against the window before and the same days a year earlier.
+    """
+
+    declared_days: int
+    window_days: int | None
+    starts_on: date
+    ends_on: date
     responses: int
     promoters: int
     passives: int
@@ -25,6 +73,17 @@ class Cell:
     nps: float | None
     ci_low: float | None
     ci_high: float | None
+    answers: int
+    effective_voices: float
+    is_carried_by_few: bool
+    significance_level: float
+    weighted_by: str | None
+    weighted_nps: float | None
+    all_time_responses: int
+    all_time_nps: float | None
+    all_time_ci_low: float | None
+    all_time_ci_high: float | None
+    changes: tuple[WindowChange, ...]
 
 
 @dataclass(frozen=True)
@@ -44,6 +103,7 @@ class Comparison:
         change: points; None where either side has too few answers, like all that follows.
         p_adjusted: corrected for all comparisons of the family.
         is_significant: at the declared level.
+        detectable_change: the change in points that would have been found with the declared power.
     """
 
     dimension: str
@@ -58,15 +118,7 @@ class Comparison:
     change: float | None
     p_adjusted: float | None
     is_significant: bool | None
-
-
-@dataclass(frozen=True)
-class Split:
-    """The headline's change by a dimension: the part of its scores and the part of its mix."""
-
-    dimension: str
-    rate: float
-    mix: float
+    detectable_change: float | None
 
 
 @dataclass(frozen=True)
@@ -78,6 +130,23 @@ class Driver:
     compared_nps: float
     nps: float
     points: float
+
+
+@dataclass(frozen=True)
+class RecentChange:
+    """A real change of a recent period, and the segment that made most of it, if one did."""
+
+    change: Comparison
+    driver: Driver | None
+
+
+@dataclass(frozen=True)
+class Split:
+    """The headline's change by a dimension: the part of its scores and the part of its mix."""
+
+    dimension: str
+    rate: float
+    mix: float
 
 
 @dataclass(frozen=True)
@@ -111,7 +180,11 @@ class Score:
 
 @dataclass(frozen=True)
 class Outcome:
-    """One row of nps_outcomes_by_class over all segments; money in the workspace's currency."""
+    """One row of nps_outcomes_by_class, each customer once, over all segments.
+
+    Money is in the workspace's currency and that of all customers of the class; projected_ltv rests
+    on the churn within ltv_window_days, and both of its bounds on that rate's interval.
+    """
 
     nps_class: str
     window_days: int
@@ -124,24 +197,41 @@ class Outcome:
     active_mrr: float | None
     realised_ltv: float | None
     projected_ltv: float | None
+    projected_ltv_low: float | None
+    projected_ltv_high: float | None
+    ltv_window_days: int | None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A curve at the end of a window; all but its days and counts are None where few are left."""
+
+    window_days: int
+    at_risk: int
+    retention: float | None
+    low: float | None
+    high: float | None
+    restricted_mean_days: float | None
 
 
 @dataclass(frozen=True)
 class Curve:
-    """How many of a class stay: (days since the answer, share, low, high), day 0 first."""
+    """How many of a class stay: (days since the start, share, low, high), day 0 first."""
 
     nps_class: str
     points: tuple[tuple[int, float, float | None, float | None], ...]
     records: int
+    readings: tuple[Reading, ...] = ()
 
 
 @dataclass(frozen=True)
 class OtherMetric:
-    """A metric and survey type beside the headline's, over all time."""
+    """A metric and survey type beside the headline's, in the window that nps_headline chose."""
 
     metric: str
     survey_type: str
-    answers: int
+    window_days: int | None
+    customers: int
     value: float | None
     low: float | None
     high: float | None
@@ -189,13 +279,14 @@ class PageFigures:
     Attributes:
         generation: the row of `_generation`, by column.
         descriptions: the database's comments on the money columns of outcomes, by column.
+        recent: the real changes among the latest complete periods, the newest first.
         segments: scores by dimension, both in the order of the page.
     """
 
     generation: dict[str, Any]
-    headline: Cell | None = None
+    headline: Headline | None = None
     change: Comparison | None = None
-    driver: Driver | None = None
+    recent: list[RecentChange] = field(default_factory=list)
     splits: list[Split] = field(default_factory=list)
     months: list[Score] = field(default_factory=list)
     segments: dict[str, list[Score]] = field(default_factory=dict)

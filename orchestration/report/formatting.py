@@ -7,7 +7,7 @@ import unicodedata
 from datetime import date
 from typing import TYPE_CHECKING
 
-from orchestration.report.figures import Comparison
+from orchestration.report.figures import Comparison, Headline, WindowChange
 
 if TYPE_CHECKING:
     from orchestration.workspace.model import Workspace
@@ -57,6 +57,11 @@ def signed(value: float) -> str:
 def amount(value: float | None) -> str:
     """Money without decimals; – where it is unknown."""
     return number(None if value is None else float(value), 0)
+
+
+def each(total: float | None, count: int) -> float | None:
+    """What of a total falls to each of so many; None where it is unknown."""
+    return None if total is None or not count else total / count
 
 
 def percent(share: float | None) -> str:
@@ -135,9 +140,78 @@ def headline_name(workspace: Workspace) -> str:
     return f"{metric_name(headline.metric)} ({display_text(headline.survey_type)})"
 
 
-def verdict(comparison: Comparison) -> str:
-    """`real` or `could be chance`, as the table judged it with all its comparisons counted."""
-    return "real" if comparison.is_significant else "could be chance"
+def verdict(is_significant: bool | None) -> str:
+    """`real` or `could be chance`, as the table judged it."""
+    return "real" if is_significant else "could be chance"
+
+
+def window_name(days: int | None) -> str:
+    """A headline's window: `last 90 days`, or `all time`."""
+    return "all time" if days is None else f"last {counted(days, 'day')}"
+
+
+def compared_name(change: WindowChange, days: int | None) -> str:
+    """What the headline is compared with: `the 90 days before`, `the same days a year before`."""
+    if change.comparison == "year_before":
+        return "the same days a year before"
+    return f"the {counted(days or 0, 'day')} before"
+
+
+def voices_words(headline: Headline) -> str:
+    """How little the answers are worth where a few customers gave most of them."""
+    worth = max(1, round(headline.effective_voices))
+    return (
+        f"few voices carry the answers: {counted(headline.answers, 'answer')} of "
+        f"{counted(headline.responses, 'customer')} weigh as much as {worth:,}; the score counts "
+        "each customer once"
+    )
+
+
+def longer_words(headline: Headline) -> str:
+    """Why the window is longer than the declared one; empty where it is not."""
+    if headline.window_days == headline.declared_days:
+        return ""
+    return f"the last {counted(headline.declared_days, 'day')} hold too few customers"
+
+
+def seen_words(detectable: float | None, customers: int) -> str:
+    """What a test of so many customers could not have shown; empty where that is not known."""
+    if detectable is None:
+        return ""
+    return (
+        f"a change of less than about {number(detectable, 0)} points would not show with "
+        f"{counted(customers, 'customer')}"
+    )
+
+
+_UNTESTED = {
+    "no_answers": "nobody answered then",
+    "suppressed": "too few customers answered then to show a score",
+    "too_few_to_test": "too few customers to tell a change from chance",
+}
+
+
+def untested_words(change: WindowChange) -> str:
+    """Why a change of the headline is not tested."""
+    return _UNTESTED[str(change.untested_because)]
+
+
+def window_change_words(change: WindowChange, headline: Headline) -> str:
+    """A change of the headline in one sentence, with its verdict; empty without a window."""
+    against = compared_name(change, headline.window_days)
+    if change.untested_because == "no_window":
+        return ""
+    if change.change is None:
+        return f"can't be compared with {against}: {untested_words(change)}"
+    score = (
+        f"{change.change:+.1f} points against {against} ({change.nps:.1f}, "
+        f"{counted(change.responses, 'customer')})"
+    )
+    if change.p_value is None:
+        return f"{score}; {untested_words(change)}"
+    tested = f"{score}; {p_words(change.p_value)}: {verdict(change.is_significant)}"
+    seen = seen_words(change.detectable_change, headline.responses)
+    return tested if change.is_significant or not seen else f"{tested}; {seen}"
 
 
 def change_words(change: Comparison) -> str:
@@ -145,9 +219,11 @@ def change_words(change: Comparison) -> str:
     before, now = period_names(change)
     if change.change is None or change.p_adjusted is None:
         return f"{before} and {now} can't be compared: too few answers in one of them"
-    return (
+    text = (
         f"{change.change:+.1f} points from {before} ({change.compared_nps:.1f}, "
         f"{counted(change.compared_responses, 'customer')}) to {now} ({change.nps:.1f}, "
         f"{counted(change.responses, 'customer')}); {p_words(change.p_adjusted)}: "
-        f"{verdict(change)}"
+        f"{verdict(change.is_significant)}"
     )
+    seen = seen_words(change.detectable_change, change.responses)
+    return text if change.is_significant or not seen else f"{text}; {seen}"

@@ -50,7 +50,6 @@ if TYPE_CHECKING:
 TEMPLATES = Path(__file__).parent / "templates"
 MOST_SEGMENTS = 14  # drawn of one dimension: those with the most answers
 MONEY_NAMES = dict(zip(MONEY, ("Active MRR", "Realised LTV", "Projected LTV"), strict=True))
-A_YEAR = 365
 
 
 # --- the public functions -----------------------------------------------------------------------
@@ -155,10 +154,8 @@ def _page(workspace: Workspace, figures: PageFigures) -> str:
     """The whole page as HTML."""
     rated = [o for o in figures.outcomes if o.churn_rate is not None]
     curves = [curve for curve in figures.curves if len(curve.points) > 1]
-    window = min(
-        {o.window_days for o in figures.outcomes}, key=lambda days: abs(days - A_YEAR), default=None
-    )
-    worth = [o for o in figures.outcomes if o.window_days == window]
+    # a class's money is the same in every window
+    worth = list({o.nps_class: o for o in figures.outcomes}.values())
     return _environment().get_template("page.html.j2").render(
         workspace=workspace,
         figures=figures,
@@ -173,7 +170,6 @@ def _page(workspace: Workspace, figures: PageFigures) -> str:
         curves=curves,
         curves_chart=_curves_chart(workspace, curves),
         worth=worth,
-        worth_window=window,
         worth_columns=_known_money(worth),
         risks=[risk for risk in figures.risks if risk.assumed_amount is not None],
     )  # fmt: skip
@@ -218,9 +214,17 @@ def _environment() -> Environment:
     environment.globals |= {
         "CLASSES": CLASSES,
         "COLOURS": COLOURS,
+        "change_words": formatting.change_words,
+        "compared_name": formatting.compared_name,
+        "each": formatting.each,
         "interval": formatting.interval,
+        "longer_words": formatting.longer_words,
         "percent_interval": formatting.percent_interval,
         "period_names": formatting.period_names,
+        "seen_words": formatting.seen_words,
+        "untested_words": formatting.untested_words,
+        "voices_words": formatting.voices_words,
+        "window_name": formatting.window_name,
     }
     return environment
 
@@ -274,7 +278,7 @@ def _panels(workspace: Workspace, figures: PageFigures) -> list[Panel]:
         for dimension, scores in figures.segments.items()
     }
     domain = domain_of(itertools.chain.from_iterable(drawn.values()))
-    total = figures.headline.nps if figures.headline else None
+    total = figures.headline.all_time_nps if figures.headline else None
     panels = []
     for place, (dimension, scores) in enumerate(figures.segments.items()):
         rows = drawn[dimension]

@@ -20,19 +20,22 @@ from orchestration.core.sql import literal
 from orchestration.publish.generation import MARTS, read_generation
 from orchestration.report.figures import (
     CLASSES,
-    Cell,
     Comparison,
     Curve,
     Driver,
+    Headline,
     OtherMetric,
     Outcome,
     PageFigures,
     QuarantinedFile,
     QuarantinedFiles,
+    Reading,
+    RecentChange,
     Risk,
     Score,
     SourceRows,
     Split,
+    WindowChange,
 )
 from orchestration.report.formatting import display_text
 from orchestration.workspace.segments import published_name
@@ -42,13 +45,23 @@ if TYPE_CHECKING:
 
 TREND_MONTHS = 36  # the most recent; older ones stay in the published tables
 MOST_FILES = 20
-CHANGE_GRAINS = ("quarter", "month")
+# the grains of a change, the longer first, with how many of their latest periods are looked through
+RECENT_PERIODS = {"quarter": 8, "month": 12}
 MONEY = ("active_mrr", "realised_ltv", "projected_ltv")
 UNKNOWN = "(unknown)"
 
 _COMPARISON = (
     "dimension, segment, time_grain, period_start, compared_period_start, responses, nps, "
-    "compared_responses, compared_nps, change, p_adjusted, is_significant"
+    "compared_responses, compared_nps, change, p_adjusted, is_significant, detectable_change"
+)
+_HEADLINE = (
+    "declared_window_days, window_days, starts_on, ends_on, responses, promoters, passives, "
+    "detractors, nps, ci_low, ci_high, answers, effective_voices, is_carried_by_few, "
+    "significance_level, weighted_by, weighted_nps, all_time_responses, all_time_nps, "
+    "all_time_ci_low, all_time_ci_high"
+)
+_WINDOW_CHANGE = (
+    "ends_on, responses, nps, change, p_value, is_significant, untested_because, detectable_change"
 )
 
 Marts = duckdb.DuckDBPyConnection
@@ -63,12 +76,13 @@ def read_page_figures(marts: Marts, workspace: Workspace) -> PageFigures:
         return default
 
     change = found(None, headline_change, workspace)
+    recent = found([], recent_changes, workspace)
     return PageFigures(
         generation=generation_row(marts),
-        headline=found(None, headline_cell, workspace),
+        headline=found(None, headline, workspace),
         change=change,
-        driver=found(None, change_driver, workspace, change),
-        splits=found([], change_splits, workspace, change),
+        recent=recent,
+        splits=found([], change_splits, workspace, recent[0].change if recent else change),
         months=found([], monthly_scores, workspace),
         segments=found({}, segment_scores, workspace),
         contrasts=found([], contrasts, workspace),
@@ -117,40 +131,71 @@ def is_headline(workspace: Workspace) -> str:
     return workspace.headline.condition
 
 
-def headline_cell(marts: Marts, workspace: Workspace) -> Cell | None:
-    """The headline figure over all time, or None without any answer."""
+def headline(marts: Marts, workspace: Workspace) -> Headline | None:
+    """The headline figure with its changes, or None without any answer."""
+    comparisons = ("previous_window", "year_before")
+    names = [name.strip() for name in _WINDOW_CHANGE.split(",")]
+    columns = [f"{comparison}_{name}" for comparison in comparisons for name in names]
     row = marts.execute(
-        "select responses, promoters, passives, detractors, nps, ci_low, ci_high "
-        "from marts.fct_nps_by_period where basis = 'responses' and responses > 0 "
-        f"and time_grain = 'all' and {is_headline(workspace)}"
+        f"select {_HEADLINE}, {', '.join(columns)} from marts.nps_headline "
+        f"where {is_headline(workspace)}"
     ).fetchone()
-    return Cell(*row) if row else None
+    if row is None:
+        return None
+    size = len(names)
+    own, others = row[: -2 * size], (row[-2 * size : -size], row[-size:])
+    changes = (WindowChange(*pair) for pair in _labelled(comparisons, others))
+    return Headline(*own, changes=tuple(changes))
+
+
+def _labelled(names: tuple[str, ...], rows: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+    return [(name, *row) for name, row in zip(names, rows, strict=True)]
 
 
 def other_metrics(marts: Marts, workspace: Workspace) -> list[OtherMetric]:
-    """Every other metric and survey type over all time."""
+    """Every other metric and survey type in its latest window, each customer once."""
     rows = marts.execute(
-        "select metric, survey_type, responses, nps, ci_low, ci_high from marts.fct_nps_by_period "
-        f"where time_grain = 'all' and basis = 'responses' and not ({is_headline(workspace)}) "
-        "order by metric, survey_type"
+        "select metric, survey_type, window_days, responses, nps, ci_low, ci_high "
+        f"from marts.nps_headline where not ({is_headline(workspace)}) order by metric, survey_type"
     ).fetchall()
     return [OtherMetric(*row) for row in rows]
 
 
 def headline_change(marts: Marts, workspace: Workspace) -> Comparison | None:
-    """The last complete period with answers against the one before: quarters, else months.
+    """The last complete period with answers against the one before: quarters, else months."""
+    periods = _compared_periods(marts, workspace)
+    return periods[0] if periods else None
 
-    Each customer counts once: the test takes answers to be independent, and those of one
-    customer are not.
+
+def recent_changes(marts: Marts, workspace: Workspace) -> list[RecentChange]:
+    """The real changes among the latest complete periods, the newest first.
+
+    Who looks through several periods finds one by chance more often: p counts times their number
+    (Bonferroni).
     """
-    for grain in CHANGE_GRAINS:
-        row = marts.execute(
+    periods = [c for c in _compared_periods(marts, workspace) if c.p_adjusted is not None]
+    row = marts.execute(
+        f"select significance_level from marts.nps_headline where {is_headline(workspace)}"
+    ).fetchone()
+    level = row[0] if row else 0.0
+    return [
+        RecentChange(change, change_driver(marts, workspace, change))
+        for change in periods
+        if (change.p_adjusted or 0.0) * len(periods) <= level
+    ]
+
+
+def _compared_periods(marts: Marts, workspace: Workspace) -> list[Comparison]:
+    """The headline's latest complete periods that have one before them, the newest first."""
+    for grain, most in RECENT_PERIODS.items():
+        rows = marts.execute(
             f"select {_COMPARISON} from marts.nps_change_significance "
-            f"where {_latest(workspace, grain)} and dimension = 'all'"
-        ).fetchone()
-        if row:
-            return Comparison(*row)
-    return None
+            f"where {_against_previous(workspace, grain)} and dimension = 'all' "
+            f"order by period_start desc limit {most}"
+        ).fetchall()
+        if rows:
+            return [Comparison(*row) for row in rows]
+    return []
 
 
 def change_splits(marts: Marts, workspace: Workspace, change: Comparison | None) -> list[Split]:
@@ -162,7 +207,7 @@ def change_splits(marts: Marts, workspace: Workspace, change: Comparison | None)
         return []
     rows = marts.execute(
         "select dimension, sum(rate_effect), sum(mix_effect) from marts.nps_change_significance "
-        f"where {_latest(workspace, change.time_grain)} and dimension <> 'all' group by dimension "
+        f"where {_of_period(workspace, change)} and dimension <> 'all' group by dimension "
         # a mix effect that is shown as 0.0 says nothing
         "having round(abs(sum(mix_effect)), 1) > 0 order by abs(sum(mix_effect)) desc, dimension"
     ).fetchall()
@@ -181,7 +226,7 @@ def change_driver(marts: Marts, workspace: Workspace, change: Comparison | None)
         "with segments as (select dimension, segment, compared_nps, nps, rate_effect, "
         "(rate_effect - (responses / $responses + compared_responses / $compared) / 2 * $change) "
         "* sign($change) as beyond from marts.nps_change_significance "
-        f"where {_latest(workspace, change.time_grain)} and dimension <> 'all' "
+        f"where {_of_period(workspace, change)} and dimension <> 'all' "
         f"and segment <> {literal(UNKNOWN)} and nps is not null and compared_nps is not null) "
         "select dimension, segment, compared_nps, nps, rate_effect from segments "
         "where round(beyond, 1) > 0 order by beyond desc, dimension, segment limit 1",
@@ -194,27 +239,32 @@ def change_driver(marts: Marts, workspace: Workspace, change: Comparison | None)
     return Driver(*row) if row else None
 
 
-def _latest(workspace: Workspace, grain: str) -> str:
-    """The SQL condition of the headline's last complete period that has one before it."""
-    condition = (
+def _against_previous(workspace: Workspace, grain: str) -> str:
+    """The SQL condition of the headline's complete periods against the ones before them."""
+    return (
         f"comparison = 'previous_period' and time_grain = {literal(grain)} "
         f"and basis = 'customers' and is_complete and {is_headline(workspace)}"
     )
-    return (
-        f"{condition} and period_start = (select max(period_start) "
-        f"from marts.nps_change_significance where {condition})"
-    )
+
+
+def _of_period(workspace: Workspace, change: Comparison) -> str:
+    """The SQL condition of the period of a change."""
+    start = literal(change.period_start.isoformat())
+    return f"{_against_previous(workspace, change.time_grain)} and period_start = date {start}"
 
 
 # --- months and segments ------------------------------------------------------------------------
 
 
 def monthly_scores(marts: Marts, workspace: Workspace) -> list[Score]:
-    """The headline by month, oldest first; a month without answers is there, without a value."""
+    """The score by month, each customer once, oldest first.
+
+    A month without answers is there, without a value.
+    """
     rows = marts.execute(
         "select period_start, nps, ci_low, ci_high, responses, "
         "period_end <= (select as_of_on from marts._generation) from marts.fct_nps_by_period "
-        f"where time_grain = 'month' and basis = 'responses' and {is_headline(workspace)} "
+        f"where time_grain = 'month' and basis = 'customers' and {is_headline(workspace)} "
         f"and responses > 0 order by period_start desc limit {TREND_MONTHS}"
     ).fetchall()
     by_month = {start: Score(start.isoformat(), *rest) for start, *rest in rows}
@@ -229,7 +279,7 @@ def monthly_scores(marts: Marts, workspace: Workspace) -> list[Score]:
 
 
 def segment_scores(marts: Marts, workspace: Workspace) -> dict[str, list[Score]]:
-    """The headline by dimension and segment over all time, segments with most answers first.
+    """The score by dimension and segment, each customer's latest answer, the largest first.
 
     The workspace's own segments come first, in its order. A dimension whose answers are all of
     unknown segment is skipped: it repeats the total.
@@ -237,7 +287,7 @@ def segment_scores(marts: Marts, workspace: Workspace) -> dict[str, list[Score]]
     rows = marts.execute(
         "select dimension, segment, nps, ci_low, ci_high, responses "
         "from marts.fct_nps_by_segment_period "
-        f"where time_grain = 'all' and basis = 'responses' and {is_headline(workspace)} "
+        f"where time_grain = 'all' and basis = 'customers' and {is_headline(workspace)} "
         "order by dimension, responses desc, segment"
     ).fetchall()
     grouped = {
@@ -257,8 +307,8 @@ def segment_scores(marts: Marts, workspace: Workspace) -> dict[str, list[Score]]
 def contrasts(marts: Marts, workspace: Workspace) -> list[Comparison]:
     """Every segment against the rest of its dimension over all time, the most different first.
 
-    Each customer counts once, see `headline_change`. A segment is skipped where it or the rest
-    is too small to show: the difference would reveal the smaller. Of a dimension with two
+    Each customer counts once. A segment is skipped where it or the rest is too small to show:
+    the difference would reveal the smaller; so is one that nobody knows. Of a dimension with two
     segments one is kept, since the other is its mirror.
     """
     rows = marts.execute(
@@ -270,7 +320,8 @@ def contrasts(marts: Marts, workspace: Workspace) -> list[Comparison]:
                 row_number() over (partition by dimension order by z is null, segment) as place
             from marts.nps_change_significance
             where comparison = 'rest_of_dimension' and time_grain = 'all'
-                and basis = 'customers' and {is_headline(workspace)}
+                and basis = 'customers' and segment <> {literal(UNKNOWN)}
+                and {is_headline(workspace)}
         )
         select {_COMPARISON} from cells
         where z is not null and (segments > 2 or place = 1)
@@ -284,12 +335,12 @@ def contrasts(marts: Marts, workspace: Workspace) -> list[Comparison]:
 
 
 def outcomes(marts: Marts, workspace: Workspace) -> list[Outcome]:
-    """Churn and money by window and class of the headline, each customer once, all segments."""
+    """Churn and money by window and class of the headline, each customer once."""
     rows = marts.execute(
         "select nps_class, window_days, customers, observed, churned, churn_rate, ci_low, ci_high, "
-        f"{', '.join(MONEY)} from marts.nps_outcomes_by_class "
-        f"where basis = 'customers' and dimension = 'all' and {is_headline(workspace)} "
-        "order by window_days"
+        f"{', '.join(MONEY)}, projected_ltv_low, projected_ltv_high, ltv_window_days "
+        "from marts.nps_outcomes_by_class where basis = 'customers' and dimension = 'all' "
+        f"and {is_headline(workspace)} order by window_days"
     ).fetchall()
     order = list(CLASSES)
     found = [Outcome(*row) for row in rows if row[0] in CLASSES]
@@ -311,10 +362,14 @@ def retention_curves(marts: Marts, workspace: Workspace) -> list[Curve]:
     """Curves of the headline, each customer once, down to the last day that enough are left."""
     rows = marts.execute(
         "select nps_class, days, at_risk, retention, ci_low, ci_high "
-        "from marts.nps_retention_curves "
-        "where basis = 'customers' and dimension = 'all' and retention is not null "
-        f"and at_risk >= {workspace.min_group_size} and {is_headline(workspace)} "
+        "from marts.nps_retention_curves where basis = 'customers' and dimension = 'all' "
+        f"and retention is not null and not is_few_at_risk and {is_headline(workspace)} "
         "order by nps_class, days"
+    ).fetchall()
+    read = marts.execute(
+        "select nps_class, window_days, at_risk, retention, ci_low, ci_high, restricted_mean_days "
+        "from marts.nps_retention_by_window where basis = 'customers' and dimension = 'all' "
+        f"and {is_headline(workspace)} order by nps_class, window_days"
     ).fetchall()
     grouped = {name: list(days) for name, days in itertools.groupby(rows, lambda row: row[0])}
     return [
@@ -322,6 +377,7 @@ def retention_curves(marts: Marts, workspace: Workspace) -> list[Curve]:
             name,
             tuple((days, kept, low, high) for _, days, _, kept, low, high in grouped[name]),
             records=grouped[name][0][2],
+            readings=tuple(Reading(*row[1:]) for row in read if row[0] == name),
         )
         for name in CLASSES
         if name in grouped

@@ -26,18 +26,22 @@ from orchestration.report.formatting import (
     counted,
     display_text,
     headline_name,
+    longer_words,
     p_words,
     verdict,
+    voices_words,
+    window_change_words,
+    window_name,
 )
 from orchestration.report.queries import (
-    change_driver,
     change_splits,
     contrasts,
-    headline_cell,
+    headline,
     headline_change,
     published_generation,
     quarantined_files,
     quarantined_rows,
+    recent_changes,
     revenue_at_risk,
     source_rows,
 )
@@ -119,7 +123,7 @@ def build_summary(workspace: Workspace, run: RunFacts) -> str:
         lines += _guarded(_row_lines, marts)
         lines += _quarantine_lines(workspace, marts)
         lines += _guarded(_headline_lines, marts, workspace)
-        lines += _guarded(_change_lines, marts, workspace)
+        lines += _guarded(_period_lines, marts, workspace)
         lines += _guarded(_segment_lines, marts, workspace)
         lines += _guarded(_risk_lines, marts, workspace)
     lines += _place_lines(workspace)
@@ -255,50 +259,68 @@ def _quarantine_lines(workspace: Workspace, marts: duckdb.DuckDBPyConnection) ->
 
 
 def _headline_lines(marts: duckdb.DuckDBPyConnection, workspace: Workspace) -> list[str]:
-    cell = headline_cell(marts, workspace)
+    """The score of the latest window, what stands beside it, and its changes."""
+    found = headline(marts, workspace)
     what = headline_name(workspace)
-    if cell is None:
+    if found is None:
         return _paragraph("Headline", f"{what}: no answers yet, so no score")
-    if cell.nps is None:
-        return _paragraph(
-            "Headline", f"{what}: too few answers to show a score ({cell.responses:,})"
-        )
-    interval = (
-        f" (95 % interval {cell.ci_low:.1f} to {cell.ci_high:.1f})"
-        if cell.ci_low is not None and cell.ci_high is not None
-        else ""
-    )
-    return _paragraph(
+    window = window_name(found.window_days)
+    customers = counted(found.responses, "customer")
+    if found.nps is None:
+        return _paragraph("Headline", f"{what}: too few customers to show a score ({customers})")
+    lines = _paragraph(
         "Headline",
-        f"{what} {cell.nps:.1f}{interval} from {counted(cell.responses, 'answer')}: "
-        f"{cell.promoters:,} promoters, {cell.passives:,} passives, {cell.detractors:,} detractors",
+        f"{what} {found.nps:.1f} (95 % interval {found.ci_low:.1f} to {found.ci_high:.1f}), "
+        f"{window}, each customer once: {customers}, {found.promoters:,} promoters, "
+        f"{found.passives:,} passives, {found.detractors:,} detractors",
     )
+    if longer := longer_words(found):
+        lines += _paragraph("", longer)
+    beside = []
+    if found.weighted_nps is not None:
+        by = display_text(found.weighted_by, 24)
+        beside.append(f"{found.weighted_nps:.1f} weighted by {by} to all customers")
+    if found.window_days is not None:
+        beside.append(
+            f"all time {found.all_time_nps:.1f} ({found.all_time_ci_low:.1f} to "
+            f"{found.all_time_ci_high:.1f}) from {counted(found.all_time_responses, 'customer')}"
+        )
+    lines += _paragraph("", "; ".join(beside)) if beside else []
+    if found.is_carried_by_few:
+        lines += _paragraph("", f"warning: {voices_words(found)}")
+    sentences = [window_change_words(change, found) for change in found.changes]
+    label = "Change"
+    for sentence in filter(None, sentences):
+        lines += _paragraph(label, sentence)
+        label = ""
+    return lines
 
 
-def _change_lines(marts: duckdb.DuckDBPyConnection, workspace: Workspace) -> list[str]:
-    """The change in one sentence, and what of it scores made and what the mix."""
-    change = headline_change(marts, workspace)
-    if change is None:
-        return _paragraph(
-            "Change", "no two complete quarters or months with answers to compare yet"
-        )
-    lines = _paragraph("Change", change_words(change))
-    driver = change_driver(marts, workspace, change)
-    if driver:
-        segment = f"{display_text(driver.dimension, 24)} = {display_text(driver.segment, 32)}"
-        lines += _paragraph(
-            "",
-            f"of it, {segment} made {driver.points:+.1f}: its score went from "
-            f"{driver.compared_nps:.1f} to {driver.nps:.1f}",
-        )
-    splits = change_splits(marts, workspace, change)
+def _period_lines(marts: duckdb.DuckDBPyConnection, workspace: Workspace) -> list[str]:
+    """The real changes of recent periods; without one, the last change that could be chance."""
+    last = headline_change(marts, workspace)
+    if last is None:
+        return _paragraph("Periods", "no two complete quarters or months to compare yet")
+    found = recent_changes(marts, workspace)
+    lines = [] if found else _paragraph("Periods", change_words(last))
+    for place, recent in enumerate(found):
+        lines += _paragraph("" if place else "Periods", change_words(recent.change))
+        if driver := recent.driver:
+            segment = f"{display_text(driver.dimension, 24)} = {display_text(driver.segment, 32)}"
+            lines += _paragraph(
+                "",
+                f"of it, {segment} made {driver.points:+.1f}: its score went from "
+                f"{driver.compared_nps:.1f} to {driver.nps:.1f}",
+            )
+    newest = found[0].change if found else last
+    splits = change_splits(marts, workspace, newest)
     if splits:
         parts = "; ".join(
             f"by {display_text(split.dimension, 24)} {split.rate:+.1f} because scores changed and "
             f"{split.mix:+.1f} because the mix did"
             for split in splits[:2]
         )
-        lines += _paragraph("", f"of it, {parts}")
+        lines += _paragraph("", f"of {'the first' if len(found) > 1 else 'it'}, {parts}")
     return lines
 
 
@@ -315,7 +337,7 @@ def _segment_lines(marts: duckdb.DuckDBPyConnection, workspace: Workspace) -> li
         name = f"{display_text(c.dimension, 24)} = {display_text(c.segment, 32)}"
         text = (
             f"{name}: {c.nps:.1f} against {c.compared_nps:.1f}, {c.change:+.1f} points, "
-            f"{p_words(c.p_adjusted or 0.0)}: {verdict(c)}"
+            f"{p_words(c.p_adjusted or 0.0)}: {verdict(c.is_significant)}"
         )
         lines += textwrap.wrap(
             text, WIDTH, initial_indent=" " * (LABEL + 2), subsequent_indent=" " * (LABEL + 4)

@@ -156,10 +156,15 @@ class SurveyRules(_Model):
 
 
 class Headline(_Model):
-    """The metric and survey type that the summary and the features speak of."""
+    """The metric and survey type that the summary and the features speak of, and of which days.
+
+    ``window_days``: the score is that of the last so many days; of more, where they hold too few
+    voices.
+    """
 
     metric: Annotated[StrictStr, Field(min_length=1)] = "nps"
     survey_type: Annotated[StrictStr, Field(min_length=1)] = "relational"
+    window_days: Annotated[StrictInt, Field(ge=1, le=36_500)] = 90
 
     @property
     def condition(self) -> str:
@@ -227,6 +232,11 @@ class Workspace(Settings):
         """The end of ``as_of_on`` in the business zone, exclusive, as an instant in UTC."""
         midnight = datetime.combine(self.as_of_on + timedelta(days=1), datetime.min.time())
         return midnight.replace(tzinfo=self.business_zone).astimezone(UTC)
+
+    @property
+    def scored_windows(self) -> tuple[int, ...]:
+        """The lengths in days of rolling windows: the declared ones and the headline's."""
+        return tuple(sorted({*self.rolling_windows, self.headline.window_days}))
 
     @property
     def business_zone(self) -> zoneinfo.ZoneInfo:

@@ -31,7 +31,7 @@ from sample_support import (
 
 from orchestration.warehouse.database import open_build
 from orchestration.workspace.load import load_workspace
-from sample import panel, truths, website
+from sample import counter, panel, truths, website
 
 
 @pytest.fixture(scope="module")
@@ -136,12 +136,13 @@ def test_nothing_is_pooled(tables):
     )
     assert found == [
         ("csat", "transactional", truths.CSAT[1]),
+        ("nps", "counter", counter.ACCEPTED_ANSWERS),
         ("nps", "panel", 2 * panel.MEMBERS),
         ("nps", "relational", truths.RELATIONAL.responses),
         ("nps", "transactional", truths.TRANSACTIONAL.responses),
         ("nps", "website", website.ACCEPTED_ANSWERS),
     ]
-    accepted = truths.ACCEPTED_ANSWERS + website.ACCEPTED_ANSWERS
+    accepted = truths.ACCEPTED_ANSWERS + website.ACCEPTED_ANSWERS + counter.ACCEPTED_ANSWERS
     assert sum(count for *_, count in found) == accepted
 
 
@@ -378,7 +379,7 @@ def test_segments_are_those_of_the_answers_day(tables, planted):
 
 # --- what became of every row -------------------------------------------------------------------
 
-FILES = truths.FILES | website.FILES
+FILES = truths.FILES | website.FILES | counter.FILES
 KNOWN_FATES = [key for key, fate in FILES.items() if fate.delivered is not None]
 
 

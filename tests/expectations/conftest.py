@@ -23,6 +23,7 @@ SETTINGS = [
         '{ZONE}' as timezone, 'EUR' as currency, 2 as min_group_size, 1 as feature_months,
         null::int as fiscal_year_start,
         90 as quarantine_days, 'nps' as headline_metric, 'relational' as headline_survey_type,
+        90 as headline_window_days,
         0.25::double as max_quarantine_rate
     """,
     """

@@ -467,6 +467,7 @@ def test_settings(lake: Lake):
             "quarantine_days": 90,
             "headline_metric": "nps",
             "headline_survey_type": "relational",
+            "headline_window_days": 90,
             "max_quarantine_rate": 0.05,
         }
     ]

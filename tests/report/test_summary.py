@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 
 import duckdb
 import pytest
@@ -21,9 +21,10 @@ from orchestration.report.queries import (
     change_driver,
     change_splits,
     contrasts,
-    headline_cell,
+    headline,
     headline_change,
     read_page_figures,
+    recent_changes,
     revenue_at_risk,
 )
 from orchestration.report.summary import IngestTotals, RunFacts, build_summary
@@ -76,15 +77,27 @@ def nps_of(answers) -> float:
 # --- what is read ---------------------------------------------------------------------------------
 
 
-def test_the_headline_cell_is_the_arithmetic_of_all_answers(sample):
+def last_days(facts: Facts, days: int = 90, back: int = 0) -> list[Answer]:
+    """The answers of so many days that ended so many days before as_of."""
+    end = facts.as_of - timedelta(days=back)
+    return [a for a in facts.answers if end - timedelta(days=days) < a.day <= end]
+
+
+def test_the_headline_is_the_arithmetic_of_the_last_90_days(sample):
     workspace, facts, _ = sample
     with open_marts(workspace) as marts:
-        cell = headline_cell(marts, workspace)
-    counts = counts_of(facts.answers)
-    assert (cell.promoters, cell.passives, cell.detractors) == counts
-    assert cell.responses == sum(counts)
-    assert cell.nps == pytest.approx(nps_of(facts.answers))
-    assert (cell.ci_low, cell.ci_high) == pytest.approx(interval(*counts))
+        found = headline(marts, workspace)
+    counts = counts_of(last_days(facts))
+    assert (found.promoters, found.passives, found.detractors) == counts
+    assert found.responses == sum(counts) >= 100
+    assert found.nps == pytest.approx(nps_of(last_days(facts)))
+    assert (found.ci_low, found.ci_high) == pytest.approx(interval(*counts))
+    assert found.all_time_nps == pytest.approx(nps_of(facts.answers))
+    for change, back in zip(found.changes, (90, 365), strict=True):
+        other = last_days(facts, back=back)
+        points, _, _, p = comparison(last_days(facts), other, 5)
+        assert change.responses == len(other)
+        assert (change.change, change.p_value) == pytest.approx((points, p))
 
 
 @pytest.mark.parametrize(
@@ -315,7 +328,7 @@ def test_a_good_run_is_reported_in_full(sample):
     )
     text = build_summary(workspace, run)
     said = plain(text)
-    promoters, passives, detractors = counts_of(facts.answers)
+    promoters, passives, detractors = counts_of(last_days(facts))
     for words in (
         "3 files found: 2 new, 0 known already, 1 quarantined",
         "1,000 rows delivered, 990 loaded, 10 rejected; 1 blank line skipped",
@@ -329,8 +342,13 @@ def test_a_good_run_is_reported_in_full(sample):
         "missing_id 7 rows",
         "wrong_delimiter 1 file with 12 rows",
         "select * from restricted.restricted.quarantined_rows",
-        f"NPS (relational) {nps_of(facts.answers):.1f} (95 % interval",
+        f"NPS (relational) {nps_of(last_days(facts)):.1f} (95 % interval",
+        f"last 90 days, each customer once: {promoters + passives + detractors} customers, "
         f"{promoters} promoters, {passives} passives, {detractors} detractors",
+        f"all time {nps_of(facts.answers):.1f} (",
+        f"points against the 90 days before ({nps_of(last_days(facts, back=90)):.1f}, ",
+        "points against the same days a year before (",
+        "could be chance; a change of less than about",
         "to 2025 Q4",
         "because scores changed and",
         "region = west:",
@@ -376,10 +394,86 @@ def test_the_table_decides_what_is_called_real(workspace):
 
     def change(level):
         published(workspace, Facts(answers, level=level))
-        return re.search(r"Change (.*?) Segments", plain(build_summary(workspace, RunFacts())))[1]
+        return re.search(r"Periods (.*?) Segments", plain(build_summary(workspace, RunFacts())))[1]
 
     assert re.search(r"p 0\.0\d\d: real$", change(0.05))
-    assert re.search(r"p 0\.0\d\d: could be chance$", change(0.01))
+    assert re.search(r"p 0\.0\d\d: could be chance; a change of less than about", change(0.01))
+
+
+def test_a_real_change_is_reported_after_quarters_without_one(workspace):
+    """Of seven changes from quarter to quarter one is real: 100 promoters turn to 50 and 50."""
+    quarters = [date(2024 + q // 4, 3 * (q % 4) + 2, 3) for q in range(8)]
+    answers = [
+        Answer(day, 10 if place < 5 or number % 2 else 0)
+        for place, day in enumerate(quarters)
+        for number in range(100)
+    ]
+    published(workspace, Facts(answers))
+    with open_marts(workspace) as marts:
+        (found,) = recent_changes(marts, workspace)
+        assert headline_change(marts, workspace).change == 0
+    assert quarter_name(found.change.period_start) == "2025 Q2"
+    assert found.change.change == -100
+    said = plain(build_summary(workspace, RunFacts()))
+    assert "Periods -100.0 points from 2025 Q1 (100.0, 100 customers) to 2025 Q2 (0.0" in said
+
+
+def test_looking_through_many_periods_makes_none_of_them_real(workspace):
+    """Seven comparisons: p of each counts seven times."""
+    quarters = [date(2024 + q // 4, 3 * (q % 4) + 2, 3) for q in range(8)]
+    answers = [
+        Answer(day, 10 if number < (70 if place < 5 else 56) else 0)
+        for place, day in enumerate(quarters)
+        for number in range(100)
+    ]
+    published(workspace, Facts(answers))
+    # 70 and 30 of 100 against 56 and 44: p is below 5 %, seven times p is not
+    p = comparison(answers[500:600], answers[400:500], 5)[3]
+    assert p < 0.05 < 7 * p
+    with open_marts(workspace) as marts:
+        assert recent_changes(marts, workspace) == []
+
+
+def test_a_window_with_too_few_customers_is_lengthened_and_says_so(workspace):
+    answers = [Answer(date(2025, month, 3), 9) for month in range(1, 13) for _ in range(9)]
+    published(workspace, Facts(answers))
+    said = plain(build_summary(workspace, RunFacts()))
+    assert "NPS (relational) 100.0 (95 % interval" in said
+    assert "last 365 days, each customer once: 108 customers" in said
+    assert "the last 90 days hold too few customers" in said
+    published(workspace, Facts(answers[:99]))
+    said = plain(build_summary(workspace, RunFacts()))
+    assert "all time, each customer once: 99 customers" in said
+    assert "Change" not in said
+
+
+def test_few_voices_are_warned_of(workspace):
+    facts = sample_facts()
+    published(workspace, facts)
+    assert "warning:" not in build_summary(workspace, RunFacts())
+    published(workspace, replace(facts, answers_each=4))
+    voices = len(last_days(facts))
+    assert (
+        f"warning: few voices carry the answers: {4 * voices:,} answers of {voices:,} customers "
+        f"weigh as much as {voices:,}; the score counts each customer once"
+    ) in plain(build_summary(workspace, RunFacts()))
+
+
+def test_the_weighted_score_stands_beside(workspace):
+    published(workspace, replace(sample_facts(), weighted=("plan", 12.34)))
+    said = plain(build_summary(workspace, RunFacts()))
+    assert "12.3 weighted by plan to all customers; all time" in said
+
+
+def test_nothing_to_compare_with_is_said(workspace):
+    answers = [Answer(date(2025, 12, 3), 9 if n % 2 else 0) for n in range(120)]
+    published(workspace, Facts([*answers, *[Answer(date(2024, 12, 3), 9)] * 2]))
+    said = plain(build_summary(workspace, RunFacts()))
+    assert "can't be compared with the 90 days before: nobody answered then" in said
+    assert (
+        "can't be compared with the same days a year before: too few customers answered then to "
+        "show a score"
+    ) in said
 
 
 def test_without_known_revenue_no_line_names_it(workspace):
@@ -441,7 +535,7 @@ def test_an_empty_workspace_says_so(workspace):
 def test_too_few_answers_show_no_score(workspace):
     generation = published(workspace, Facts([Answer(date(2025, 11, 3), 10)] * 4))
     text = build_summary(workspace, RunFacts(generation=generation))
-    assert "too few answers to show a score (4)" in text
+    assert "too few customers to show a score (4 customers)" in plain(text)
     assert "100.0" not in text
 
 
@@ -486,7 +580,7 @@ def test_the_summary_and_the_report_share_their_figures(sample):
     workspace, _, _ = sample
     with open_marts(workspace) as marts:
         figures = read_page_figures(marts, workspace)
-        assert figures.headline == headline_cell(marts, workspace)
+        assert figures.headline == headline(marts, workspace)
         assert figures.contrasts == contrasts(marts, workspace)
     delivered = sum(source.delivered for source in figures.sources)
     assert delivered == 2612

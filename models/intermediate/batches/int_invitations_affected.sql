@@ -4,25 +4,19 @@
 
 -- one scan for each reason: each reads one column, and few rows
 with affected as (
-    select invitation_key from {{ ref('int_survey_invitations_versioned') }}
-    where batch = {{ this_batch() }}
+    select invitation_key from {{ ref('int_survey_invitations_versioned') }} where batch = {{ this_batch() }}
     union
     -- what becomes of an answer becomes of its invitation
-    select invitation_key from {{ ref('int_survey_responses_versioned') }}
-    where batch = {{ this_batch() }}
+    select invitation_key from {{ ref('int_survey_responses_versioned') }} where batch = {{ this_batch() }}
     union
-    select invitation_key from {{ ref('int_survey_invitations_versioned') }}
-    where row_status = 'accepted' and {{ is_affected('customer_key', 'int_customers_changed') }}
+    select invitation_key from {{ ref('int_survey_invitations_versioned') }} where row_status = 'accepted' and {{ is_affected('customer_key', 'int_customers_changed') }}
     union
-    select invitation_key from {{ ref('int_survey_invitations_versioned') }}
-    where row_status = 'accepted' and {{ is_affected('email_key', 'int_addresses_affected') }}
+    select invitation_key from {{ ref('int_survey_invitations_versioned') }} where row_status = 'accepted' and {{ is_affected('email_key', 'int_addresses_affected') }}
     {%- for event in events %}
     union
     -- what was after the previous as_of has happened since
     select invitation_key from {{ ref('int_survey_invitations_versioned') }}
-    where
-        row_status = 'accepted'
-        and {{ event }} >= (select last_build.as_of_at from {{ source('raw', 'last_build') }} as last_build)
+    where row_status = 'accepted' and {{ event }} >= (select last_build.as_of_at from {{ source('raw', 'last_build') }} as last_build)
     {%- endfor %}
     {%- if is_batch() %}
     union

@@ -1,5 +1,3 @@
-{%- set sides = ['', 'compared_'] -%}
-{%- set classes = {'promoters': 'top', 'passives': 'middle', 'detractors': 'bottom'} -%}
 {#- what repeated answers add to a side's sums, and what voices add that answered within the segment and
     outside of it: both ways of pairing such answers, which the products already are -#}
 {%- set repeats = {
@@ -48,53 +46,7 @@ with joined as (
     {%- endfor %}
 ),
 
--- Priors stand in for what few answers cannot show. Voices that are in both periods show their spread
--- themselves, as long as enough of all voices can differ: those that moved, and those of one period.
-weighed as (
-    select
-        *,
-        case
-            when moved_voices + responses + compared_responses - 2 * shared_voices < {{ assumption('min_moved_voices') }} then 1e0
-            else 1e0 - coalesce(1e0 * shared_voices / nullif(sqrt(1e0 * responses * compared_responses), 0), 0)
-        end as prior_weight
-    from joined
-),
-
-adjusted as (
-    select
-        *
-        {%- for side in sides %}
-        {%- for class, prior in classes.items() %},
-        {{ side }}{{ class }} + prior_weight * {{ prior }}_prior_of_two as {{ side }}adjusted_{{ class }}
-        {%- endfor %},
-        -- voices, of which one alone says nothing of the others
-        case
-            when basis = 'customers' then 1e0
-            else 1e0 * ({{ side }}responses - {{ side }}repeats) / nullif({{ side }}responses - {{ side }}repeats - 1, 0)
-        end as {{ side }}cluster_factor
-        {%- endfor %}
-    from weighed
-),
-
-varied as (
-    select
-        *
-        {%- for side in sides %},
-        {{ side }}adjusted_promoters + {{ side }}adjusted_passives + {{ side }}adjusted_detractors as {{ side }}adjusted_responses,
-        {{ nps(side ~ 'adjusted_promoters', side ~ 'adjusted_passives', side ~ 'adjusted_detractors') }} as {{ side }}adjusted_nps,
-        {{ side }}cluster_factor * {{ variance_of_mean(side ~ 'adjusted_promoters', side ~ 'adjusted_passives', side ~ 'adjusted_detractors', side ~ 'repeated_weights', side ~ 'repeated_products', side ~ 'repeated_squares') }} as {{ side }}variance_of_mean
-        {%- endfor %}
-    from adjusted
-),
-
-summed as (
-    select
-        *,
-        variance_of_mean + compared_variance_of_mean as variance_of_both,
-        variance_of_mean + compared_variance_of_mean
-        - 2 * coalesce(shared_voices * covariance, 0) / (adjusted_responses * compared_adjusted_responses) as variance_of_change
-    from varied
-)
+{{ measure_changes('joined') }}
 
 select
     comparison,
@@ -109,13 +61,12 @@ select
     segment,
     responses,
     compared_responses,
-    {{ nps('promoters', 'passives', 'detractors') }} as nps,
-    {{ nps('compared_promoters', 'compared_passives', 'compared_detractors') }} as compared_nps,
-    adjusted_nps - compared_adjusted_nps as tested_change,
-    -- what is left of equal numbers is rounding, and no spread
-    case when variance_of_change > 1e-9 * variance_of_both then 100e0 * sqrt(variance_of_change) end as standard_error,
+    nps,
+    compared_nps,
+    tested_change,
+    standard_error,
     shared_voices,
     moved_voices,
     covariance,
     covariance / sqrt(nullif(shared_variance * shared_compared_variance, 0)) as correlation
-from summed
+from measured

@@ -43,8 +43,7 @@ decomposed as (
                 shown.comparison = 'rest_of_dimension'
                 and least(shown.responses, shown.compared_responses) < {{ assumption('min_rest_responses') }}
                 then 'too_few_answers'
-            -- no spread, a single voice, or priors that weigh more than the answers
-            when shown.standard_error is null or round(shown.raw_change, 9) * round(shown.tested_change, 9) < 0 then 'too_few_to_test'
+            when {{ is_untestable('shown.raw_change', 'shown.tested_change', 'shown.standard_error') }} then 'too_few_to_test'
         end as untested_because
     from shown
     cross join {{ ref('int_test_levels_listed') }} as levels
