@@ -7,8 +7,11 @@ split is a change point, both of its parts are searched in the same way (Scott a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+import zlib
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,6 +27,7 @@ class Rules(NamedTuple):
         searched_periods: the fewest periods that are searched.
         side_periods: the fewest periods on either side of a split.
         permutations: the most that are drawn.
+        seed: where random numbers begin.
     """
 
     level: float
@@ -31,6 +35,7 @@ class Rules(NamedTuple):
     searched_periods: int
     side_periods: int
     permutations: int
+    seed: int
 
 
 class Split(NamedTuple):
@@ -66,7 +71,8 @@ def gains(deviations: np.ndarray, weights: np.ndarray, side_periods: int) -> np.
     before = np.cumsum(weights)
     share = before / before[-1]
     gained = (sums - sums[:, -1:] * share)[:, :-1] ** 2 / (before * (1 - share))[:-1]
-    return gained[:, side_periods - 1 : len(weights) - side_periods]
+    chosen: np.ndarray = gained[:, side_periods - 1 : len(weights) - side_periods]
+    return chosen
 
 
 def best_split(
@@ -113,3 +119,25 @@ def search(
             yield split._replace(first=start + split.first)
             if split.is_change_point:
                 parts += [(start, start + split.first), (start + split.first, end)]
+
+
+def search_all(
+    rows: Iterable[tuple[Any, ...]], series_columns: int, rules: Rules
+) -> Iterator[tuple[tuple[str, ...], tuple[Any, ...]]]:
+    """Search many series, each with its own permutations, whichever others there are.
+
+    Args:
+        rows: of one series after the other: its names, then start, score and weight of a period,
+            in their order.
+        series_columns: how many names a series has.
+        rules: when a split is a change point.
+
+    Yields:
+        A series' names, and of each searched stretch the start of the first period after its best
+        split, with the split's other attributes.
+    """
+    for series, members in groupby(rows, itemgetter(slice(series_columns))):
+        starts, scores, weights = zip(*(row[series_columns:] for row in members), strict=True)
+        rng = np.random.default_rng([rules.seed, zlib.crc32("|".join(series).encode())])
+        for split in search(np.array(scores), np.array(weights), rng, rules):
+            yield series, (starts[split.first], *split[1:])

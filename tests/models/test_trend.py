@@ -174,7 +174,9 @@ def test_limits_are_further_away_in_long_series(connection, length):
 
 # --- change points ------------------------------------------------------------------------------
 
-RULES = Rules(level=0.05, confidence_z=1.96, searched_periods=8, side_periods=2, permutations=999)
+RULES = Rules(
+    level=0.05, confidence_z=1.96, searched_periods=8, side_periods=2, permutations=999, seed=0
+)
 
 
 def squares(scores: np.ndarray, weights: np.ndarray) -> float:
