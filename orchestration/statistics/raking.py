@@ -161,7 +161,7 @@ def summed(
 def _variance(counts: np.ndarray) -> np.ndarray:
     """Variance of one answer on the scale -1..1, by cell."""
     promoters, _, detractors = counts / counts.sum(axis=0)
-    return promoters + detractors - (promoters - detractors) ** 2
+    return np.asarray(promoters + detractors - (promoters - detractors) ** 2)
 
 
 def weigh(

@@ -12,6 +12,8 @@ from orchestration.workspace.current import PROJECT_DIR
 from orchestration.workspace.model import Workspace
 
 SOURCES_OF_DBT = ("dbt_project.yml", "profiles.yml", "models", "macros", "seeds", "tests/dbt")
+# What dbt's Python models call.
+STATISTICS = "orchestration/statistics"
 VERSIONS_OF = ("dbt-core", "dbt-duckdb", "duckdb", "dagster", "great-expectations")
 
 
@@ -43,9 +45,9 @@ def inputs_hash(workspace: Workspace) -> str:
 
 
 def code_hash() -> str:
-    """SHA-256 over the models and the versions of what builds them."""
+    """SHA-256 over the models, what they call, and the versions of what builds them."""
     digest = hashlib.sha256()
-    for path in project_files():
+    for path in (*project_files(), *sorted((PROJECT_DIR / STATISTICS).glob("*.py"))):
         if path.is_file():
             digest.update(str(path.relative_to(PROJECT_DIR)).encode() + path.read_bytes())
     digest.update(repr([(name, version(name)) for name in VERSIONS_OF]).encode())
