@@ -83,3 +83,13 @@
 {% macro period_end(grain, start) -%}
     {{ days_after(dbt.dateadd(grain.removeprefix('fiscal_'), 1, start), -1) }}
 {%- endmacro %}
+
+{#- A share in [0, 1) drawn for a key: the same for the same key and seed, on any engine and in any order,
+    and evenly spread over keys. The first 32 bits of an MD5. -#}
+{% macro random_share(key, seed) -%}
+    {{ return(adapter.dispatch('random_share', 'nps_warehouse')(key, seed)) }}
+{%- endmacro %}
+
+{% macro duckdb__random_share(key, seed) -%}
+    cast('0x' || left({{ dbt.hash('cast(' ~ key ~ " as varchar) || '|' || " ~ seed) }}, 8) as bigint) / 4294967296e0
+{%- endmacro %}

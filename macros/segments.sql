@@ -48,3 +48,14 @@
         'all'
     {%- endif -%}
 {%- endmacro %}
+
+{#- What nps_key_drivers explains a score by, as a mapping of columns to themselves: what NPS is cut by, and
+    the class of the same voice's latest answer to each metric of customers. -#}
+{% macro driver_attributes() -%}
+    {%- set names = (dimensions() | list) + ['class_nps', 'class_csat', 'class_ces'] -%}
+    {%- set columns = {} -%}
+    {%- for name in names -%}
+        {%- do columns.update({name: name}) -%}
+    {%- endfor -%}
+    {{ return(columns) }}
+{%- endmacro %}

@@ -9,11 +9,13 @@ import atexit
 import json
 import os
 import re
+import runpy
 import shutil
 import tempfile
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
@@ -191,7 +193,23 @@ def rebuild(connection: duckdb.DuckDBPyConnection, models: Iterable[str]) -> Non
     """Fill the tables of intermediate models from the others of an ``empty_database``, in order."""
     for model in models:
         connection.execute(f'delete from nps.intermediate."{model}"')
-        connection.execute(f'insert into nps.intermediate."{model}" by name {compiled(model)}')
+        if nodes("model")[model]["language"] == "sql":
+            rows = compiled(model)
+        else:
+            connection.register("python_rows", _python_rows(connection, model))
+            rows = "from python_rows"
+        connection.execute(f'insert into nps.intermediate."{model}" by name {rows}')
+
+
+def _python_rows(connection: duckdb.DuckDBPyConnection, model: str) -> Any:
+    """What a Python model makes of the tables of an ``empty_database``."""
+    schemas = {name: node["schema"] for name, node in ours("nodes").items()}
+    dbt = SimpleNamespace(
+        ref=lambda name: connection.table(f"nps.{schemas[name]}.{name}"),
+        source=lambda schema, name: connection.table(f"nps.{schema}.{name}"),
+    )
+    path = PROJECT_DIR / nodes("model")[model]["original_file_path"]
+    return runpy.run_path(str(path))["model"](dbt, connection)
 
 
 def ours(kind: str) -> dict[str, dict[str, Any]]:

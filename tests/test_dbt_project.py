@@ -306,10 +306,15 @@ NUMBERS = {
         "100": "points of a score",
         "200": "points from a detractor to a promoter",
     },
+    "int_retention_customers_drawn": {
+        "2": "times the sample: so many are left to be sorted, and so many are always enough",
+        "365": "days a year",
+    },
     "nps_lift_by_class": {
         "2": "a square, in Welch's error",
         "6": "digits that a sum of doubles is good for",
     },
+    "nps_retention_adjusted": {"9": "digits that a fit is good for"},
     "nps_retention_by_window": {"12": "digits that a sum of doubles is good for"},
     "nps_retention_curves": {"12": "digits that a running sum of doubles is good for"},
     "nps_revenue_at_risk": {
@@ -325,7 +330,7 @@ NUMBERS_OF_MACROS = {"0", "1", "2", "4", "6", "12", "100", "1e-9"}
 # digits of a key.
 COEFFICIENTS_OF = {
     *("two_sided_p", "t_as_normal", "t_quantile", "normal_quantile"),
-    "duckdb__safe_cast",
+    *("duckdb__safe_cast", "duckdb__random_share"),
 }
 NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?:e[+-]?\d+)?(?![\w.])")
 

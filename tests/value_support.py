@@ -36,6 +36,9 @@ RATES = (
 )
 CLASSES = ("detractor", "passive", "promoter")
 REGIONS = ("north", "south", None)
+# Customers at as_of, by region, which lift is standardised on.
+BASE = {"north": 30, "south": 50, "(unknown)": 20}
+LEAST_SHARE = 0.6  # of the base whose region is known: the south alone will do
 # What each source reports: churn, MRR, revenue, referrals, tickets, usage.
 REPORTS = {
     "crm": "churn mrr revenue referrals tickets usage",
@@ -165,6 +168,8 @@ class Business:
                 "response_key": a["key"], "response_id": a["key"], "customer_key": a["customer"],
                 "metric": "nps", "survey_type": a["survey_type"], "nps_class": a["nps_class"],
                 "region": a["region"], "responded_at": at(a["on"], 11), "responded_on": a["on"],
+                "voice_key": a["customer"], "channel": ("email", "app")[int(a["key"][1:]) % 2],
+                "contribution": 100 * (CLASSES.index(a["nps_class"]) - 1),
                 "version_at": datetime(2020, 1, 1), "source": "ask",
             }
             for a in answers
@@ -242,6 +247,11 @@ class Business:
             if d["measure"] == "revenue" and d["status"] == "accepted"
         ])  # fmt: skip
 
+        put(connection, "intermediate.int_customer_base_counted", [
+            {"as_of_on": day, "dimension": "region", "segment": region, "customers": customers + more}
+            for region, customers in BASE.items()
+            for day, more in ((AS_OF, 0), (ago(1), 500))
+        ])  # fmt: skip
         rebuild(connection, ["int_customers_classified"])
 
     # --- the same figures in Python -------------------------------------------------------------
@@ -373,7 +383,7 @@ class Business:
         }
 
     def lift(self) -> dict[tuple, dict[str, Any]]:
-        """Rows by (survey type, class, measure), without what compares them."""
+        """Rows by (survey type, class, measure, dimension), without what compares them."""
         accepted = [d for d in self.deeds if d["status"] == "accepted"]
         begins: dict[tuple[str, str], date] = {}
         ends: dict[tuple[str, str], date] = {}
@@ -386,6 +396,7 @@ class Business:
         for a in sorted(answers, key=lambda a: (a["on"], a["key"])):
             first.setdefault((a["survey_type"], a["customer"]), a)
         amounts: dict[tuple, list[float]] = defaultdict(list)
+        by_region: dict[tuple, list[float]] = defaultdict(list)
         delivered: dict[tuple, bool] = defaultdict(bool)
         counted = set()
         for a in first.values():
@@ -403,15 +414,15 @@ class Business:
                     continue
                 if a["on"] + timedelta(LIFT_DAYS) > min(AS_OF, ends[span]):
                     continue
-                amounts[cell].append(
-                    math.fsum(
-                        d["amount"] if measure in ("revenue", "usage") else 1
-                        for d in accepted
-                        if d["measure"] == measure
-                        and d["customer"] == a["customer"]
-                        and 0 < (d["on"] - a["on"]).days <= LIFT_DAYS
-                    )
+                amount = math.fsum(
+                    d["amount"] if measure in ("revenue", "usage") else 1
+                    for d in accepted
+                    if d["measure"] == measure
+                    and d["customer"] == a["customer"]
+                    and 0 < (d["on"] - a["on"]).days <= LIFT_DAYS
                 )
+                amounts[cell].append(amount)
+                by_region[*cell, a["region"]].append(amount)
         rows = {}
         for a in answers:
             for measure in MEASURES:
@@ -421,8 +432,9 @@ class Business:
                 reason = "too_few" if is_suppressed else None
                 if cell in counted and not len(values):
                     reason = "no_window_is_over" if delivered[cell] else "not_delivered"
-                rows[cell] = {
+                rows[*cell, "all"] = {
                     "observed": len(values),
+                    "covered_share": None,
                     "total": None if is_suppressed else values.sum(),
                     "mean": None if is_suppressed else values.mean(),
                     "standard_error": None if is_suppressed else values.sem(),
@@ -430,7 +442,36 @@ class Business:
                     "unknown_because": reason,
                     "values": amounts[cell],
                 }
+                rows[*cell, "region"] = self._standardised(cell, by_region, rows[*cell, "all"])
         return rows
+
+    def _standardised(
+        self, cell: tuple, by_region: dict[tuple, list[float]], raw: dict[str, Any]
+    ) -> dict[str, Any]:
+        """The row of a cell standardised on the region, with the passives' mean and error."""
+        own = {region: pd.Series(by_region[*cell, region]) for region in ("north", "south")}
+        passive = {
+            region: pd.Series(by_region[cell[0], "passive", cell[2], region]) for region in own
+        }
+        both = [r for r in own if min(len(own[r]), len(passive[r])) >= MIN_GROUP_SIZE]
+        known = sum(BASE[region] for region in own)
+        covered = sum(BASE[region] for region in both)
+        is_known = raw["unknown_because"] is None and covered >= LEAST_SHARE * known
+        row: dict[str, Any] = {
+            "observed": sum(len(values) for values in own.values()),
+            "covered_share": covered / known,
+            "total": None,
+            "is_suppressed": raw["is_suppressed"],
+            "unknown_because": raw["unknown_because"]
+            or (None if is_known else "stratum_too_small"),
+        }
+        for prefix, values in (("", own), ("passive_", passive)):
+            parts = [(BASE[r] / covered, values[r]) for r in both] if is_known else []
+            error = math.sqrt(sum((w * part.sem()) ** 2 for w, part in parts))
+            mean = sum(w * part.mean() for w, part in parts)
+            row[f"{prefix}mean"] = mean if is_known else None
+            row[f"{prefix}standard_error"] = error if is_known else None
+        return row
 
 
 ENTITIES = {
@@ -469,6 +510,7 @@ FILLED = (
             "int_customer_lifecycles_dated",
             "int_customer_values_summed",
             "int_customer_money_moved",
+            "int_customer_base_counted",
             *ENTITIES.values(),
         )
     ),
@@ -495,4 +537,8 @@ def settle(connection: duckdb.DuckDBPyConnection) -> None:
     )
     connection.execute(
         "update nps.seeds.assumptions set value = ? where name = 'lift_days'", [LIFT_DAYS]
+    )
+    connection.execute(
+        "update nps.seeds.assumptions set value = ? where name = 'min_standardised_share'",
+        [LEAST_SHARE],
     )

@@ -6,6 +6,10 @@ from expectations import Check, Scope, Severity, no_rows
 
 # Figures are compared up to what the order of floating-point additions may change.
 TOLERANCE = 1e-6
+# Which answer is a customer's latest, and which its first.
+MOMENT = """
+    row(responded_at, version_at is not null, version_at, length(response_id), response_id, source)
+"""
 # What looks like an e-mail anywhere in a text.
 EMAIL = r"[^@\s]@[^@\s]+[.][A-Za-z]"
 
@@ -163,7 +167,8 @@ def corrected(family: str) -> Check:
         select 1
         from {{batch}} as t
         cross join (
-            select value as level from seeds.assumptions where name = 'significance_level'
+            select value as significance_level from seeds.assumptions
+            where name = 'significance_level'
         )
         left join (
             select
@@ -178,7 +183,7 @@ def corrected(family: str) -> Check:
         where (t.p_value is null) <> (t.p_adjusted is null)
             or abs(t.p_adjusted - least(e.p_adjusted, 1)) > {TOLERANCE}
             or (e.tests is not null and t.comparisons is distinct from e.tests)
-            or t.is_significant is distinct from (t.p_adjusted <= level)
+            or t.is_significant is distinct from (t.p_adjusted <= significance_level)
         """,
         why="Every p-value is corrected for its family (Benjamini and Hochberg), and a difference"
         " is called significant at the level of the seed assumptions.",

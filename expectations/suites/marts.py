@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from expectations import Check
+from expectations.suites.adjusted import ADJUSTED
 from expectations.suites.asking import ASKING
 from expectations.suites.changes import CHANGES
 from expectations.suites.foundation import FOUNDATION
@@ -10,6 +11,7 @@ from expectations.suites.growth import GROWTH
 from expectations.suites.headline import HEADLINE
 from expectations.suites.histogram import HISTOGRAM
 from expectations.suites.history import HISTORY
+from expectations.suites.lift import LIFT
 from expectations.suites.reconciliation import RECONCILIATION, RESTRICTED
 from expectations.suites.retention import RETENTION
 from expectations.suites.scores import SCORES
@@ -31,6 +33,8 @@ MARTS: dict[str, tuple[Check, ...]] = {
     **WEIGHTING,
     **HISTORY,
     **RETENTION,
+    **ADJUSTED,
     **VALUE,
+    **LIFT,
     **GROWTH,
 }

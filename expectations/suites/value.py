@@ -1,4 +1,4 @@
-"""Checks of what opinions are worth: revenue at risk and lift.
+"""Checks of what opinions are worth: revenue at risk.
 
 Counts are recomputed from the facts and figures from counts, in another way than in the models.
 """
@@ -6,12 +6,7 @@ Counts are recomputed from the facts and figures from counts, in another way tha
 from __future__ import annotations
 
 from expectations import Check, no_rows
-from expectations.suites.common import TOLERANCE, corrected, keys, no_emails, p_value_is_wrong
-
-# Which answer is a customer's latest, and which its first.
-_MOMENT = """
-    row(responded_at, version_at is not null, version_at, length(response_id), response_id, source)
-"""
+from expectations.suites.common import MOMENT, TOLERANCE, keys, no_emails
 
 _RISK_KEY = "metric, survey_type, figure, dimension, segment"
 
@@ -86,7 +81,7 @@ _RISK = (
         f"""
         with latest as (
             select
-                metric, survey_type, customer_key, arg_max(nps_class, {_MOMENT}) as nps_class
+                metric, survey_type, customer_key, arg_max(nps_class, {MOMENT}) as nps_class
             from marts.fct_nps_responses
             where customer_key is not null
             group by all
@@ -261,163 +256,6 @@ _RISK = (
     no_emails("customers", "assumed_amount", "annual_revenue", "observed", "evidence_amount"),
 )
 
-_LIFT = (
-    keys(
-        "keys",
-        "metric, survey_type, nps_class, measure",
-        also="""
-            t.measure not in ('revenue', 'referrals', 'tickets', 'usage')
-            or t.metric not in (select metric from seeds.metric_scales where nps_class = 'passive')
-            or t.metric not in (select metric from seeds.metrics where population = 'customers')
-            or t.nps_class not in (select nps_class from seeds.metric_scales)""",
-        why="A class of a metric with passives has one row per measure.",
-    ),
-    no_rows(
-        "figures",
-        f"""
-        select 1
-        from {{batch}} as t
-        cross join raw.workspace as w
-        cross join (select value from seeds.assumptions where name = 'lift_days') as a
-        left join {{batch}} as p
-            on t.metric = p.metric and t.survey_type = p.survey_type and t.measure = p.measure
-            and p.nps_class = 'passive'
-        where t.observed is null or t.observed < 0
-            or t.horizon_days is distinct from a.value
-            or t.is_suppressed is distinct from (t.observed < w.min_group_size)
-            or (t.mean is not null and (t.is_suppressed or t.observed = 0))
-            or (t.mean is null) <> (t.total is null)
-            or (t.unknown_because is not null)
-                <> (t.mean is null or (t.standard_error is null and t.observed > 1))
-            or t.unknown_because not in (
-                'not_delivered', 'no_window_is_over', 'too_few', 'too_large'
-            )
-            or (t.unknown_because = 'not_delivered' and t.observed > 0)
-            or (t.unknown_because = 'no_window_is_over' and t.observed > 0)
-            or (t.unknown_because = 'too_large' and (t.is_suppressed or t.observed = 0))
-            or (t.unknown_because <> 'too_large' and not t.is_suppressed and t.observed > 0)
-            or (t.standard_error is not null and (t.mean is null or t.observed = 1))
-            or t.standard_error < 0
-            or abs(t.mean * t.observed - t.total) > {TOLERANCE} * (1 + abs(t.total))
-            or t.passive_mean is distinct from p.mean
-            or (t.difference is null) <> (t.mean is null or p.mean is null)
-            or abs(t.difference - (t.mean - p.mean)) > {TOLERANCE} * (1 + abs(t.mean))
-            or (t.lift is null) <> (t.difference is null or p.mean <= 0)
-            or abs((1 + t.lift) * p.mean - t.mean) > {TOLERANCE} * (1 + abs(t.mean))
-            or (t.z is null) <> (
-                t.nps_class = 'passive'
-                or coalesce(power(t.standard_error, 2) + power(p.standard_error, 2), 0) = 0
-            )
-            or abs(
-                power(t.z, 2) * (power(t.standard_error, 2) + power(p.standard_error, 2))
-                - power(t.difference, 2)
-            ) > {TOLERANCE} * (1 + power(t.difference, 2))
-            or t.z * t.difference < 0
-            or (t.z is null) <> (t.p_value is null)
-            or {p_value_is_wrong("abs(t.z)")}
-        """,
-        why="A mean is total / customers, a lift its difference from the passives' mean, p "
-        "follows from both standard errors; an unknown figure is NULL with a reason.",
-    ),
-    corrected("metric, survey_type"),
-    no_rows(
-        "of_the_facts",
-        f"""
-        with firsts as (
-            select
-                metric,
-                survey_type,
-                customer_key,
-                unnest(arg_min(
-                    struct_pack(
-                        nps_class := nps_class,
-                        responded_on := responded_on,
-                        response_key := response_key
-                    ),
-                    {_MOMENT}
-                ))
-            from marts.fct_nps_responses
-            where customer_key is not null
-                and metric in (select metric from {{batch}})
-            group by metric, survey_type, customer_key
-        ),
-
-        deeds as (
-            select
-                'revenue' as measure, customer_key, amount,
-                timezone(w.timezone, timezone('UTC', invoiced_at))::date as happened_on,
-                customer_source
-            from intermediate.int_invoices_versioned cross join raw.workspace as w
-            where row_status = 'accepted'
-            union all
-            select
-                'referrals', referrer_customer_key, 1,
-                timezone(w.timezone, timezone('UTC', referred_at))::date, customer_source
-            from intermediate.int_referrals_versioned cross join raw.workspace as w
-            where row_status = 'accepted'
-            union all
-            select
-                'tickets', customer_key, 1,
-                timezone(w.timezone, timezone('UTC', opened_at))::date, customer_source
-            from intermediate.int_support_tickets_versioned cross join raw.workspace as w
-            where row_status = 'accepted'
-            union all
-            select 'usage', customer_key, quantity, used_on, customer_source
-            from intermediate.int_product_usage_versioned
-            where row_status = 'accepted'
-        ),
-
-        covers as (
-            select
-                measure, customer_source as source, min(happened_on) as begins_on,
-                max(happened_on) as ends_on
-            from deeds group by all
-        ),
-
-        observed as (
-            select
-                f.metric, f.survey_type, f.nps_class, f.customer_key, f.responded_on, v.measure
-            from firsts as f
-            inner join marts.fct_nps_churn as h using (response_key)
-            inner join marts.dim_customers as c on f.customer_key = c.customer_key
-            inner join covers as v using (source)
-            cross join raw.workspace as w
-            cross join (select value from seeds.assumptions where name = 'lift_days') as a
-            where h.was_active_at_answer is not false
-                and v.begins_on <= f.responded_on
-                and f.responded_on <= least(w.as_of_on, v.ends_on) - a.value::integer
-                and (v.measure <> 'revenue' or h.revenue_before is not null)
-        ),
-
-        counts as (
-            select metric, survey_type, nps_class, measure, count(*) as observed
-            from observed group by all
-        ),
-
-        totals as (
-            select o.metric, o.survey_type, o.nps_class, o.measure, sum(d.amount) as total
-            from deeds as d
-            inner join observed as o using (customer_key, measure)
-            cross join (select value from seeds.assumptions where name = 'lift_days') as a
-            where d.happened_on > o.responded_on
-                and d.happened_on <= o.responded_on + a.value::integer
-            group by all
-        )
-
-        select 1
-        from {{batch}} as t
-        full join counts as c using (metric, survey_type, nps_class, measure)
-        left join totals as s using (metric, survey_type, nps_class, measure)
-        where t.observed is distinct from coalesce(c.observed, 0)
-            or abs(t.total - coalesce(s.total, 0)) > {TOLERANCE} * (1 + t.observed)
-        """,
-        why="Each customer counts once, from the first answer, with the events of the days after "
-        "it, if these days are over and the delivered data covers all of them.",
-    ),
-    # it has no text but what the settings and the seeds say
-)
-
 VALUE: dict[str, tuple[Check, ...]] = {
     "nps_revenue_at_risk": _RISK,
-    "nps_lift_by_class": _LIFT,
 }

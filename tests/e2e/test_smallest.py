@@ -39,6 +39,8 @@ EMPTY = (
     "nps_retention_curves",
     "nps_retention_by_window",
     "nps_retention_tests",
+    "nps_retention_stratified",
+    "nps_retention_adjusted",
     "earned_growth",
 )
 

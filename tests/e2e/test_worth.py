@@ -279,7 +279,8 @@ def test_lift_counts_the_year_after_the_first_answer(tables, sample_root, measur
     (found,) = rows(
         tables,
         "select observed, total from marts.nps_lift_by_class "
-        f"where {RELATIONAL} and nps_class = '{nps_class}' and measure = '{measure}'",
+        f"where {RELATIONAL} and nps_class = '{nps_class}' and measure = '{measure}' "
+        "and dimension = 'all'",
     )
     assert found == (observed, pytest.approx(total))
 

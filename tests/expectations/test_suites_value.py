@@ -15,11 +15,12 @@ from dbt_support import compiled, empty_database, rebuild
 from suites_support import failing_after
 from value_support import Business, settle
 
+from expectations.suites.lift import LIFT as LIFT_SUITE
 from expectations.suites.retention import RETENTION
 from expectations.suites.value import VALUE as WORTH
 from expectations.validate import validate
 
-VALUE = RETENTION | WORTH
+VALUE = RETENTION | WORTH | LIFT_SUITE
 ALL = [(table, check) for table, checks in VALUE.items() for check in checks]
 CURVES, WINDOWS, TESTS, RISK, LIFT = VALUE
 ANN = "ann@mail.example"
@@ -35,11 +36,15 @@ STEPS = (
     "int_referral_outcomes_counted",
     "int_customer_values_averaged",
     "int_retention_days_counted",
+    "int_retention_pairs_summed",
     "int_customer_events_dated",
     "int_measures_covered",
     "int_first_answers_followed",
     "int_lift_amounts_summed",
     "int_lift_classes_summed",
+    "int_lift_classes_averaged",
+    "int_lift_strata_summed",
+    "int_lift_standardised",
 )
 
 
@@ -102,7 +107,8 @@ UNSHOWN = "dimension = 'region' and is_suppressed"
 TESTED = "p_value is not null and p_adjusted > p_value + 0.01 and dimension = 'all'"
 ALONE = "p_value > 0.3 and comparisons = 1"
 EVIDENT = "dimension = 'region' and difference is not null"
-COMPARED = "p_value is not null and p_adjusted > p_value"
+COMPARED = "p_value is not null and p_adjusted > p_value and dimension = 'all'"
+STANDARDISED = "dimension = 'region'"
 
 # (table, check): statements that make this check fail and no other. Several entries of one check
 # differ by a word after the check's name.
@@ -229,7 +235,9 @@ MISTAKES = {
     ),
     (RISK, "no_emails"): f"update marts.{RISK} set segment = '{ANN}' where segment = 'north'",
     (LIFT, "keys"): copy(LIFT, "unknown_because is not null and nps_class <> 'passive'"),
-    (LIFT, "figures"): change(LIFT, "mean = mean + 1", "nps_class = 'promoter' and lift is null"),
+    (LIFT, "figures"): change(
+        LIFT, "mean = mean + 1", "nps_class = 'promoter' and mean is not null and dimension = 'all'"
+    ),
     (LIFT, "figures lift"): change(LIFT, "lift = lift + 1", COMPARED),
     (LIFT, "figures difference"): change(LIFT, "difference = difference + 1", COMPARED),
     (LIFT, "figures z"): change(LIFT, "z = -z", COMPARED),
@@ -237,20 +245,30 @@ MISTAKES = {
     (LIFT, "figures p"): change(LIFT, "p_value = p_value / 4, p_adjusted = p_adjusted / 4", ALONE),
     (LIFT, "figures reason"): change(LIFT, "unknown_because = 'too_few'", COMPARED),
     (LIFT, "figures not delivered"): change(
-        LIFT, "unknown_because = 'not_delivered'", "is_suppressed and observed > 0"
+        LIFT,
+        "unknown_because = 'not_delivered'",
+        "is_suppressed and observed > 0 and dimension = 'all'",
     ),
     (LIFT, "figures too large"): change(
-        LIFT, "unknown_because = 'too_large'", "unknown_because = 'too_few'"
+        LIFT, "unknown_because = 'too_large'", "unknown_because = 'too_few' and dimension = 'all'"
     ),
     (LIFT, "figures no error"): change(
-        LIFT, "standard_error = null", "nps_class = 'promoter' and z is null and observed > 3"
+        LIFT,
+        "standard_error = null",
+        "nps_class = 'promoter' and z is null and observed > 3 and dimension = 'all'",
     ),
     (LIFT, "figures zero"): change(
-        LIFT, "total = 0, mean = 0", "unknown_because = 'not_delivered'"
+        LIFT, "total = 0, mean = 0", "unknown_because = 'not_delivered' and dimension = 'all'"
     ),
     (LIFT, "figures days"): "update seeds.assumptions set value = 29.5 where name = 'lift_days'",
     (LIFT, "corrected"): change(LIFT, "p_adjusted = p_value", COMPARED),
     (LIFT, "corrected level"): change(LIFT, "is_significant = not is_significant", COMPARED),
+    (LIFT, "figures of a total"): change(LIFT, "total = 1", STANDARDISED),
+    (LIFT, "standardised"): change(LIFT, "covered_share = covered_share + 0.1", STANDARDISED),
+    (LIFT, "standardised base"): "delete from intermediate.int_customer_base_counted",
+    (LIFT, "standardised reason"): change(
+        LIFT, "unknown_because = 'no_base'", "unknown_because = 'stratum_too_small'"
+    ),
     (LIFT, "of_the_facts"): (
         "update intermediate.int_product_usage_versioned set quantity = quantity + 1"
     ),

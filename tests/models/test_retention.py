@@ -36,6 +36,7 @@ INTERMEDIATE = (
     "int_first_anchors_chosen",
     "int_first_landmarks_chosen",
     "int_retention_days_counted",
+    "int_retention_pairs_summed",
 )
 DATA_SETS = 100
 # Data sets of which every basis and segment is compared: lifelines takes 20 ms for each.

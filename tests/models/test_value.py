@@ -40,6 +40,9 @@ INTERMEDIATE = {
         "int_first_answers_followed",
         "int_lift_amounts_summed",
         "int_lift_classes_summed",
+        "int_lift_classes_averaged",
+        "int_lift_strata_summed",
+        "int_lift_standardised",
     ),
 }
 
@@ -62,7 +65,10 @@ def risk(connection: duckdb.DuckDBPyConnection) -> dict[tuple, dict[str, Any]]:
 
 def lift(connection: duckdb.DuckDBPyConnection) -> dict[tuple, dict[str, Any]]:
     rows = run(connection, "nps_lift_by_class")
-    found = {(row["survey_type"], row["nps_class"], row["measure"]): row for row in rows}
+    found = {
+        (row["survey_type"], row["nps_class"], row["measure"], row["dimension"]): row
+        for row in rows
+    }
     assert len(found) == len(rows)
     return found
 
@@ -297,6 +303,7 @@ def test_lift_agrees_with_pandas(database, business):
         "too_few",
         "not_delivered",
         "no_window_is_over",
+        "stratum_too_small",
     }
 
 
@@ -306,9 +313,12 @@ def test_comparisons_with_passives_agree_with_scipy(database, business):
     expected, found = business.lift(), lift(database)
     compared = 0
     families = defaultdict(list)
-    for (survey_type, nps_class, measure), row in found.items():
-        own = expected[survey_type, nps_class, measure]
-        passive = expected.get((survey_type, "passive", measure), {"mean": None, "values": []})
+    for (survey_type, nps_class, measure, dimension), row in found.items():
+        if dimension != "all":
+            continue
+        own = expected[survey_type, nps_class, measure, "all"]
+        none = {"mean": None, "standard_error": None, "values": []}
+        passive = expected.get((survey_type, "passive", measure, "all"), none)
         is_known = None not in (own["mean"], passive["mean"])
         assert row["passive_mean"] == near(passive["mean"])
         assert (row["difference"] is not None) == is_known
@@ -333,9 +343,55 @@ def test_comparisons_with_passives_agree_with_scipy(database, business):
         adjusted = stats.false_discovery_control([row["p_value"] for row in rows])
         assert [row["p_adjusted"] for row in rows] == pytest.approx(list(adjusted), abs=1e-9)
         assert [row["is_significant"] for row in rows] == [p <= 0.05 for p in adjusted]
-        size = {row["comparisons"] for key, row in found.items() if key[0] == survey_type}
+        size = {
+            row["comparisons"]
+            for key, row in found.items()
+            if (key[0], key[3]) == (survey_type, "all")
+        }
         assert size == {len(rows)}
     assert len({row["is_significant"] for rows in families.values() for row in rows}) == 2
+
+
+@pytest.fixture(scope="module")
+def large() -> Iterator[tuple[dict[tuple, dict[str, Any]], dict[tuple, dict[str, Any]]]]:
+    """Lift of a business with many customers in every region, by pandas and by the models."""
+    with empty_database() as connection:
+        settle(connection)
+        made = Business(20260201, cases=4, customers=900, answers=1500)
+        made.fill(connection)
+        yield made.lift(), lift(connection)
+
+
+def test_standardised_lift_agrees_with_pandas(large):
+    expected, found = large
+    compared = 0
+    for key, row in expected.items():
+        if key[3] == "all":
+            continue
+        for name, value in row.items():
+            assert found[key][name] == near(value), (key, name)
+        compared += row["mean"] is not None
+    assert compared > 10
+
+
+def test_standardised_differences_are_tested_with_their_own_errors(large):
+    families = defaultdict(list)
+    for (survey_type, nps_class, _, dimension), row in large[1].items():
+        if dimension == "all" or row["mean"] is None:
+            continue
+        assert row["difference"] == near(row["mean"] - row["passive_mean"])
+        if row["passive_mean"] > 0:
+            assert 1 + row["lift"] == near(row["mean"] / row["passive_mean"])
+        error = (row["standard_error"] ** 2 + row["passive_standard_error"] ** 2) ** 0.5
+        assert (row["z"] is not None) == (error > 0 and nps_class != "passive")
+        if row["z"] is not None:
+            assert row["z"] == near(row["difference"] / error)
+            assert row["p_value"] == near(2 * stats.norm.sf(abs(row["z"])))
+            families[survey_type].append(row)
+    assert sum(map(len, families.values())) > 5
+    for rows in families.values():
+        adjusted = stats.false_discovery_control([row["p_value"] for row in rows])
+        assert [row["p_adjusted"] for row in rows] == pytest.approx(list(adjusted), abs=1e-9)
 
 
 LIFT_CHANGES = {
@@ -344,6 +400,10 @@ LIFT_CHANGES = {
     "min_group_size": "raw.workspace set min_group_size = 6",
     "as_of_on": "raw.workspace set as_of_on = as_of_on - 30",
     "timezone": "raw.workspace set timezone = 'Pacific/Honolulu'",
+    "base": "intermediate.int_customer_base_counted set customers = 1",
+    "min_standardised_share": (
+        "seeds.assumptions set value = 0.1 where name = 'min_standardised_share'"
+    ),
     "population": "seeds.metrics set population = 'employees'",
     "passive": "seeds.metric_scales set nps_class = 'middle' where nps_class = 'passive'",
 }
@@ -368,7 +428,7 @@ def test_what_was_delivered_no_longer_is_not_zero(changed):
     )
     after = lift(changed)
     fewer = {key for key, row in after.items() if row["observed"] < before[key]["observed"]}
-    assert fewer and {measure for *_, measure in fewer} == {"tickets"}
+    assert fewer and {measure for *_, measure, _ in fewer} == {"tickets"}
 
 
 @pytest.mark.parametrize("factor, known", [(1e10, True), (1e17, False)])
@@ -380,6 +440,8 @@ def test_what_is_too_large_for_a_sum_is_not_zero(changed, factor: float, known: 
     )
     reasons = set()
     for key, row in lift(changed).items():
+        if key[3] != "all":
+            continue
         if key[2] != "usage" or before[key]["mean"] is None:
             assert row["unknown_because"] == before[key]["unknown_because"]
         elif not before[key]["standard_error"]:

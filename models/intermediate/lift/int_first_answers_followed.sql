@@ -18,10 +18,12 @@ assumed as (
 -- the first answer is the last in the order of the latest
 ordered as (
     select
+        answers.response_key,
         answers.customer_key,
         answers.metric,
         answers.survey_type,
         answers.nps_class,
+        {{ segment_list('answers.', from_mart=true) }}
         answers.responded_at,
         answers.responded_on,
         lead(answers.response_key) over (
@@ -34,10 +36,12 @@ ordered as (
 
 final as (
     select
+        ordered.response_key,
         ordered.customer_key,
         ordered.metric,
         ordered.survey_type,
         ordered.nps_class,
+        {{ segment_list('ordered.') }}
         ordered.responded_on,
         {{ days_after('ordered.responded_on', 'assumed.horizon_days') }} as ends_on,
         not coalesce(lifecycles.has_churn_information, false)

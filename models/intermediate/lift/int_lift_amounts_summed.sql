@@ -14,6 +14,7 @@ followed as (
         answers.metric,
         answers.survey_type,
         answers.nps_class,
+        {{ segment_list('answers.') }}
         answers.responded_on,
         answers.ends_on,
         answers.may_be_active,
@@ -60,6 +61,7 @@ final as (
         followed.metric,
         followed.survey_type,
         followed.nps_class,
+        {{ segment_list('followed.') }}
         followed.measure,
         followed.may_be_active,
         followed.is_delivered,

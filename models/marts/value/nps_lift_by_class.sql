@@ -1,48 +1,65 @@
+{%- set cell = ['metric', 'survey_type', 'nps_class', 'measure'] -%}
+
 with averaged as (
+    select * from {{ ref('int_lift_classes_averaged') }}
+),
+
+-- each class as it is, and as if all classes were spread over a dimension's segments like the base
+rows_of_classes as (
     select
-        classes.metric,
-        classes.survey_type,
-        classes.nps_class,
-        classes.measure,
-        cast({{ assumption('lift_days') }} as int) as horizon_days,
-        classes.observed,
-        classes.observed < workspace.min_group_size as is_suppressed,
-        case when classes.observed >= workspace.min_group_size then classes.total end as total,
-        case when classes.observed >= workspace.min_group_size then classes.total / nullif(classes.observed, 0) end as mean,
+        {{ cell | join(', ') }},
+        'all' as dimension,
+        observed,
+        cast(null as double) as covered_share,
+        total,
+        mean,
+        standard_error,
+        passive_mean,
+        passive_standard_error,
+        is_suppressed,
+        unknown_because
+    from averaged
+
+    union all
+
+    select
+        {%- for column in cell %}
+        standardised.{{ column }},
+        {%- endfor %}
+        standardised.dimension,
+        standardised.observed,
+        standardised.covered_share,
+        cast(null as double) as total,
+        case when averaged.unknown_because is null then standardised.mean end as mean,
+        case when averaged.unknown_because is null then standardised.standard_error end as standard_error,
+        case when averaged.unknown_because is null then standardised.passive_mean end as passive_mean,
+        case when averaged.unknown_because is null then standardised.passive_standard_error end as passive_standard_error,
+        averaged.is_suppressed,
         case
-            when classes.observed >= workspace.min_group_size
-                then classes.deviation / sqrt(nullif(classes.observed, 0))
-        end as standard_error,
-        case
-            when classes.customers > 0 and classes.delivered = 0 then 'not_delivered'
-            when classes.customers > 0 and classes.observed = 0 then 'no_window_is_over'
-            when classes.observed < workspace.min_group_size then 'too_few'
-            when classes.total is null or (classes.observed > 1 and classes.deviation is null) then 'too_large'
+            when averaged.unknown_because is not null then averaged.unknown_because
+            when standardised.covered_share is null then 'no_base'
+            when standardised.mean is null then 'stratum_too_small'
         end as unknown_because
-    from {{ ref('int_lift_classes_summed') }} as classes
-    cross join {{ source('raw', 'workspace') }} as workspace
+    from {{ ref('int_lift_standardised') }} as standardised
+    inner join averaged
+        on
+            {%- for column in cell %}
+            {{ 'and ' if not loop.first }}standardised.{{ column }} = averaged.{{ column }}
+            {%- endfor %}
 ),
 
 -- Welch 1947: each class has its own variance. Groups are large enough for the normal distribution
 compared as (
     select
-        averaged.*,
-        passives.mean as passive_mean,
-        averaged.mean - passives.mean as difference,
+        *,
+        mean - passive_mean as difference,
         -- relative to a negative mean a lift would have the wrong sign
-        case when passives.mean > 0 then averaged.mean / passives.mean - 1 end as lift,
+        case when passive_mean > 0 then mean / passive_mean - 1 end as lift,
         case
-            when averaged.nps_class <> 'passive'
-                then (averaged.mean - passives.mean)
-                / nullif(sqrt(power(averaged.standard_error, 2) + power(passives.standard_error, 2)), 0)
+            when nps_class <> 'passive'
+                then (mean - passive_mean) / nullif(sqrt(power(standard_error, 2) + power(passive_standard_error, 2)), 0)
         end as z
-    from averaged
-    left join averaged as passives
-        on
-            averaged.metric = passives.metric
-            and averaged.survey_type = passives.survey_type
-            and averaged.measure = passives.measure
-            and passives.nps_class = 'passive'
+    from rows_of_classes
 ),
 
 valued as (
@@ -52,20 +69,20 @@ valued as (
     from compared
 ),
 
-{{ benjamini_hochberg('valued', 'p_value', ['metric', 'survey_type']) }},
+{{ benjamini_hochberg('valued', 'p_value', ['metric', 'survey_type', 'dimension']) }},
 
 final as (
     select
-        metric,
-        survey_type,
-        nps_class,
-        measure,
-        horizon_days,
+        {{ cell | join(', ') }},
+        dimension,
+        cast({{ assumption('lift_days') }} as int) as horizon_days,
         observed,
+        covered_share,
         round(total, 6) as total,
         mean,
         standard_error,
         passive_mean,
+        passive_standard_error,
         difference,
         lift,
         z,
