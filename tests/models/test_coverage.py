@@ -18,7 +18,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
-from dbt_support import PROJECT_DIR, compiled, compiled_inline, empty_database, rebuild
+from dbt_support import PROJECT_DIR, compiled, compiled_inline, empty_database, nodes, rebuild
 from scipy.special import gammaln
 from scipy.stats import binom
 from test_raking import LIMITS, PRIORS, weighted_rows
@@ -86,7 +86,24 @@ select
 from outcomes
 inner join {{{{ ref('metrics') }}}} as metrics on outcomes.metric = metrics.metric
 """
-QUERIES = {"scores": SCORES, "shares": SHARES, "differences": DIFFERENCES}
+LIFETIMES = """
+select
+    place,
+    {{ discounted_lifetime('rate_high', 'years', 'discount_rate', 'longest') }} as low,
+    {{ discounted_lifetime('rate_low', 'years', 'discount_rate', 'longest') }} as high
+from (
+    select
+        outcomes.place,
+        {{ share_bound(-1, 'top', 'size', 'z') }} as rate_low,
+        {{ share_bound(1, 'top', 'size', 'z') }} as rate_high,
+        1e0 as years,
+        {{ assumption('discount_rate') }} as discount_rate,
+        {{ assumption('max_lifetime_years') }} as longest
+    from outcomes
+    cross join (select {{ assumption('confidence_z') }} as z) as assumed
+)
+"""
+QUERIES = {"lifetimes": LIFETIMES, "scores": SCORES, "shares": SHARES, "differences": DIFFERENCES}
 BORDER = "\n-- next query\n"
 
 
@@ -184,6 +201,22 @@ def shares(
         truths = np.concatenate([rarer, 1 - rarer])[:, np.newaxis]
         held = (given[0] <= truths + 1e-12) & (truths - 1e-12 <= given[1])
         found[size] = [float(share) for share in (binom.pmf(top, size, truths) * held).sum(axis=1)]
+    return found
+
+
+def lifetimes(database: duckdb.DuckDBPyConnection) -> Coverage:
+    """Years' revenue that a customer is worth, of churn rates by which at least 5 leave and 5 stay."""
+    rows = database.execute("select name, value from nps.seeds.assumptions").fetchall()
+    assumed = dict(rows)
+    found = {}
+    for size in SIZES:
+        top = np.arange(size + 1)
+        low, high = bounds(database, "lifetimes", top=top, size=size)
+        churn = np.linspace(5 / size, 1 - 5 / size, 400)[:, np.newaxis]
+        force = np.log1p(assumed["discount_rate"]) - np.log1p(-churn)
+        truths = -np.expm1(-force * assumed["max_lifetime_years"]) / force
+        held = (low <= truths * (1 + 1e-12)) & (truths * (1 - 1e-12) <= high)
+        found[size] = [float(share) for share in (binom.pmf(top, size, churn) * held).sum(axis=1)]
     return found
 
 
@@ -376,6 +409,128 @@ def raked(database: duckdb.DuckDBPyConnection, suffix: str) -> Coverage:
     return found
 
 
+# --- drawn: the same voices twice ---------------------------------------------------------------
+
+PAIR = {
+    "comparison": "previous_period", "time_grain": "month", "metric": "nps", "dimension": "all",
+    "segment": "all",
+}  # fmt: skip
+MARKS = np.array([1, 0, -1])
+CLASSES = ("promoters", "passives", "detractors")
+
+
+def changes(
+    database: duckdb.DuckDBPyConnection,
+    basis: str,
+    counts: np.ndarray,
+    compared: np.ndarray,
+    **tables: dict[str, np.ndarray],
+) -> np.ndarray:
+    """Bounds of a change by int_changes_measured, one draw a survey type, NaN where nothing is tested.
+
+    Args:
+        basis: of the comparison.
+        counts: promoters, passives and detractors, one row a draw.
+        compared: the same of the period compared with.
+        tables: sums by draw, by the name of their table and, after `__`, of their period.
+    """
+    draws = len(counts)
+    periods = {"own": "2025-02-01", "compared": "2025-01-01"}
+    types = pa.array(np.arange(draws).astype(str))
+    rows = {"survey_type": types}
+    rows |= {name: pa.array(counts[:, n]) for n, name in enumerate(CLASSES)}
+    rows |= {f"compared_{name}": pa.array(compared[:, n]) for n, name in enumerate(CLASSES)}
+    for table in ("int_periods_compared", "int_voices_shared", "int_answers_clustered"):
+        database.execute(f"delete from nps.intermediate.{table}")
+    filled = {"int_periods_compared": rows} | tables
+    for key, columns in filled.items():
+        table, _, side = key.partition("__")
+        constants = PAIR | {
+            "basis": basis,
+            "period_start": periods[side or "own"],
+            "compared_period_start": periods["compared"],
+            "period_end": "2025-02-28",
+        }
+        kept = _columns(database, table)
+        listed = ", ".join(
+            f"{'date ' if value[:2] == '20' else ''}'{value}' as {name}"
+            for name, value in constants.items()
+            if name in kept
+        )
+        database.register("filling", pa.table({"survey_type": types} | columns))
+        database.execute(
+            f"insert into nps.intermediate.{table} by name select *, {listed} from filling"
+        )
+    result = database.execute(
+        "select tested_change - z * standard_error as low, tested_change + z * standard_error as high "
+        f"from ({compiled('int_changes_measured')}) cross join (select value as z from "
+        "nps.seeds.assumptions where name = 'confidence_z') order by cast(survey_type as int)"
+    ).fetchnumpy()
+    return np.array([np.ma.filled(result[name], np.nan) for name in ("low", "high")])
+
+
+def paired(database: duckdb.DuckDBPyConnection) -> Coverage:
+    """Customers of whom all, or half, answered in both periods; nine or seven of ten keep their class."""
+    rng, draws = np.random.default_rng(7), 10_000
+    found = {}
+    for size in SIZES:
+        found[size] = []
+        for keeps, overlap, (one, other) in product(
+            (0.7, 0.9), (1.0, 0.5), ((MIXES[1], MIXES[1]), (MIXES[3], MIXES[2]))
+        ):
+            both = int(size * overlap)
+            moves = one[:, np.newaxis] * (keeps * np.eye(3) + (1 - keeps) * other)
+            later = moves.sum(axis=0)
+            table = rng.multinomial(both, moves.ravel(), draws).reshape(draws, 3, 3)
+            alone = [rng.multinomial(size - both, mix, draws) for mix in (later, one)]
+            sums = {
+                "shared_voices": np.full(draws, both),
+                "moved_voices": both - np.trace(table, axis1=1, axis2=2),
+                "total": table.sum(axis=1) @ MARKS,
+                "compared_total": table.sum(axis=2) @ MARKS,
+                "squares": table.sum(axis=1) @ MARKS**2,
+                "compared_squares": table.sum(axis=2) @ MARKS**2,
+                "products": np.einsum("nij,i,j->n", table, MARKS, MARKS),
+            }
+            given = changes(
+                database, "customers", table.sum(axis=1) + alone[0], table.sum(axis=2) + alone[1],
+                int_voices_shared=sums,
+            )  # fmt: skip
+            known = ~np.isnan(given[0])
+            truth = float((later - one) @ CONTRIBUTIONS)
+            found[size].append(float(holding(given[:, known], truth).mean()))
+    return found
+
+
+def clustered(database: duckdb.DuckDBPyConnection) -> Coverage:
+    """So many customers a period, who answer three times on average and mostly say what they said."""
+    rng, draws = np.random.default_rng(8), 2000
+    found = {}
+    for size in SIZES:
+        found[size] = []
+        for keeps, mix in product((0.5, 0.9), MIXES[[1, 3]]):
+            counts, sums = [], {}
+            for side in ("own", "compared"):
+                answers = 1 + rng.poisson(2, (draws, size))
+                own = rng.choice(3, (draws, size), p=mix)
+                kept = rng.binomial(answers, keeps)
+                top = rng.binomial(answers - kept, mix[0])
+                bottom = rng.binomial(answers - kept - top, mix[2] / (1 - mix[0]))
+                top, bottom = top + kept * (own == 0), bottom + kept * (own == 2)
+                counts.append(np.array([top, answers - top - bottom, bottom]).sum(axis=2).T)
+                total = top - bottom
+                sums[f"int_answers_clustered__{side}"] = {
+                    "repeats": (answers - 1).sum(axis=1),
+                    "repeated_weights": (answers**2 - answers).sum(axis=1),
+                    "repeated_products": (answers * total - total).sum(axis=1),
+                    "repeated_squares": (total**2 - top - bottom).sum(axis=1),
+                }
+            given = changes(database, "responses", *counts, **sums)
+            known = ~np.isnan(given[0])
+            found[size].append(float(holding(given[:, known], 0.0).mean()))
+    return found
+
+
 # --- drawn: times and amounts -------------------------------------------------------------------
 
 
@@ -473,6 +628,10 @@ def means(database: duckdb.DuckDBPyConnection, *names: str) -> Coverage:
                 "select *, 'nps' as metric, 'revenue' as measure, observed as customers, "
                 "observed as delivered from filling"
             )
+            # between the sums and the mart stands whatever the lift is averaged by
+            rebuild(
+                database, [name for name in nodes("model") if name == "int_lift_classes_averaged"]
+            )
             result = database.execute(
                 "select difference, difference / z as error, "
                 "(select value from nps.seeds.assumptions where name = 'confidence_z') as quantile "
@@ -501,6 +660,7 @@ INTERVALS: dict[str, tuple[Callable[[duckdb.DuckDBPyConnection], Coverage], floa
     "churn and response rates, rarer outcome expected 1 to 5 times": (
         lambda database: shares(database, "shares", 1, 5), 0.915, 0.982,
     ),
+    "lifetime value": (lifetimes, 0.925, 0.98),
     "weighted, segments alike": (lambda database: stratified(database, "", ALIKE_CASES), *NOMINAL),
     "weighted, segments apart": (lambda database: stratified(database, "", ALL_CASES), 0.93, 0.99),
     "weighted, stratified": (
@@ -511,6 +671,8 @@ INTERVALS: dict[str, tuple[Callable[[duckdb.DuckDBPyConnection], Coverage], floa
     "weighted by all dimensions, stratified": (lambda database: raked(database, "_stratified"), *NOMINAL),
     "change of NPS": (lambda database: differences(database, "nps"), *NOMINAL),
     "change of CSAT, CES": (lambda database: differences(database, "csat"), *NOMINAL),
+    "change of NPS, customers in both periods": (paired, 0.93, 0.985),
+    "change of NPS, customers who answer often": (clustered, *NOMINAL),
     "difference of means": (lambda database: means(database, "normal", "exponential"), 0.91, 0.98),
     "difference of means, very skewed": (lambda database: means(database, "lognormal"), 0.89, 0.98),
     "retention curve": (curves, *NOMINAL),

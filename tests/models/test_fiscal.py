@@ -24,6 +24,7 @@ MODELS = (
     "int_periods_scored",
     "fct_nps_by_period",
     "fct_nps_score_histogram",
+    "int_periods_paired",
     "int_periods_compared",
     "nps_restatements",
     "fct_response_rates",
@@ -164,17 +165,23 @@ def test_a_fiscal_period_is_compared_with_the_one_before():
             connection.execute(
                 f"update nps.intermediate.int_nps_scores_counted set voices_{grain} = responses"
             )
-        build(connection, 4, *MODELS[1:3], "int_periods_compared")
-        found = connection.execute(
-            "select period_start, compared_period_start, period_end, promoters, "
-            "compared_promoters from nps.intermediate.int_periods_compared "
-            "where time_grain = 'fiscal_year' and basis = 'customers' "
-            "and comparison = 'previous_period' order by period_start"
-        ).fetchall()
+        build(connection, 4, *MODELS[1:3], "int_periods_paired", "int_periods_compared")
+        found, a_year_before = (
+            connection.execute(
+                "select period_start, compared_period_start, period_end, promoters, "
+                "compared_promoters from nps.intermediate.int_periods_compared where "
+                f"{of_which} and basis = 'customers' order by period_start"
+            ).fetchall()
+            for of_which in (
+                "time_grain = 'fiscal_year' and comparison = 'previous_period'",
+                "time_grain = 'fiscal_quarter' and comparison = 'previous_year'",
+            )
+        )
     assert found == [
         (date(2024, 4, 1), date(2023, 4, 1), date(2025, 3, 31), 6, 5),
         (date(2025, 4, 1), date(2024, 4, 1), date(2026, 3, 31), 7, 6),
     ]
+    assert a_year_before == [(date(2025, 4, 1), date(2024, 4, 1), date(2025, 6, 30), 7, 6)]
 
 
 def test_cohorts_of_fiscal_periods_agree_with_pandas():
