@@ -23,6 +23,7 @@ SCORES = {
     "alchemer_status": (100 * (4 - 1) / 6, 6),  # 10 9 9 8 3 10 are complete
     "float_scores": (100 * (3 - 1) / 5, 5),  # 9 10 6 8 9
     "label_scores": (100 * (3 - 1) / 6, 6),  # 10 9 0 10 8 7
+    "one_to_ten": (100 * (2 - 2) / 5, 5),  # 10 9 | 7 | 1 6
     "weekly_full_export_snapshot": (100 * (3 - 1) / 5, 5),  # 10 9 2 9 8, the second one's words
 }
 # Delivered rows of each case that are no answers, by reason.
@@ -42,13 +43,25 @@ def settings_of(case: str) -> dict:
     return yaml.safe_load((CASES / case / "workspace.yml").read_text("utf-8"))
 
 
+# A metric has one scale in a workspace.
+ALONE = {"one_to_ten"}
+
+
 @pytest.fixture(scope="module")
-def root(tmp_path_factory) -> Path:
+def roots(tmp_path_factory) -> dict[str, Path]:
+    """The workspace of each case."""
     if not CASES.is_dir():
         pytest.skip(f"{CASES} is absent: it belongs beside the repository")
-    root = tmp_path_factory.mktemp("cases")
+    together = [case for case in SCORES if case not in ALONE]
+    groups = [together, *([case] for case in ALONE)]
+    built = [(group, _build(tmp_path_factory.mktemp(group[0]), group)) for group in groups]
+    return {case: root for group, root in built for case in group}
+
+
+def _build(root: Path, cases: list[str]) -> Path:
+    """Build some cases as sources of one workspace."""
     sources = []
-    for case in SCORES:
+    for case in cases:
         settings = settings_of(case)
         assert str(settings["as_of"]) == "2026-03-31"
         for source in settings["sources"]:
@@ -71,9 +84,9 @@ def test_mistake(case):
 
 
 @pytest.mark.parametrize("case", SCORES)
-def test_score(root, case):
+def test_score(roots, case):
     ((score, answers),) = e2e.marts(
-        root,
+        roots[case],
         "select avg(contribution), count(*) from marts.fct_nps_responses "
         f"where source = {e2e.literal(case)} and metric = 'nps'",
     )
@@ -83,9 +96,9 @@ def test_score(root, case):
 
 
 @pytest.mark.parametrize("case", SCORES)
-def test_every_row_is_accounted_for(root, case):
+def test_every_row_is_accounted_for(roots, case):
     refused = e2e.restricted(
-        root,
+        roots[case],
         "select reason, count(*) from restricted.quarantined_rows "
         f"where source = {e2e.literal(case)} group by reason",
     )

@@ -36,6 +36,30 @@ def test_nps_on_one_to_ten_has_the_bands_of_the_literature():
     assert sum(contributions[score] for score in (10, 9, 7, 1, 6)) == 0
 
 
+@pytest.mark.parametrize(
+    ("metric", "scale", "best", "rest"),
+    [
+        ("csat", "1-5", [4, 5], [1, 2, 3]),
+        ("csat", "1-7", [6, 7], [1, 2, 3, 4, 5]),
+        ("csat", "1-10", [9, 10], [1, 2, 3, 4, 5, 6, 7, 8]),
+        ("csat", "0-10", [9, 10], [0, 1, 2, 3, 4, 5, 6, 7, 8]),
+        ("csat", "good-bad", [1], [0]),
+        ("csat", "stars", [4, 5], [1, 2, 3]),
+        ("ces", "1-5", [4, 5], [1, 2, 3]),
+        ("ces", "1-7", [5, 6, 7], [1, 2, 3, 4]),
+    ],
+)
+def test_a_share_counts_the_best_answers(metric, scale, best, rest):
+    """The bands of the pages that the seed names as each scale's source."""
+    good, bad = {"csat": ("satisfied", "dissatisfied"), "ces": ("easy", "hard")}[metric]
+    assert bands(metric, scale) == {good: best, bad: rest}
+
+
+def test_five_points_promote_at_the_top_alone():
+    for metric in ("nps", "enps"):
+        assert bands(metric, "1-5") == {"detractor": [1, 2, 3], "passive": [4], "promoter": [5]}
+
+
 def test_every_scale_names_its_source_once():
     sources = defaultdict(set)
     for row in ROWS:
