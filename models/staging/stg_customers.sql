@@ -26,7 +26,11 @@ select
         -- a file's own modification time says nothing of the rows; a declared snapshot does
         when
             _snapshot_at >= (select as_of_at from {{ source('raw', 'workspace') }})
-            and _source in (select source from {{ source('raw', 'mapped_columns') }} where entity = 'customers' and column_name = '_snapshot_at') then 'future'
+            and _source in (
+                select source from {{ source('raw', 'mapped_columns') }}
+                where entity = 'customers' and column_name = '_snapshot_at'
+            )
+            then 'future'
     end as reject_reason,
 
     -- provenance
