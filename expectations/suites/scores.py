@@ -289,12 +289,16 @@ SCORES: dict[str, tuple[Check, ...]] = {
                     t.*,
                     case
                         when t.variance_of = 'observed'
-                            then (p.promoters + p.detractors) / p.responses
-                                - power((p.promoters - p.detractors) / p.responses, 2)
+                            then nullif(
+                                (p.promoters + p.detractors) / p.responses
+                                - power((p.promoters - p.detractors) / p.responses, 2),
+                                0
+                            )
                         when m.bottom_prior > 0 then 1
                         else 0.25
                     end as expected_variance,
-                    t.variance_of = 'observed' and p.is_suppressed as is_suppressed,
+                    t.variance_of = 'observed'
+                    and (p.is_suppressed or expected_variance is null) as is_suppressed,
                     case when t.purpose = 'margin' then 1 else 2 end as sides,
                     case
                         when t.purpose = 'margin' then m.top_prior + m.middle_prior + m.bottom_prior

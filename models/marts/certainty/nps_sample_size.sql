@@ -3,7 +3,11 @@ with series as (
         scored.metric,
         scored.survey_type,
         scored.responses,
-        power(scored.standard_error / 100e0, 2) * scored.responses as observed_variance,
+        -- where all agreed there is none to plan by
+        case
+            when not scored.is_suppressed
+                then nullif(scored.responses * {{ variance_of_mean('scored.promoters', 'scored.passives', 'scored.detractors', '0', '0', '0') }}, 0)
+        end as observed_variance,
         -- half of the answers at either end
         case when metrics.bottom_prior = 0 then 1e0 / 4 else 1e0 end as largest_variance,
         metrics.top_prior + metrics.middle_prior + metrics.bottom_prior as priors,
