@@ -91,7 +91,11 @@ _LIFT = (
                 metric, survey_type, nps_class, measure, dimension, segment, count(*) as n,
                 avg(amount) as mean, var_samp(amount) / count(*) as variance
             from (
-                unpivot intermediate.int_lift_amounts_summed
+                -- a column more, for a workspace may have no segments; UNPIVOT leaves NULL out
+                unpivot (
+                    select *, cast(null as varchar) as seg_
+                    from intermediate.int_lift_amounts_summed
+                )
                 on columns('^seg_') into name dimension value segment
             )
             where is_observed
