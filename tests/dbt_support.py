@@ -196,12 +196,12 @@ def rebuild(connection: duckdb.DuckDBPyConnection, models: Iterable[str]) -> Non
         if nodes("model")[model]["language"] == "sql":
             rows = compiled(model)
         else:
-            connection.register("python_rows", _python_rows(connection, model))
+            connection.register("python_rows", python_rows(connection, model))
             rows = "from python_rows"
         connection.execute(f'insert into nps.intermediate."{model}" by name {rows}')
 
 
-def _python_rows(connection: duckdb.DuckDBPyConnection, model: str) -> Any:
+def python_rows(connection: duckdb.DuckDBPyConnection, model: str) -> Any:
     """What a Python model makes of the tables of an ``empty_database``."""
     schemas = {name: node["schema"] for name, node in ours("nodes").items()}
     dbt = SimpleNamespace(

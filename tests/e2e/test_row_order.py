@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 import e2e_support as e2e
 import pytest
-from dbt_support import compiled, compiled_inline, empty_database, nodes, ours
+from dbt_support import compiled, compiled_inline, empty_database, nodes, ours, python_rows
 
 from sample.generate import generate
 
@@ -56,7 +56,12 @@ def _built(lake: Path, *, seed: int, threads: int) -> duckdb.DuckDBPyConnection:
         files = lake / source["meta"]["lake_path"]
         _shuffled(connection, f'nps.raw."{name}"', f"select * from read_parquet('{files}')")
     for name in _models_in_order():
-        node, sql = nodes("model")[name], compiled(name)
+        node = nodes("model")[name]
+        if node["language"] == "python":
+            connection.register("of_python", python_rows(connection, name))
+            sql = "from of_python"
+        else:
+            sql = compiled(name)
         if node["schema"] == "staging":
             sql = _with_odd_amounts(connection, sql)
         _shuffled(connection, f'nps."{node["schema"]}"."{name}"', sql)

@@ -174,7 +174,8 @@ def test_answers_are_weighted_by_the_customers_of_each_segment(root):
             "where time_grain = 'all' and basis = 'responses'",
         )
     )
-    assert found == {name: pytest.approx(TOTAL[1]) for name in PUBLISHED}
+    # by each alone, and by all of them at once
+    assert found == {name: pytest.approx(TOTAL[1]) for name in (*PUBLISHED, "all dimensions")}
 
 
 def test_a_batch_counts_who_moved(root):
