@@ -153,11 +153,11 @@ def tables(sample_root) -> Iterator[duckdb.DuckDBPyConnection]:
 
 @dataclass(frozen=True)
 class CrookedRun:
-    """The crooked workspace: without any file, behind a narrow gate, and through a wide one.
+    """The crooked workspace: without any row, behind a narrow gate, and through a wide one.
 
     Attributes:
         root: the workspace as the last run left it.
-        empty: the run without a file.
+        empty: the run without a row: of a source that is there for it alone, with a header alone.
         empty_rows: rows by table as that run published them.
         empty_report: the report's page by then.
         narrow: the run with all files and the usual max_quarantine_rate.
@@ -178,10 +178,13 @@ class CrookedRun:
 def crooked_run(jobs: Jobs) -> CrookedRun:
     """The crooked workspace and its three runs."""
     root = jobs.folder / crooked.FOLDER
-    e2e.declare(root, crooked.settings() | {"max_quarantine_rate": 0.05})
+    e2e.declare(root, crooked.settings_of_no_row())
+    header = e2e.deliver(root, f"{crooked.NOBODY}/none.csv", "id,nps,date\n")
     empty = e2e.run(root, "run")
     empty_rows = {name: len(rows) for name, rows in e2e.tables_of(root).items()}
     empty_report = (root / "published/report/index.html").read_text("utf-8")
+    shutil.rmtree(header.parent)
+    e2e.declare(root, crooked.settings() | {"max_quarantine_rate": 0.05})
     crooked.deliver(root)
     narrow = e2e.run(root, "run")
     narrow_generations = [line["generation_id"] for line in e2e.ledger(root)]

@@ -259,6 +259,7 @@ def _identities() -> Iterator[Row]:
 
 ANSWER = ("response_id", "score", "submitted_at", "updated_at", "is_deleted", "is_test", "survey_id",
           "scale", "invitation_id", "customer_id", "email", "comment", "channel", "touchpoint")  # fmt: skip
+NOBODY = "nobody"
 NPS = {"metric": "nps", "survey_type": "relational", "scale": "0-10"}
 BRUSSELS = {"timezone": "Europe/Brussels"}
 
@@ -615,6 +616,20 @@ def settings() -> dict[str, Any]:
             },
         ],
     }  # fmt: skip
+
+
+def settings_of_no_row() -> dict[str, Any]:
+    """The same with one source more, whose files may be empty."""
+    nobody = {
+        "name": NOBODY,
+        "entity": "survey_responses",
+        "files": "*.csv",
+        "format": {"allow_empty": True},
+        "columns": {"response_id": "id", "score": "nps", "submitted_at": "date"},
+        "constants": NPS,
+    }
+    content = settings()
+    return content | {"sources": [*content["sources"], nobody]}
 
 
 def deliver(root: Path) -> None:

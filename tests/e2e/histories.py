@@ -211,7 +211,7 @@ class History:
         ]
 
     def _survey(self, survey: str) -> list[str]:
-        scale = self._draw.choice(["0-10", "0-10", "0-10", "1-5", ""])
+        scale = self._draw.choice(["0-10", "0-10", "0-10", "1-6", ""])
         kind = self._draw.choice(["relational", "relational", "transactional"])
         return [survey, "ask", "nps", kind, scale, self._draw.choice(["", "desk"])]
 

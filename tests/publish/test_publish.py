@@ -133,7 +133,7 @@ def test_every_table_of_marts_and_restricted_is_published_and_nothing_else(works
         assert [name for _, name in tables] == [
             "_generation", "dim_surveys", "fct_nps_by_period", "fct_nps_by_segment_period",
             "fct_nps_responses", "ingest_reconciliation", "nps_change_significance",
-            "nps_outcomes_by_class", "nps_revenue_at_risk",
+            "nps_headline", "nps_outcomes_by_class", "nps_revenue_at_risk",
         ]  # fmt: skip
         assert connection.execute("select count(*) from marts.fct_nps_responses").fetchone() == (
             10,
