@@ -246,7 +246,7 @@ class History:
             self._some([*self._customers, self._id("x", 1)]),
             self._some(self._emails),
             self._draw.choice(["0", "5", "7", "8", "9", "10", "10", "11", "8.5", ""]),
-            self._draw.choice(["", "", "", "0-10", "1-5"]),
+            self._draw.choice(["", "", "", "0-10", "1-6"]),
             self._moment(day, ahead=2),
             self._moment(day, back=20) if self._draw.random() < 0.3 else "",
             "",
