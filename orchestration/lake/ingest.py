@@ -43,7 +43,7 @@ from orchestration.workspace.model import Source, Workspace
 
 # Begins the key of a file that was never read: it has no hash of its bytes.
 _UNREAD = "unread:"
-# Another name may mend these.
+# Another name may fix these.
 _OF_THE_NAME = ("bad_snapshot_name", "compressed_file")
 
 

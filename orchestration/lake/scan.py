@@ -394,7 +394,7 @@ class _Text:
             self.fault = FileFault("nul_byte", message)
         elif self._escapes and (place := self._escapes.find(data)) is not None:
             line = self.lines.after(data[:place])
-            message = f"a NUL character (\\u0000) in line {line}: no text has one; mend the export"
+            message = f"a NUL character (\\u0000) in line {line}: no text has one; fix the export"
             self.fault = FileFault("nul_byte", message)
         self.lines.feed(data)
         self.has_marks = self.has_marks or MARK.encode() in data

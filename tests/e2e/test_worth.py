@@ -41,12 +41,9 @@ def test_curves_follow_every_silence_from_its_landmark(tables, sample_root):
     assert truths.CHURN_180["no_response"].observed + 800 < followed < len(silent)
 
 
-@pytest.mark.parametrize("nps_class", CLASSES)
-def test_curves_are_those_of_lifelines(tables, nps_class):
-    """From the published survival records; silences are not published one by one."""
-    from lifelines import KaplanMeierFitter
-
-    records = rows(
+def survival_records(tables, nps_class: str) -> list[tuple[int, bool]]:
+    """Days followed after each answer of a class, and whether its customer left on the last."""
+    return rows(
         tables,
         f"""
         select
@@ -56,6 +53,14 @@ def test_curves_are_those_of_lifelines(tables, nps_class):
         where {RELATIONAL} and nps_class = '{nps_class}' and was_active_at_answer
         """,
     )
+
+
+@pytest.mark.parametrize("nps_class", CLASSES)
+def test_curves_are_those_of_lifelines(tables, nps_class):
+    """From the published survival records; silences are not published one by one."""
+    from lifelines import KaplanMeierFitter
+
+    records = survival_records(tables, nps_class)
     fitter = KaplanMeierFitter().fit(*zip(*records, strict=True))
     found = rows(
         tables,
@@ -103,16 +108,7 @@ def test_windows_are_read_off_the_curves(tables, nps_class):
     from lifelines import KaplanMeierFitter
     from lifelines.utils import restricted_mean_survival_time
 
-    records = rows(
-        tables,
-        f"""
-        select
-            least(coalesce(days_to_churn, 9999), {AS_OF} - responded_on),
-            coalesce(days_to_churn <= {AS_OF} - responded_on, false)
-        from marts.fct_nps_churn
-        where {RELATIONAL} and nps_class = '{nps_class}' and was_active_at_answer
-        """,
-    )
+    records = survival_records(tables, nps_class)
     fitter = KaplanMeierFitter().fit(*zip(*records, strict=True))
     found = rows(
         tables,

@@ -30,3 +30,11 @@ def failing_after(
         return failing(connection, checks)
     finally:
         connection.execute("rollback")
+
+
+def change(table: str, what: str, where: str) -> str:
+    """An update of the first row, in the order of all columns, for which a condition holds."""
+    return (
+        f"update marts.{table} set {what} where rowid = "
+        f"(select rowid from marts.{table} as t where {where} order by all limit 1)"
+    )

@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from dbt_support import compiled, empty_database, rebuild
-from suites_support import failing_after
+from suites_support import change, failing_after
 from value_support import Business, settle
 
 from expectations.suites.adjusted import ADJUSTED
@@ -35,14 +35,6 @@ STEPS = (
     "int_driver_pairs_counted",
     "int_drivers_estimated",
 )
-
-
-def change(table: str, what: str, where: str) -> str:
-    """An update of the first row, in the order of all columns, for which a condition holds."""
-    return (
-        f"update marts.{table} set {what} where rowid = "
-        f"(select rowid from marts.{table} as t where {where} order by all limit 1)"
-    )
 
 
 KNOWN = "p_value is not null and p_adjusted > p_value"
