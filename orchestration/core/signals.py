@@ -46,6 +46,16 @@ def is_stopping() -> bool:
     return _stopping.wait(0.2)
 
 
+def refuse_to_go_on() -> None:
+    """Raise KeyboardInterrupt if a signal has come.
+
+    Whoever runs the code may hold a signal back to its own end, as Dagster does within a step; what
+    can't be taken back asks here first.
+    """
+    if _stopping.is_set():
+        raise KeyboardInterrupt
+
+
 def _watch(reader: int, grace_seconds: float) -> None:
     _next_signal(reader, None)
     _stopping.set()

@@ -19,6 +19,7 @@ from orchestration.core.duckdb_session import known_cause, refuse_wal
 from orchestration.core.errors import UserError
 from orchestration.core.files import append_line, date_file, reason_of, replace, seal, sync
 from orchestration.core.progress import announce
+from orchestration.core.signals import refuse_to_go_on
 from orchestration.publish import folders
 from orchestration.publish.copies import audit_file, copy_build, write_parquet_files
 from orchestration.publish.generation import MARTS, PARTS, new_stamp, read_generation, read_trusted
@@ -73,6 +74,7 @@ def publish(
                 report(folder / MARTS.file_name, folder / "report")
         with _step("switching to the new generation"):
             _finish(folder, stamp["built_at"])
+            refuse_to_go_on()
             replace(folder, folders.generation_folder(published, generation_id))
             folders.turn(published, generation_id)
     except BaseException:

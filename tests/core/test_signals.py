@@ -31,6 +31,19 @@ signal.signal(signal.SIGINT, lambda *_: None)
 signal.signal(signal.SIGTERM, lambda *_: None)
 time.sleep(60)
 """,
+    # what can't be taken back asks first, where the signal itself is held back
+    "asks": """
+import signal
+from orchestration.core.signals import refuse_to_go_on
+signal.signal(signal.SIGINT, lambda *_: None)
+signal.signal(signal.SIGTERM, lambda *_: None)
+try:
+    while True:
+        refuse_to_go_on()
+        time.sleep(0.01)
+except KeyboardInterrupt:
+    leave()
+""",
     # DuckDB says of an interrupted query that it failed, and so does an interrupted import
     "in a query": """
 many = "select count(*) from range(3000000) a, range(3000000) b where hash(a.range, b.range) = 1"

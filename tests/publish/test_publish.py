@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import threading
 import time
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
@@ -20,7 +21,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration.core import duckdb_session
+from orchestration.core import duckdb_session, signals
 from orchestration.core.duckdb_session import open_published
 from orchestration.core.errors import UserError
 from orchestration.core.progress import listening
@@ -727,6 +728,19 @@ def test_no_cell_text_in_the_message_of_an_unexpected_error(workspace, monkeypat
         go(workspace)
     assert "jane" not in str(caught.value)
     assert "ConversionException" in str(caught.value)
+
+
+def test_a_signal_that_was_held_back_leaves_the_old_generation(published, monkeypatch):
+    """Dagster holds a signal back until its step ends; here it comes while the report is written."""
+    workspace, old = published
+    write_build(workspace, some_facts(9))
+    stopping = threading.Event()
+    monkeypatch.setattr(signals, "_stopping", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        go(workspace, "stopped", report=lambda *_: stopping.set())
+    assert_untouched(workspace, old)
+    stopping.clear()
+    assert go(workspace, "resumed").generation_id != old.generation_id
 
 
 def test_f11_a_file_where_a_folder_belongs_is_refused(workspace):
