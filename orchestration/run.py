@@ -9,7 +9,7 @@ from orchestration.core.progress import RunRecord, announce, recording, timed
 from orchestration.core.reasons import reason_of_failure
 
 if TYPE_CHECKING:
-    from dagster import DagsterEvent
+    from dagster import AssetCheckEvaluation, DagsterEvent
 
     from orchestration.report.summary import RunFacts
     from orchestration.workspace.model import Workspace
@@ -77,7 +77,20 @@ def _facts(events: Sequence[DagsterEvent], record: RunRecord) -> RunFacts:
         ingest=IngestTotals.of(record.of("ingest")),
         checks_passed=named(True),
         checks_failed=named(False, "ERROR"),
-        checks_warned=named(False, "WARN"),
+        checks_warned=tuple(
+            _sentence(check)
+            for check in checks
+            if not check.passed and check.severity.value == "WARN"
+        ),
         seconds=record.seconds,
         generation=next(iter(record.of("generation")[-1:]), None),
     )
+
+
+def _sentence(check: AssetCheckEvaluation) -> str:
+    """A failed check as a sentence: where it fails, and the rule as far as the check states it."""
+    name = f"{check.asset_key.path[-1]}.{check.check_name}"
+    said = {key: value.value for key, value in check.metadata.items()}
+    where = "; ".join(str(said.get("where", "")).removeprefix("- ").split("\n- "))
+    rule = said.get("why") or check.description or "the description of the test in `nps docs`"
+    return f"{name} failed{f' ({where})' if where else ''}. The rule: {rule}"

@@ -1,6 +1,6 @@
 """The raw boundary: what arrived, before any model reads it.
 
-Two checks of each entity and five of the manifest. Bounds are the workspace's own
+Two or three checks of each entity and five of the manifest. Bounds are the workspace's own
 (``raw.workspace``). Staging decides row by row whether a cell can be read; these checks decide
 whether the delivery as a whole can be trusted.
 """
@@ -13,7 +13,10 @@ from functools import cache
 from pathlib import Path
 from typing import Protocol
 
+import yaml
+
 from expectations import Check, no_rows
+from orchestration.core.sql import literal
 
 
 class Entity(Protocol):
@@ -26,6 +29,10 @@ class Entity(Protocol):
     @property
     def required(self) -> tuple[str, ...]:
         """The names of the columns that every mapping must provide."""
+
+    @property
+    def times(self) -> tuple[str, ...]:
+        """The names of its timestamp and date columns."""
 
 
 # A file that could not be read is settled once the same name was delivered again and loaded.
@@ -185,6 +192,16 @@ def _deletions() -> str:
     return ", ".join(f"'{word}'" for word in words)
 
 
+def _alive(entity: Entity) -> str:
+    """SQL of whether a row counts: a tombstone needs only its id, an excluded row nothing."""
+    is_deleted = (
+        f" and coalesce(lower(trim(is_deleted)) not in ({_deletions()}), true)"
+        if "is_deleted" in entity.column_names
+        else ""
+    )
+    return "coalesce(_flags, '') not like '%_row:excluded%'" + is_deleted
+
+
 def _filled(name: str, entity: Entity) -> Check:
     # a flag that no row carries is no mistake
     named = [column for column in entity.column_names if not column.startswith("is_")]
@@ -192,19 +209,13 @@ def _filled(name: str, entity: Entity) -> Check:
     counts = ", ".join(f"count({column}) as {column}" for column in named)
     sums = ", ".join(f"sum({column}) as {column}" for column in named)
     required = ", ".join(f"'{column}'" for column in entity.required)
-    # A tombstone needs no more than its id, and an excluded row nothing at all.
-    alive = "coalesce(_flags, '') not like '%_row:excluded%'" + (
-        f" and coalesce(lower(trim(is_deleted)) not in ({_deletions()}), true)"
-        if "is_deleted" in entity.column_names
-        else ""
-    )
     return no_rows(
         "filled",
         # if only new files are read, they may well lack what their source once delivered
         f"""
         with landed as materialized (
             select
-                _source as source, _file_sha256 as file_sha256, {alive} as is_alive,
+                _source as source, _file_sha256 as file_sha256, {_alive(entity)} as is_alive,
                 count(*) as delivered, {counts}
             from {{batch}} group by all
         ),
@@ -239,8 +250,91 @@ def _filled(name: str, entity: Entity) -> Check:
     )
 
 
+@cache
+def _score_forms() -> tuple[str, str]:
+    """The patterns of a score that staging reads, and of a missing one, as SQL literals."""
+    project = Path(__file__).parents[2] / "dbt_project.yml"
+    forms = yaml.safe_load(project.read_text(encoding="utf-8"))["vars"]
+    read = "|".join(forms[f"score_{form}"] for form in ("number", "number_first", "number_last"))
+    return literal(read), literal(forms["score_missing"])
+
+
+def _columns_read(entity: Entity) -> dict[str, tuple[str, str, str]]:
+    """What is read as a time or a score: SQL of unreadable rows, of all, and the reason's code.
+
+    All are the rows that have the column's text; of a time that may be missing all rows of the
+    source: where few have one, the others can be read.
+    """
+    found = {
+        column: (
+            f"count(*) filter (_flags like '%{column}:bad_timestamp%')",
+            f"count({column})" if column in entity.required else "count(*)",
+            "bad_timestamp",
+        )
+        for column in entity.times
+    }
+    if "score" in entity.required:
+        read, missing = _score_forms()
+        is_given = f"trim(score) <> '' and not regexp_full_match(lower(trim(score)), {missing})"
+        found["score"] = (
+            f"count(*) filter ({is_given} and not regexp_full_match(score, {read}))",
+            f"count(*) filter ({is_given})",
+            "score_not_a_whole_number",
+        )
+    return found
+
+
+def _readable(name: str, entity: Entity) -> Check:
+    """The check that some of a source's times, and some of its scores, can be read."""
+    columns = _columns_read(entity)
+    counts = ", ".join(
+        f"{bad} as {column}_bad, {every} as {column}_all"
+        for column, (bad, every, _) in columns.items()
+    )
+    sums = ", ".join(
+        f"sum({column}_{what}) as {column}_{what}" for column in columns for what in ("bad", "all")
+    )
+    failing = " union all ".join(
+        f"select source, '{column}' as column_name, '{reason}' as reason, {column}_bad as rows "
+        f"from summed where {column}_bad > 0 and {column}_bad = {column}_all"
+        for column, (_, _, reason) in columns.items()
+    )
+    return no_rows(
+        "readable",
+        # if only new files are read, others of their source were read before
+        f"""
+        with landed as materialized (
+            select _source as source, _file_sha256 as file_sha256, {counts}
+            from {{batch}} where {_alive(entity)} group by all
+        ),
+
+        summed as (
+            select source, {sums} from landed
+            where source not in (
+                select source from raw.files
+                where entity = '{name}' and status = 'loaded' and rows_loaded > 0
+                    and file_sha256 not in (select file_sha256 from landed)
+            )
+            group by source
+        )
+
+        {failing}
+        """,
+        scope="rows",
+        explain=f"select source || '/{name}' as source, column_name, reason, sum(rows) as rows "
+        "from {failing} group by all",
+        why="Of every source some times and some scores can be read: where none can, its mapping "
+        "names another column or another format; `nps check` shows which formats fit.",
+    )
+
+
 def raw_suites(entities: Mapping[str, Entity]) -> dict[str, tuple[Check, ...]]:
     """The suites of schema ``raw``: of the manifest, and of each entity by its name."""
     return {"files": FILES} | {
-        name: (_provenance(name), _filled(name, entity)) for name, entity in entities.items()
+        name: (
+            _provenance(name),
+            _filled(name, entity),
+            *([_readable(name, entity)] if _columns_read(entity) else []),
+        )
+        for name, entity in entities.items()
     }

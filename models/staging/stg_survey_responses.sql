@@ -1,9 +1,9 @@
 {#- Digits with a sign, blanks around them or a fraction of zeros: 9, ` 9 `, 09, +9, 9.0; or a number and a
     label without digits, as survey tools write the ends of a scale: `10 - Extremely likely`. Nothing else
     is a score: 8.5 is not rounded, 9,0, 10-Sep and 1e1 are not guessed. Only ASCII digits and blanks. -#}
-{%- set number = '[ ]*[+-]?[0-9]+([.]0+)?[ ]*' -%}
-{%- set number_first = '[ ]*[0-9]+ [-–—] [^0-9]*[^0-9 ][ ]*' -%}
-{%- set number_last = '[ ]*[^0-9 ][^0-9]* [-–—] [0-9]+[ ]*' -%}
+{%- set number = var('score_number') -%}
+{%- set number_first = var('score_number_first') -%}
+{%- set number_last = var('score_number_last') -%}
 
 select
     -- ids
@@ -69,7 +69,7 @@ select
         when score is null or trim(score) = '' then 'score_missing'
         when {{ matches('score', number ~ '|' ~ number_first ~ '|' ~ number_last) }} then null
         -- how pandas, R, Python and SQL write that there is no value
-        when {{ matches('lower(trim(score))', 'nan|na|<na>|null|none') }} then 'score_missing'
+        when {{ matches('lower(trim(score))', var('score_missing')) }} then 'score_missing'
         when score is not null then 'score_not_a_whole_number'
     end as reject_reason,
 

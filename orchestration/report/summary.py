@@ -85,7 +85,7 @@ class RunFacts:
         ingest: files and rows taken in.
         checks_passed: names of the checks that passed.
         checks_failed: names of the failed checks that block publishing.
-        checks_warned: names of the failed checks that don't.
+        checks_warned: of the failed checks that don't, a sentence each.
         seconds: duration of each stage, in order.
         generation: what was published; None when publishing was blocked or failed.
     """
@@ -177,10 +177,11 @@ def _check_lines(run: RunFacts) -> list[str]:
     text = f"{len(run.checks_passed):,} passed, {len(run.checks_failed):,} failed"
     if run.checks_warned:
         text += f", {counted(len(run.checks_warned), 'warning')}"
+    warned = [display_text(sentence, 400) for sentence in run.checks_warned[:MOST_LISTED]]
     return [
         *_paragraph("Checks", text),
         *_listed(run.checks_failed, lambda name: f"FAILED   {display_text(name, 76)}"),
-        *_listed(run.checks_warned, lambda name: f"warning  {display_text(name, 76)}"),
+        *(line for each in warned for line in _paragraph("", f"warning: {each}")),
     ]
 
 

@@ -81,6 +81,12 @@ RAW_MISTAKES = {
         "update raw.survey_responses set score = null where response_id in ('r1', 'r2', 'r3')"
     ),
     ("customers", "filled"): "update raw.customers set email = null",
+    ("survey_responses", "readable score"): "update raw.survey_responses set score = '9.5'",
+    # of nine scores two are missing, and none of the others can be read
+    ("survey_responses", "readable score where given"): (
+        "update raw.survey_responses set "
+        "score = case response_id when 'r1' then 'NaN' when 'r2' then ' ' else '10/10' end"
+    ),
 }
 
 # An entity that nobody delivers: one row without a file, and one of a file that has no cell.
@@ -98,6 +104,11 @@ for _name, _entity in ENTITIES.items():
     _mapped = f"insert into raw.mapped_columns values ('new', '{_name}', 'crm', '%s')"
     RAW_MISTAKES.setdefault((_name, "provenance"), _row)
     RAW_MISTAKES.setdefault((_name, "filled"), f"{_row};{_file};{_mapped % _entity.required[0]}")
+    # the one row of a new source, in which every time cannot be read
+    for _time in _entity.times:
+        _bad = f"update raw.{_name} set {_time} = 'soon', _flags = '{_time}:bad_timestamp' "
+        _mistake = "readable" if _time == _entity.times[0] else f"readable {_time}"
+        RAW_MISTAKES[_name, _mistake] = f"{_row};{_file};{_bad} where _source = 'new'"
 
 ANN = "ann@mail.example"
 MARTS_MISTAKES = {
@@ -411,8 +422,22 @@ def test_every_check_can_fail():
         # 3 of 12 rows, the share that is allowed
         "update raw.files set rows_delivered = 12, rows_rejected = 3 "
         "where source = 'ask' and status = 'loaded'",
+        # one score and one time can be read; a time that may be missing can be read in no row
+        "update raw.survey_responses set score = case response_id when 'r1' then '0 - Never' "
+        "else '9.5' end, _flags = case response_id when 'r1' then 'updated_at:bad_timestamp' "
+        "else 'submitted_at:bad_timestamp' end",
+        # nobody answered
+        "update raw.survey_responses set score = 'NA' where response_id in ('r1', 'r2')",
     ],
-    ids=["few missing", "tombstones", "empty file", "known columns", "at the bound"],
+    ids=[
+        "few missing",
+        "tombstones",
+        "empty file",
+        "known columns",
+        "at the bound",
+        "some can be read",
+        "no score",
+    ],
 )
 def test_what_is_allowed_in_raw(statement, good_raw, tmp_path):
     bad = _corrupt(good_raw, tmp_path, statement)
@@ -650,8 +675,9 @@ def test_a_good_lake_passes_whichever_files_are_new(condition, good_raw):
         ("insert into raw.survey_responses from raw.survey_responses", "provenance", True, True),
         ("update raw.survey_responses set comment = null", "filled", True, False),
         ("update raw.survey_responses set score = null", "filled", True, False),
+        ("update raw.survey_responses set score = '9,5'", "readable", True, False),
     ],
-    ids=["untraceable", "lost", "twice", "empty", "required"],
+    ids=["untraceable", "lost", "twice", "empty", "required", "unreadable"],
 )
 def test_what_is_found_of_a_file_that_is_new_or_old(
     mistake, name, of_the_new, of_the_old, good_raw, tmp_path

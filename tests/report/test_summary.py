@@ -322,7 +322,7 @@ def test_a_good_run_is_reported_in_full(sample):
     run = RunFacts(
         ingest=IngestTotals.of([FakeResult(rows_blank=1)]),
         checks_passed=("a", "b", "c"),
-        checks_warned=("few answers",),
+        checks_warned=("files.delivered failed (crm: leads: 1 feed). The rule: It is.",),
         seconds={"ingest": 1.24, "dbt": 10.0},
         generation=generation,
     )
@@ -333,7 +333,7 @@ def test_a_good_run_is_reported_in_full(sample):
         "3 files found: 2 new, 0 known already, 1 quarantined",
         "1,000 rows delivered, 990 loaded, 10 rejected; 1 blank line skipped",
         "Checks 3 passed, 0 failed, 1 warning",
-        "warning few answers",
+        "warning: files.delivered failed (crm: leads: 1 feed). The rule: It is.",
         f"Published generation {generation.generation_id}",
         "3 files, 2,612 rows delivered = 2,572 accepted + 32 quarantined + 5 duplicate "
         "+ 2 superseded + 1 deleted",
