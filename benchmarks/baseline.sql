@@ -354,6 +354,7 @@ select
         when lake.updated is not null and try_cast(lake.updated as timestamp) is null then 'bad_timestamp'
         when try_cast(lake.updated as timestamp) >= getvariable('as_of_at') then 'future'
         when lower(lake.deleted) in ('true', 't', 'yes', 'y', '1') then null
+        when lake.submitted is null and lake.score is null then 'score_missing'
         when try_cast(lake.submitted as timestamp) is null then 'bad_timestamp'
         when try_cast(lake.submitted as timestamp) >= getvariable('as_of_at') then 'future'
         when lake.score is null then 'score_missing'

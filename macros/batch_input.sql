@@ -38,8 +38,8 @@ delivered as (
         {%- if waiting %}
         or (
             file_sha256 in ('{{ waiting | join("', '") }}')
-            and (source, file_sha256, row_number) in (
-                select source, file_sha256, row_number from {{ judged }}
+            and (source, file_sha256, row_number, cast(row_hash as {{ var('key_type') }})) in (
+                select source, file_sha256, row_number, row_hash from {{ judged }}
                 where {{ reason }} = 'future'
             )
         )

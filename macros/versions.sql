@@ -125,6 +125,7 @@ statuses as (
         contenders.source,
         contenders.file_sha256,
         contenders.row_number,
+        contenders.row_hash,
         case
             when contenders.is_newest and conflicting_keys.source is not null then 'quarantined'
             when contenders.place = 1 and contenders.is_tombstone then 'deleted'
@@ -159,6 +160,8 @@ judged as (
             delivered.source = statuses.source
             and delivered.file_sha256 = statuses.file_sha256
             and delivered.row_number = statuses.row_number
+            -- a row may hold several answers, of different hashes
+            and delivered.row_hash = statuses.row_hash
 )
 {%- endmacro %}
 

@@ -142,13 +142,19 @@ FILES: tuple[Check, ...] = (
 )
 
 
+# A line may hold several answers: of one id, with their names behind it, and of different hashes.
+_TWICE = {
+    "survey_responses": r"count(distinct _row_hash) < count(*) or "
+    r"count(distinct regexp_replace(response_id, '\|[a-z][a-z0-9_]*$', '')) > 1",
+}
+
+
 def _provenance(name: str) -> Check:
     return no_rows(
         "provenance",
         # a file without rows shows in the total, which Parquet's own counts give
         f"""
-        select landed.source
-        from (
+        with landed as materialized (
             select
                 _source as source,
                 _file_sha256 as file_sha256,
@@ -160,13 +166,27 @@ def _provenance(name: str) -> Check:
                 ) as untraceable
             from {{batch}}
             group by all
-        ) as landed
+        ),
+
+        -- several rows of one line
+        twice as (
+            select delivered._source as source
+            from {{batch}} as delivered
+            inner join (select source, file_sha256 from landed where places < landed) as shared
+                on delivered._source = shared.source and delivered._file_sha256 = shared.file_sha256
+            group by delivered._source, delivered._file_sha256, delivered._row_number
+            having count(*) > 1 and ({_TWICE.get(name, "true")})
+        )
+
+        select landed.source
+        from landed
         left join (
             select source, file_sha256, rows_loaded from raw.files
             where entity = '{name}' and status = 'loaded' and rows_loaded > 0
         ) as listed using (source, file_sha256)
-        where landed.landed is distinct from listed.rows_loaded
-            or places < landed.landed or untraceable > 0
+        where landed.landed is distinct from listed.rows_loaded or untraceable > 0
+        union all
+        select source from twice
         union all
         select 'all files'
         from (select count(*) as landed from raw.{name}) as landed

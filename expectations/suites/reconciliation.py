@@ -86,7 +86,9 @@ RESTRICTED: dict[str, tuple[Check, ...]] = {
                 select
                     source, entity, file_sha256,
                     count(*) as kept,
-                    count(distinct row_number) as places
+                    -- one row may hold several answers; without its id they may be alike
+                    count(distinct (row_number, raw_text)) filter (reason <> 'missing_id')
+                        + count(*) filter (reason = 'missing_id') as places
                 from {{batch}}
                 group by all
             ) as t

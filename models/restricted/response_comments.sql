@@ -1,6 +1,7 @@
 with responses as (
     select
         response_key,
+        response_id,
         source,
         file_sha256,
         row_number
@@ -11,6 +12,7 @@ with responses as (
 -- comment text leaves the lake here and nowhere else
 comments as (
     select
+        response_id,
         _source as source,
         _file_sha256 as file_sha256,
         _row_number as row_number,
@@ -29,6 +31,8 @@ final as (
             comments.source = responses.source
             and comments.file_sha256 = responses.file_sha256
             and comments.row_number = responses.row_number
+            -- a row may hold several answers
+            and comments.response_id = responses.response_id
 )
 
 select * from final

@@ -64,6 +64,8 @@ select
         when trim(is_test) <> '' and coalesce(statuses.answer, 'unknown') = 'unknown' then 'bad_value'
         when statuses.answer = 'test' then 'test_answer'
         when statuses.answer = 'incomplete' then 'incomplete_answer'
+        -- one of several questions of a row may have gone unasked: it has no date either
+        when submitted_at is null and trim(coalesce(score, '')) = '' then 'score_missing'
         {{ timestamp_reasons('submitted_at', required=true) }}
         {{ event_reasons('submitted_at') }}
         when score is null or trim(score) = '' then 'score_missing'

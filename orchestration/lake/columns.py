@@ -76,12 +76,28 @@ def wanted_columns(source: Source) -> tuple[str, ...]:
 
 def valued_columns(source: Source) -> tuple[str, ...]:
     """The delivered columns whose texts are given meanings; the texts are kept as well."""
-    return tuple(name for key, names in _mapping(source) if key in source.values for name in names)
+    found = [
+        name
+        for part in source.whole.parts
+        for key, names in _mapping(part)
+        if key in part.values
+        for name in names
+    ]
+    return tuple(dict.fromkeys(found))
 
 
 def mapped_columns(source: Source) -> tuple[str, ...]:
-    """Every delivered column whose cells the mapping takes over, once; others are kept beside."""
-    names = [name for key, names in _mapping(source) if key not in source.values for name in names]
+    """Every delivered column whose cells the mapping takes over, once; others are kept beside.
+
+    Of one of several answers in a row these are the columns of all of them.
+    """
+    names = [
+        name
+        for part in source.whole.parts
+        for key, names in _mapping(part)
+        if key not in part.values
+        for name in names
+    ]
     if snapshot_kind(source) == "column":
         names.append(source.snapshot_at)
     return tuple(dict.fromkeys(names))

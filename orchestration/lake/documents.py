@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import duckdb
 import pyarrow.parquet as pq
 
 from orchestration.lake import reader
@@ -22,6 +23,15 @@ def select_documents(run: Run, rows: Rows) -> str:
     run.connection.register("delivered", rows.reader)
     if run.source.format.type == "json":
         _unnest(run, rows)
+        relation = "elements"
+    elif len(run.source.parts) > 1:
+        # each answer of a row reads it, and the lines come once
+        try:
+            run.connection.execute("create or replace temp table elements as from delivered")
+        except duckdb.Error:
+            if rows.fault:
+                raise rows.fault from None
+            raise
         relation = "elements"
     else:
         relation = "delivered"
@@ -100,7 +110,8 @@ def check_documents(run: Run, path: Path, loaded: int, warnings: list[str]) -> N
     if not loaded:
         return
     entity = ENTITIES[run.source.entity]
-    names = [name for name in entity.column_names if name in run.source.columns]
+    mapped = {name for part in run.source.parts for name in part.columns}
+    names = [name for name in entity.column_names if name in mapped]
     absent = [name for name, number in _filled(path, names).items() if not number]
     if len(absent) == len(names):
         message = "no document has any member that the mapping names; it may be an error message"

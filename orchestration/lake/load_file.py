@@ -37,7 +37,7 @@ from orchestration.lake.session import (
     report_progress,
 )
 from orchestration.lake.times import snapshot_names_query
-from orchestration.lake.warnings import file_warnings, projection_of, warnings_by_file
+from orchestration.lake.warnings import file_warnings, projections_of, warnings_by_file
 from orchestration.workspace.model import Source
 
 # Files up to this size are written together, up to this many files and bytes.
@@ -147,7 +147,7 @@ def flush(run: Run) -> None:
     done = [
         _quarantined_state(run, read, read.fault)
         if read.fault
-        else _loaded_state(read, sum(map(len, read.batches)), warnings[read.state.key])
+        else _loaded_state(run, read, _rows_of(run, read.batches), warnings[read.state.key])
         for read in reads
     ]
     pack = run.manifest.pack_record(source.name, source.entity, name, members)
@@ -224,13 +224,20 @@ def _quarantined_state(run: Run, read: ReadFile, fault: FileFault) -> FileState:
     )
 
 
-def _loaded_state(read: ReadFile, loaded: int, warnings: list[str]) -> FileState:
+def _rows_of(run: Run, batches: list[pa.RecordBatch]) -> int:
+    """The lake's rows of delivered ones."""
+    return sum(map(len, batches)) * len(run.source.parts)
+
+
+def _loaded_state(run: Run, read: ReadFile, loaded: int, warnings: list[str]) -> FileState:
+    # a row that can be read is as many rows as it holds answers; one that cannot is one
+    read_rows = read.opened.delivered - read.opened.rejected
     return replace(
         read.state,
         status="loaded",
         reason=None,
         message=None,
-        rows_delivered=read.opened.delivered,
+        rows_delivered=read.opened.rejected + read_rows * len(run.source.parts),
         rows_loaded=loaded,
         rows_rejected=read.opened.rejected,
         rows_blank=read.opened.blank,
@@ -326,9 +333,10 @@ def _load(run: Run, read: ReadFile) -> WrittenFile:
             relation = select_documents(run, rows) if rows.is_json else ""
             warnings = file_warnings(run, rows)
             if rows.is_json:
-                made = projection_of(run, rows, delivery, relation)
-                loaded = _copy(run, rows, made.rows, raw_temporary)
-                reject_documents(run, rows, read.found, rejects, loaded)
+                made = projections_of(run, rows, delivery, relation)
+                query = " union all ".join(each.rows for each in made)
+                loaded = _copy(run, rows, query, raw_temporary)
+                reject_documents(run, rows, read.found, rejects, loaded // len(made))
                 check_documents(run, raw_temporary, loaded, warnings)
             else:
                 loaded = write_raw(
@@ -343,7 +351,7 @@ def _load(run: Run, read: ReadFile) -> WrittenFile:
         _not_empty(read.opened, source)
         rejects.close()
         run.closing.push(here.pop_all())  # what is not renamed is removed with the run
-    done = _loaded_state(read, loaded, warnings)
+    done = _loaded_state(run, read, loaded, warnings)
     return WrittenFile(done, raw_temporary, rejected_temporary if rejects.count else None)
 
 

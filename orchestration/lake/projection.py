@@ -50,6 +50,7 @@ def mapping_version(workspace: Workspace, source: Source) -> str:
         "exclude": excluded_values(workspace.root, source),
         "values": source.values,
         "null_values": source.null_values,
+        "answers": [answer.model_dump(exclude_none=True) for answer in source.answers],
     }
     content |= {key: value for key, value in later.items() if value}
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -285,7 +286,7 @@ def _kept_columns(
     cells = {
         name: delivered.cell(parts[0])
         for name, parts in source.columns.items()
-        if len(parts) == 1 and name not in source.values
+        if len(parts) == 1 and name not in source.values and not _is_split(source, name)
     }
     return _numbered(known) | {
         column.name: cells[column.name]
@@ -335,8 +336,17 @@ def _source_of(column: Column, source: Source, cell: Callable[[str], str]) -> st
         if column.is_id:
             # columns as they are were trimmed before
             cells = [each if each.isalnum() else trimmed(each) for each in cells]
-        return meant(source, column.name, _joined(cells))
+        text = meant(source, column.name, _joined(cells))
+        # NULL stays NULL: an answer without an id has none
+        return (
+            f"{text} || {literal(f'|{source.answer}')}" if _is_split(source, column.name) else text
+        )
     return _NULL_TEXT
+
+
+def _is_split(source: Source, column: str) -> bool:
+    """Whether a column is the id of a row that holds several answers."""
+    return source.answer is not None and column == ENTITIES[source.entity].column_names[0]
 
 
 def _object(members: Mapping[str, str]) -> str:
@@ -372,7 +382,8 @@ def _lake_rows(
     filled = {*source.columns, *source.constants} | (
         {"_attributes"} if source.attributes else set()
     )
-    computed = [f"{_content_hash((*names, '_attributes'), filled, known)} as _row_hash"]
+    content = _content_hash((*names, "_attributes"), filled, known, source.answer)
+    computed = [f"{content} as _row_hash"]
     if "email" in names:
         email = "case when length(email) = strlen(email) then email else nfkc(email) end"
         email = f"lower(trim({email}, {_SPACES}))"
@@ -388,9 +399,14 @@ def _lake_rows(
     return f"select *, {', '.join(computed)} from ({rows})"
 
 
-def _content_hash(names: tuple[str, ...], filled: set[str], known: Known) -> str:
-    """SQL of a hash of some columns by their place; only the ``filled`` ones are ever not NULL."""
-    parts = [""]
+def _content_hash(
+    names: tuple[str, ...], filled: set[str], known: Known, answer: str | None
+) -> str:
+    """SQL of a hash of some columns by their place; only the ``filled`` ones are ever not NULL.
+
+    The name of one of several answers in a row is hashed, too: no two of them have one hash.
+    """
+    parts = ["" if answer is None else MARK + answer + MARK]
     for name in names:
         if name in filled:
             parts += [name, ""]

@@ -60,6 +60,8 @@ def write_raw(
 ) -> int:
     """Write rows of one file, or of many small ones, as Parquet: a chunk at a time.
 
+    A delivered row that holds several answers is as many rows.
+
     Args:
         connection: computes what the mapping computes.
         path: the file to write.
@@ -70,19 +72,20 @@ def write_raw(
         has_marks: whether a cell may hold ``MARK``.
 
     Returns:
-        The number of rows.
+        The number of written rows.
 
     Raises:
         FileFault: when the reading finds one.
         OSError: when writing fails.
     """
-    made: dict[Known, Projection] = {}
+    made: dict[tuple[str | None, Known], Projection] = {}
 
-    def projection_of(known: Known) -> Projection:
-        if known not in made:
-            made[known] = projection.build_projection(
+    def projection_of(part: Source, known: Known) -> Projection:
+        key = part.answer, known
+        if key not in made:
+            made[key] = projection.build_projection(
                 workspace,
-                source,
+                part,
                 _NO_DELIVERY,
                 names=rows.names,
                 cells=rows.cells,
@@ -90,22 +93,29 @@ def write_raw(
                 relation="delivered",
                 known=known,
             )
-        return made[known]
+        return made[key]
 
     # by name: unmapped cells, and those of rules, stay as they were delivered
     mapped = {rows.cells[rows.at[n]] for n in (*mapped_columns(source), *valued_columns(source))}
     ids = {rows.cells[rows.at[name]] for name in id_columns(source)}
     count = 0
-    with _writer(path, source.entity, projection_of(Known()).constants) as writer:
-        for parts in chunks:
-            table = pa.Table.from_batches([batch for _, batch in parts])
+    constants = [projection_of(part, Known()).constants for part in source.parts]
+    with _writer(path, source.entity, constants) as writer:
+        for chunk in chunks:
+            table = pa.Table.from_batches([batch for _, batch in chunk])
             table = trim_columns(null_columns(table, mapped, source).combine_chunks(), ids)
-            table, known = _look(connection, table, rows, workspace, source, has_marks=has_marks)
-            found = _assembled(
-                connection, table, projection_of(known), parts, source=source, schema=writer.schema
-            )
-            writer.write_table(found, row_group_size=GROUP)
-            count += len(table)
+            for part in source.parts:
+                seen, known = _look(connection, table, rows, workspace, part, has_marks=has_marks)
+                found = _assembled(
+                    connection,
+                    seen,
+                    projection_of(part, known),
+                    chunk,
+                    source=part,
+                    schema=writer.schema,
+                )
+                writer.write_table(found, row_group_size=GROUP)
+                count += len(found)
     return count
 
 
@@ -127,14 +137,21 @@ def parquet_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
 
 
 @contextmanager
-def _writer(path: Path, entity: str, constants: Mapping[str, Any]) -> Iterator[pq.ParquetWriter]:
-    """A Parquet file in which a text that all rows share is stored once a row group."""
+def _writer(
+    path: Path, entity: str, constants: Sequence[Mapping[str, Any]]
+) -> Iterator[pq.ParquetWriter]:
+    """A Parquet file in which a text that many rows share is stored once a row group.
+
+    Args:
+        path: the file to write.
+        entity: whose rows it has.
+        constants: what the rows of each part of the mapping have in common.
+    """
     schema = pa.schema(
         [
-            pa.field(
-                field.name, _REPEATED if isinstance(constants.get(field.name), str) else field.type
-            )
+            pa.field(field.name, _REPEATED if is_shared else field.type)
             for field in lake_schema(entity)
+            for is_shared in [all(isinstance(each.get(field.name), str) for each in constants)]
         ]
     )
     with parquet_writer(path, schema) as writer:

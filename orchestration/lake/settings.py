@@ -51,8 +51,7 @@ def write_settings(workspace: Workspace) -> None:
         (source.name, source.entity, source.customers_of, column)
         for source in workspace.sources
         for column in (*ENTITIES[source.entity].column_names, "_snapshot_at")
-        if column in source.columns
-        or column in source.constants
+        if column in source.given
         # a declared snapshot may be after as_of; a file's own time says nothing of its rows
         or (column == "_snapshot_at" and snapshot_kind(source) != "file_modified")
     ]

@@ -11,17 +11,20 @@ from orchestration.lake.rows import Rows
 from orchestration.lake.session import ReadFile, Run
 
 
-def projection_of(run: Run, rows: Rows, delivery: Delivery, relation: str) -> Projection:
-    """The projection of an opened file over a relation of its rows."""
-    return build_projection(
-        run.workspace,
-        run.source,
-        delivery,
-        names=rows.names,
-        cells=rows.cells,
-        at=rows.at,
-        relation=relation,
-    )
+def projections_of(run: Run, rows: Rows, delivery: Delivery, relation: str) -> list[Projection]:
+    """The projections of an opened file over a relation of its rows: of each answer in a row."""
+    return [
+        build_projection(
+            run.workspace,
+            part,
+            delivery,
+            names=rows.names,
+            cells=rows.cells,
+            at=rows.at,
+            relation=relation,
+        )
+        for part in run.source.parts
+    ]
 
 
 def file_warnings(run: Run, rows: Rows, naive: list[str] | None = None) -> list[str]:
@@ -56,14 +59,16 @@ def _naive(run: Run, rows: Rows, sample: pa.RecordBatch | pa.Table | None) -> li
         return []
     # no file's own facts matter here
     delivery = Delivery("", "", now(), now(), "")
-    made = projection_of(run, rows, delivery, "sample_objects")
-    if not made.naive:
-        return []
-    run.connection.register("sample", sample)
     relation = "(select * from sample)"
     if rows.is_json:
         relation = "(select * from sample where json_valid(doc))"
-    query = f"with sample_objects as {relation} {made.naive}"
-    (found,) = run.connection.execute(query).fetchall()
-    run.connection.unregister("sample")
-    return [column for column, is_so in zip(made.times, found, strict=True) if is_so]
+    naive: dict[str, None] = {}
+    for made in projections_of(run, rows, delivery, "sample_objects"):
+        if not made.naive:
+            continue
+        run.connection.register("sample", sample)
+        query = f"with sample_objects as {relation} {made.naive}"
+        (found,) = run.connection.execute(query).fetchall()
+        run.connection.unregister("sample")
+        naive |= {name: None for name, is_so in zip(made.times, found, strict=True) if is_so}
+    return list(naive)

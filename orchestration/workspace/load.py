@@ -11,11 +11,13 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from orchestration.core.errors import UserError
+from orchestration.workspace.answers import answers_mistakes, raw_parts
 from orchestration.workspace.entities import ENTITIES
 from orchestration.workspace.excluded import exclude_mistakes, list_mistakes
 from orchestration.workspace.hints import key_hint
 from orchestration.workspace.model import (
     FILE_NAME,
+    Answer,
     Format,
     Headline,
     Publish,
@@ -245,10 +247,15 @@ def _cross_mistakes(raw: Mapping[str, Any]) -> list[str]:
                     "give this entry a customer_source of its own, or deliver them through one"
                 )
             crm.setdefault(owner, index)
-        lines += [f"{label}: {line}" for line in _source_mistakes(entry, surveys)]
+        found = answers_mistakes(entry, lambda part: _source_mistakes(part, surveys))
+        lines += [f"{label}: {line}" for line in found]
         key = (str(entry.get("name")), str(entry.get("entity")))
         if "name" in entry and "entity" in entry and key in seen:
-            lines.append(f"{label}: the same name and entity as sources[{seen[key]}]; rename one")
+            lines.append(
+                f"{label}: the same name and entity as sources[{seen[key]}]; rename one"
+                + ", or declare several scores of a row as answers of one entry"
+                * (key[1] == "survey_responses")
+            )
         seen.setdefault(key, index)
     metric = _mapping(raw.get("headline")).get("metric")
     if isinstance(metric, str) and metric and (line := metric_mistake(metric)):
@@ -264,13 +271,15 @@ def _cross_mistakes(raw: Mapping[str, Any]) -> list[str]:
         for segment in (segments if isinstance(segments, list) else ())
         if isinstance(segment, str) and segment not in attributes
     ]
-    return lines + _survey_type_mistakes(raw, entries)
+    parts = [part for entry in entries for part in raw_parts(entry)]
+    return lines + _survey_type_mistakes(raw, parts)
 
 
 _KEYS: dict[tuple[str, ...], type[BaseModel]] = {
     (): Settings,
     ("sources",): Source,
     ("format",): Format,
+    ("answers",): Answer,
     ("survey_rules",): SurveyRules,
     ("headline",): Headline,
     ("publish",): Publish,
@@ -294,7 +303,8 @@ def _mistake(error: Mapping[str, Any], path: tuple[str, ...], place: str) -> str
     where = ".".join(path)
     if kind == "extra_forbidden":
         *parents, key = path
-        model = _KEYS.get(tuple(parents) or (("sources",) if place else ()))
+        within = tuple(part for part in parents if not part.isdigit())
+        model = _KEYS.get(within or (("sources",) if place else ()))
         inside = f" in {'.'.join(parents)}" if parents else ""
         hint = key_hint(key, model) if model else ""
         return f"unknown key '{key}'{inside}{hint or '; remove it'}"

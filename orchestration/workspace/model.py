@@ -18,6 +18,7 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainValidator,
+    PrivateAttr,
     StrictBool,
     StrictFloat,
     StrictInt,
@@ -31,6 +32,9 @@ from orchestration.workspace import rules
 FILE_NAME = "workspace.yml"
 # Begins a value of ``exclude`` that is a file of values.
 LIST_FILE = "file:"
+# What each of several answers in a row may have of its own: from columns, and the same in all rows.
+ANSWER_COLUMNS = ("score", "comment", "submitted_at")
+ANSWER_CONSTANTS = ("metric", "survey_type", "scale", "survey_id", "touchpoint", "channel")
 OneOrMore = str | list[str]
 Name = Annotated[StrictStr, AfterValidator(rules.safe_name)]
 Texts = Annotated[
@@ -93,12 +97,51 @@ class Format(_Model):
         return self.type in ("csv", "tsv")
 
 
+class Answer(_Model):
+    """One of several questions that a row of answers holds.
+
+    ``score``, ``comment`` and ``submitted_at`` are delivered columns, ``values`` says what the
+    score's texts mean; the others are the same in all rows. Each goes before the entry's own. The
+    name is part of the answers' ids; without one it is the metric.
+    """
+
+    name: Name | None = None
+    score: Texts
+    comment: Texts | None = None
+    submitted_at: Texts | None = None
+    values: ValueMap | None = None
+    metric: Constant | None = None
+    survey_type: Constant | None = None
+    scale: Constant | None = None
+    survey_id: Constant | None = None
+    touchpoint: Constant | None = None
+    channel: Constant | None = None
+
+    @property
+    def label(self) -> str:
+        """The name: its own, or the metric."""
+        return self.name or (self.metric or "").strip().lower()
+
+    @property
+    def columns(self) -> dict[str, tuple[str, ...]]:
+        """The delivered columns of each canonical one that the answer maps itself."""
+        own = {name: getattr(self, name) for name in ANSWER_COLUMNS}
+        return {name: columns for name, columns in own.items() if columns is not None}
+
+    @property
+    def constants(self) -> dict[str, str]:
+        """The canonical columns whose text is the same in all of these answers."""
+        own = {name: getattr(self, name) for name in ANSWER_CONSTANTS}
+        return {name: text for name, text in own.items() if text is not None}
+
+
 class Source(_Model):
     """One entry of ``sources``: how one source system's files become one canonical entity.
 
     ``columns`` and ``attributes`` map a canonical name to the delivered columns it is joined from;
     ``timestamps`` maps a canonical column to the formats it may have, ``values`` a canonical column
     or an attribute to what its texts mean; ``null_values`` are texts that mean an empty cell.
+    ``answers`` are the questions of a row that holds several.
     ``only`` and ``except`` map a delivered column to values, ``exclude`` a canonical one: they say
     which rows are excluded.
     """
@@ -120,6 +163,44 @@ class Source(_Model):
     only: dict[StrictStr, Texts] = {}
     except_: Annotated[dict[StrictStr, Texts], Field(alias="except")] = {}
     exclude: dict[StrictStr, Texts] = {}
+    answers: tuple[Answer, ...] = ()
+    _whole: Source | None = PrivateAttr(None)
+    _answer: str | None = PrivateAttr(None)
+
+    @cached_property
+    def parts(self) -> tuple[Source, ...]:
+        """The mappings of a delivered row: one, or that of each of its answers."""
+        return tuple(map(self._part, self.answers)) or (self,)
+
+    def _part(self, answer: Answer) -> Source:
+        own = {*answer.columns, *answer.constants}
+        common = {name: each for name, each in self.columns.items() if name not in own}
+        constants = {name: text for name, text in self.constants.items() if name not in own}
+        values = {} if answer.values is None else {"score": answer.values}
+        part = self.model_copy(
+            update={
+                "columns": {**common, **answer.columns},
+                "constants": {**constants, **answer.constants},
+                "values": {**self.values, **values},
+            }
+        )
+        part._whole, part._answer = self, answer.label
+        return part
+
+    @property
+    def whole(self) -> Source:
+        """The entry that this is a part of, or itself."""
+        return self._whole or self
+
+    @property
+    def answer(self) -> str | None:
+        """The name of the answer that this is the mapping of; None: the row holds one."""
+        return self._answer
+
+    @property
+    def given(self) -> set[str]:
+        """The canonical columns that are mapped or constant, in any part."""
+        return {name for part in self.parts for name in (*part.columns, *part.constants)}
 
     @property
     def excludes_rows(self) -> bool:

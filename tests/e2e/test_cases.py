@@ -23,6 +23,7 @@ SCORES = {
     "alchemer_status": (100 * (4 - 1) / 6, 6),  # 10 9 9 8 3 10 are complete
     "float_scores": (100 * (3 - 1) / 5, 5),  # 9 10 6 8 9
     "label_scores": (100 * (3 - 1) / 6, 6),  # 10 9 0 10 8 7
+    "two_metrics_one_file": (100 * (2 - 1) / 3, 3),  # 10 3 9
     "one_to_ten": (100 * (2 - 2) / 5, 5),  # 10 9 | 7 | 1 6
     "weekly_full_export_snapshot": (100 * (3 - 1) / 5, 5),  # 10 9 2 9 8, the second one's words
 }
@@ -40,7 +41,30 @@ MISTAKES = {
 
 
 def settings_of(case: str) -> dict:
-    return yaml.safe_load((CASES / case / "workspace.yml").read_text("utf-8"))
+    settings = yaml.safe_load((CASES / case / "workspace.yml").read_text("utf-8"))
+    return {**settings, "sources": _joined(settings["sources"])}
+
+
+def source_of(case: str) -> str:
+    return e2e.literal(settings_of(case)["sources"][0]["name"])
+
+
+def _joined(sources: list[dict]) -> list[dict]:
+    """The entries of a case; several for one file are one with several answers."""
+    first = sources[0]
+    if len(sources) == 1:
+        return sources
+    assert {(each["name"], each["entity"], each["files"]) for each in sources} == {
+        (first["name"], first["entity"], first["files"])
+    }
+    answers = [
+        {"score": each["columns"]["score"], "metric": each["constants"]["metric"],
+         "scale": each["constants"]["scale"]}
+        for each in sources
+    ]  # fmt: skip
+    columns = {name: column for name, column in first["columns"].items() if name != "score"}
+    constants = {"survey_type": first["constants"]["survey_type"]}
+    return [{**first, "columns": columns, "constants": constants, "answers": answers}]
 
 
 # A metric has one scale in a workspace.
@@ -88,11 +112,22 @@ def test_score(roots, case):
     ((score, answers),) = e2e.marts(
         roots[case],
         "select avg(contribution), count(*) from marts.fct_nps_responses "
-        f"where source = {e2e.literal(case)} and metric = 'nps'",
+        f"where source = {source_of(case)} and metric = 'nps'",
     )
     nps, count = SCORES[case]
     assert answers == count
     assert score == pytest.approx(nps)
+
+
+def test_the_second_metric_of_a_file(roots):
+    case = "two_metrics_one_file"
+    ((score, answers),) = e2e.marts(
+        roots[case],
+        "select avg(contribution), count(*) from marts.fct_nps_responses "
+        f"where source = {source_of(case)} and metric = 'csat'",
+    )
+    assert answers == 3
+    assert score == pytest.approx(100 * 2 / 3)  # 5 2 4
 
 
 @pytest.mark.parametrize("case", SCORES)
@@ -100,6 +135,6 @@ def test_every_row_is_accounted_for(roots, case):
     refused = e2e.restricted(
         roots[case],
         "select reason, count(*) from restricted.quarantined_rows "
-        f"where source = {e2e.literal(case)} group by reason",
+        f"where source = {source_of(case)} group by reason",
     )
     assert dict(refused) == REFUSED.get(case, {})

@@ -419,6 +419,7 @@ def test_a_quarantined_row_is_kept_as_it_was_delivered():
                 "_file_sha256": "f",
                 "_file_name": "f.csv",
                 "_row_number": number,
+                "_row_hash": _hash(name),
             }
             columns = ", ".join(f'"{column}"' for column in raw)
             marks = ", ".join("?" for _ in raw)
@@ -427,12 +428,14 @@ def test_a_quarantined_row_is_kept_as_it_was_delivered():
             )
             connection.executemany(
                 f"insert into nps.intermediate.int_{name}_versioned "
-                "(source, file_sha256, row_number, row_status, reject_reason) "
-                "values (?, ?, ?, ?, ?)",
+                "(source, file_sha256, row_number, row_hash, row_status, reject_reason) "
+                "values (?, ?, ?, ?, ?, ?)",
                 [
-                    ("telco", "f", number, "quarantined", "missing_id"),
-                    ("other", "f", number, "quarantined", "missing_id"),
-                    ("telco", "g", number, "accepted", None),
+                    ("telco", "f", number, _hash(name), "quarantined", "missing_id"),
+                    # another answer of the same row
+                    ("telco", "f", number, _hash("other"), "quarantined", "missing_id"),
+                    ("other", "f", number, _hash(name), "quarantined", "missing_id"),
+                    ("telco", "g", number, _hash(name), "accepted", None),
                 ],
             )
         connection.execute(

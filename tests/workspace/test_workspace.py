@@ -429,7 +429,7 @@ def test_a_duplicate_source_is_one_line(tmp_path):
     (line,) = mistakes(tmp_path, content)
     assert line == (
         "workspace.yml: sources[2] (telco/survey_responses): the same name and entity as "
-        "sources[0]; rename one"
+        "sources[0]; rename one, or declare several scores of a row as answers of one entry"
     )
 
 
