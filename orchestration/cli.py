@@ -67,6 +67,11 @@ def main(arguments: list[str] | None = None) -> int:
     out.add_argument("what", metavar="FILE|SHA", help="its name, or the start of its SHA-256")
     out.add_argument("--undo", action="store_true", help="take a withdrawal back")
     commands.add_parser("rollback", help="go back to the generation published before")
+    export = commands.add_parser("export", help="published tables as CSV or XLSX files")
+    export.add_argument("tables", metavar="TABLE", nargs="*", help="without any: all marts")
+    export.add_argument("--format", choices=("csv", "xlsx"), default="csv")
+    export.add_argument("--to", metavar="FOLDER", type=Path, help="default: exports/")
+    export.add_argument("--restricted", action="store_true", help="also what holds personal data")
     commands.add_parser("schema", help="the JSON Schema of workspace.yml, for editors")
     commands.add_parser("docs", help="dbt's documentation of every model")
     commands.add_parser("lint-sql", help="sqlfluff over models and tests")
@@ -80,6 +85,7 @@ def main(arguments: list[str] | None = None) -> int:
             "dev": lambda: _dev(options.port),
             "withdraw": lambda: _withdraw(options.what, undo=options.undo),
             "rollback": _rollback,
+            "export": lambda: _export(options),
             "schema": _schema,
             "docs": _docs,
             "lint-sql": _lint_sql,
@@ -226,6 +232,22 @@ def _rollback() -> int:
     generation_id = rollback(workspace)
     print(f"generation {generation_id} is published again")
     return 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    from orchestration.export import export_tables
+    from orchestration.workspace.current import current_workspace
+
+    notes = export_tables(
+        current_workspace(),
+        options.tables,
+        options.format,
+        options.to,
+        restricted=options.restricted,
+    )
+    for note in notes:
+        print(note, file=sys.stderr)
+    return 1 if notes else 0
 
 
 def _schema() -> int:
