@@ -23,18 +23,9 @@
     (1e0 * {{ products }} / nullif({{ m }}, 0) - (1e0 * {{ total }} / nullif({{ m }}, 0)) * (1e0 * {{ compared_total }} / nullif({{ m }}, 0)))
 {%- endmacro %}
 
-{#- Answers needed, as a number that is not rounded yet: z^2 v / d^2, with the variance v on the -1..1
-    scale and d in points; z and v are those of what is asked. For a margin of d about one score z is the
-    interval's and v one answer's variance. For a difference of d between two groups, found with some
-    power at some level, z is the sum of both quantiles and v the sum of both variances; the result is per
-    group. Source: any textbook; MeasuringU takes off what the adjusted-Wald method adds to each group. -#}
-{% macro answers_needed(z, variance, points) -%}
-    power({{ z }}, 2) * ({{ variance }}) / power({{ points }} / 100e0, 2)
-{%- endmacro %}
-
 {#- Tests a difference of two scores: the CTE `measured`, the relation's columns with nps, compared_nps,
-    tested_change (the difference of the adjusted scores) and standard_error, in points; NULL: no spread. The
-    relation has basis, both sides' responses and counts of classes, what repeated answers add
+    tested_change (the difference of the adjusted scores) and standard_error, in points; NULL: no spread, and
+    is_untestable. The relation has basis, both sides' responses and counts of classes, what repeated answers add
     (see variance_of_mean: repeats, repeated_weights, repeated_products, repeated_squares), shared_voices,
     moved_voices and their covariance, and the metric's priors of two. Sources: Rocks 2016; Agresti and Caffo
     2000; for the same voices on both sides the variance of a difference of paired means. -#}
@@ -89,7 +80,7 @@ summed as (
     from varied
 ),
 
-measured as (
+differences as (
     select
         *,
         {{ nps('promoters', 'passives', 'detractors') }} as nps,
@@ -98,11 +89,13 @@ measured as (
         -- what is left of equal numbers is rounding, and no spread
         case when variance_of_change > 1e-9 * variance_of_both then 100e0 * sqrt(variance_of_change) end as standard_error
     from summed
-)
-{%- endmacro %}
+),
 
-{#- Whether a difference can't be tested: it has no spread or is of a single voice, or the priors weigh more than
-    the answers and turn its sign. -#}
-{% macro is_untestable(change, tested_change, standard_error) -%}
-    ({{ standard_error }} is null or round({{ change }}, 6) * round({{ tested_change }}, 6) < 0)
+-- no spread, a single voice, or priors that weigh more than the answers and turn the sign
+measured as (
+    select
+        *,
+        coalesce(standard_error is null or round(nps - compared_nps, 6) * round(tested_change, 6) < 0, false) as is_untestable
+    from differences
+)
 {%- endmacro %}

@@ -4,16 +4,12 @@
         {% set lake = env_var('NPS_WORKSPACE', 'workspace') ~ '/lake' %}
         {% do adapter.create_schema(api.Relation.create(database=target.database, schema='raw')) %}
         {% for source in graph.sources.values() | selectattr('source_name', 'equalto', 'raw') %}
-            {% do run_query(lake_view(source.name, lake ~ '/' ~ source.meta.lake_path)) %}
+            {% do run_query(adapter.dispatch('lake_view', 'nps_warehouse')(source.name, lake ~ '/' ~ source.meta.lake_path)) %}
         {% endfor %}
     {% endif %}
 {%- endmacro %}
 
 {#- DDL of one view over the Parquet that a glob names. -#}
-{% macro lake_view(name, glob) -%}
-    {{ return(adapter.dispatch('lake_view', 'nps_warehouse')(name, glob)) }}
-{%- endmacro %}
-
 {% macro duckdb__lake_view(name, glob) -%}
     create or replace view raw.{{ adapter.quote(name) }} as
     select * from read_parquet('{{ glob | replace("'", "''") }}')

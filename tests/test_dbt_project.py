@@ -294,6 +294,7 @@ NUMBERS = {
         "2": "two groups, and a square",
         "4": "the largest variance of a share",
         "6": "digits that a quotient of doubles is good for",
+        "100": "points of a share of 1",
     },
     "survey_fatigue": {"365": "days, as the column's name says"},
     "int_invitations_measured": {

@@ -82,8 +82,8 @@ def publish(
         with suppress(OSError):
             folders.sweep(published, before)
         raise
-    owed = f"generation {generation_id} is published, and the next run adds its ledger line"
-    with _step("recording the generation", owed):
+    outcome = f"generation {generation_id} is published, and the next run adds its ledger line"
+    with _step("recording the generation", outcome):
         record_published(workspace)
         folders.sweep(published, {previous})
     return _of_line(read_ledger(workspace)[-1])
@@ -128,22 +128,20 @@ def rollback(workspace: Workspace) -> str:
         ]
         if not earlier:
             raise UserError(f"{published}: there is no earlier generation to go back to")
-        target = earlier[-1]
+        folder = folders.generation_folder(published, earlier[-1])
         for part in PARTS:
-            read_generation(
-                folders.generation_folder(published, target) / part.file_name, part.schema
-            )
+            read_generation(folder / part.file_name, part.schema)
         withdrawn = read_generation(published / MARTS.file_name, MARTS.schema)
-        folders.turn(published, target)
+        folders.turn(published, folder.name)
     line = {
         "rolled_back_at": datetime.now(UTC).isoformat(),
         "rolled_back_from": current,
-        "rolled_back_to": target,
+        "rolled_back_to": folder.name,
         "inputs_hash": withdrawn["inputs_hash"],
     }
-    with _step("recording the rollback", f"generation {target} is published"):
+    with _step("recording the rollback", f"generation {folder.name} is published"):
         append_line(published / "ledger.jsonl", line)
-    return target
+    return folder.name
 
 
 def _prepare(workspace: Workspace) -> str | None:

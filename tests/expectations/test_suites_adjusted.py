@@ -27,7 +27,7 @@ STEPS = (
     "int_retention_customers_followed",
     "int_retention_customers_drawn",
     "int_retention_hazards_fitted",
-    "int_driver_answers_ranked",
+    "int_driver_answers_chosen",
     "int_driver_classes_known",
     "int_driver_cells_counted",
     "int_driver_levels_counted",

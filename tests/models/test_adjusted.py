@@ -354,7 +354,7 @@ def fill_voices(connection: duckdb.DuckDBPyConnection, frames: list[pd.DataFrame
 
 
 CHAIN = (
-    "int_driver_answers_ranked",
+    "int_driver_answers_chosen",
     "int_driver_classes_known",
     "int_driver_cells_counted",
     "int_driver_levels_counted",

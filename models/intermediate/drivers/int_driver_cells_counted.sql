@@ -2,20 +2,19 @@
 
 with dealt as (
     select
-        ranked.metric,
-        ranked.survey_type,
-        cast(floor({{ random_share('ranked.voice_key', 'cast(' ~ assumption('random_seed') ~ ' as bigint)') }} * {{ assumption('key_driver_parts') }}) as int) as part,
-        {{ segment_list('ranked.') }}
-        ranked.channel,
-        ranked.touchpoint,
-        ranked.survey,
+        chosen.metric,
+        chosen.survey_type,
+        cast(floor({{ random_share('chosen.voice_key', 'cast(' ~ assumption('random_seed') ~ ' as bigint)') }} * {{ assumption('key_driver_parts') }}) as int) as part,
+        {{ segment_list('chosen.') }}
+        chosen.channel,
+        chosen.touchpoint,
+        chosen.survey,
         {%- for metric in ['nps', 'csat', 'ces'] %}
-        case when ranked.metric <> '{{ metric }}' then coalesce(known.class_{{ metric }}, '(none)') end as class_{{ metric }},
+        case when chosen.metric <> '{{ metric }}' then coalesce(known.class_{{ metric }}, '(none)') end as class_{{ metric }},
         {%- endfor %}
-        ranked.contribution
-    from {{ ref('int_driver_answers_ranked') }} as ranked
-    inner join {{ ref('int_driver_classes_known') }} as known on ranked.voice_key = known.voice_key
-    where ranked.place_of_type = 1
+        chosen.contribution
+    from {{ ref('int_driver_answers_chosen') }} as chosen
+    inner join {{ ref('int_driver_classes_known') }} as known on chosen.voice_key = known.voice_key
 )
 
 select

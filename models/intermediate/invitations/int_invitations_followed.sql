@@ -39,16 +39,16 @@ answered as (
             partition by asked.invitation_key
             order by responses.responded_at asc nulls last, responses.response_key asc nulls last
         ) as turn
-    from asked
-    inner join {{ ref('int_survey_responses_versioned') }} as links on asked.invitation_key = links.invitation_key
-    inner join responses
-        on
-            links.response_key = responses.response_key
-            and asked.customer_key = responses.customer_key
-            and asked.metric = responses.metric
-            and asked.survey_type = responses.survey_type
-            and asked.landmark_at >= responses.responded_at
-    where links.row_status = 'accepted'
+    from {{ ref('int_survey_responses_versioned') }} as links
+    inner join responses on links.response_key = responses.response_key
+    inner join asked on links.invitation_key = asked.invitation_key
+    -- one condition, so that keys alone are joined: by customers each would meet all of their answers
+    where
+        links.row_status = 'accepted'
+        and case
+            when asked.customer_key = responses.customer_key and asked.metric = responses.metric and asked.survey_type = responses.survey_type
+                then asked.landmark_at >= responses.responded_at
+        end
 ),
 
 -- an answer that cannot be read is an answer
@@ -60,9 +60,8 @@ answer_times as (
         survey_type,
         responded_at
     from {{ relation }}
-    {%- if loop.first %}
-    union all
-    {%- endif %}
+    where responded_at is not null
+    {{ 'union all' if loop.first }}
     {%- endfor %}
 ),
 
@@ -116,7 +115,7 @@ final as (
     left join answered on judged.invitation_key = answered.invitation_key and answered.turn = 1
     left join first_answers
         on
-            judged.customer_key = first_answers.customer_key
+            case when not judged.is_answered then judged.customer_key end = first_answers.customer_key
             and judged.metric = first_answers.metric
             and judged.survey_type = first_answers.survey_type
     left join history

@@ -69,20 +69,11 @@ wholes as (
     group by {{ period | join(', ') }}, voice_key
 ),
 
--- what a voice answered in a segment beside what it answered in all: the difference is the rest's
-voices as (
+placed as (
     select
-        {%- for column in period %}
-        combined.{{ column }},
-        {%- endfor %}
-        combined.voice_key,
-        {{ grouped_dimension(dimensions) }} as dimension,
-        {{ grouped_dimension(dimensions, value=true) }} as segment,
-        sum(combined.responses) as responses,
-        sum(combined.total) as total,
-        sum(combined.squares) as squares,
-        max(wholes.responses) - sum(combined.responses) as other_responses,
-        max(wholes.total) - sum(combined.total) as other_total
+        combined.*,
+        wholes.responses as all_responses,
+        wholes.total as all_total
     from combined
     inner join wholes
         on
@@ -90,12 +81,35 @@ voices as (
             {%- for column in period %}
             and combined.{{ column }} = wholes.{{ column }}
             {%- endfor %}
+),
+
+-- What a voice answered in a segment beside what it answered in all: the difference is the rest's. The few
+-- voices that answered in several segments of a dimension are followed one by one; the others have no rest and
+-- are counted by what they answered.
+voices as (
+    {%- for is_split in [true, false] %}
+    {%- set one_voice = period | join(', ') ~ (', voice_key' if is_split else ', placed.responses, placed.total, placed.squares') %}
+    select
+        {{ period | join(', ') }},
+        {{ grouped_dimension(dimensions) }} as dimension,
+        {{ grouped_dimension(dimensions, value=true) }} as segment,
+        {%- for column in ['responses', 'total', 'squares'] %}
+        {{ 'sum(placed.' ~ column ~ ') as ' if is_split else 'placed.' }}{{ column }},
+        {%- endfor %}
+        {%- for column in ['responses', 'total'] %}
+        {{ 'max(placed.all_' ~ column ~ ') - sum(placed.' ~ column ~ ')' if is_split else '0' }} as other_{{ column }},
+        {%- endfor %}
+        {{ '1' if is_split else 'count(*)' }} as voices
+    from placed
+    where placed.responses {{ '<' if is_split else '=' }} placed.all_responses
     group by grouping sets (
-        (combined.{{ period | join(', combined.') }}, combined.voice_key)
+        ({{ one_voice }})
         {%- for dimension in dimensions %},
-        (combined.{{ period | join(', combined.') }}, combined.voice_key, {{ dimension }})
+        ({{ one_voice }}, {{ dimension }})
         {%- endfor %}
     )
+    {{ 'union all' if is_split }}
+    {%- endfor %}
 )
 
 select
@@ -103,13 +117,13 @@ select
     'responses' as basis,
     dimension,
     segment,
-    cast(sum(responses - 1) as bigint) as repeats,
-    cast(sum(responses * responses - responses) as bigint) as repeated_weights,
-    cast(sum(responses * total - total) as bigint) as repeated_products,
-    cast(sum(total * total - squares) as bigint) as repeated_squares,
-    cast(sum(case when other_responses > 0 then 1 else 0 end) as bigint) as outside_voices,
-    cast(sum(responses * other_responses) as bigint) as outside_weights,
-    cast(sum(responses * other_total + total * other_responses) as bigint) as outside_products,
-    cast(sum(total * other_total) as bigint) as outside_squares
+    cast(sum(voices * (responses - 1)) as bigint) as repeats,
+    cast(sum(voices * (responses * responses - responses)) as bigint) as repeated_weights,
+    cast(sum(voices * (responses * total - total)) as bigint) as repeated_products,
+    cast(sum(voices * (total * total - squares)) as bigint) as repeated_squares,
+    cast(sum(case when other_responses > 0 then voices else 0 end) as bigint) as outside_voices,
+    cast(sum(voices * responses * other_responses) as bigint) as outside_weights,
+    cast(sum(voices * (responses * other_total + total * other_responses)) as bigint) as outside_products,
+    cast(sum(voices * total * other_total) as bigint) as outside_squares
 from voices
 group by {{ period | join(', ') }}, dimension, segment

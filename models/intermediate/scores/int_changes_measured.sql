@@ -65,6 +65,7 @@ select
     compared_nps,
     tested_change,
     standard_error,
+    is_untestable,
     shared_voices,
     moved_voices,
     covariance,

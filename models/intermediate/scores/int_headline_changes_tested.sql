@@ -43,6 +43,7 @@ changes as (
         measured.nps - measured.compared_nps as raw_change,
         measured.tested_change,
         measured.standard_error,
+        measured.is_untestable,
         measured.shared_voices,
         measured.moved_voices,
         case
@@ -58,7 +59,7 @@ changes as (
 standardised as (
     select
         *,
-        coalesce(hidden_because, case when {{ is_untestable('raw_change', 'tested_change', 'standard_error') }} then 'too_few_to_test' end) as untested_because
+        coalesce(hidden_because, case when is_untestable then 'too_few_to_test' end) as untested_because
     from changes
 ),
 

@@ -43,7 +43,7 @@ decomposed as (
                 shown.comparison = 'rest_of_dimension'
                 and least(shown.responses, shown.compared_responses) < {{ assumption('min_rest_responses') }}
                 then 'too_few_answers'
-            when {{ is_untestable('shown.raw_change', 'shown.tested_change', 'shown.standard_error') }} then 'too_few_to_test'
+            when shown.is_untestable then 'too_few_to_test'
         end as untested_because
     from shown
     cross join {{ ref('int_test_levels_listed') }} as levels

@@ -45,8 +45,9 @@ asked as (
 needed as (
     select
         *,
-        -- a difference has the variances of both groups; digits beyond those of doubles are no answer more
-        round({{ answers_needed('z', "case purpose when 'margin' then variance else 2 * variance end", 'points') }}, 6) as answers
+        -- z^2 v / d^2, of a difference for each group and with the variances of both (any textbook; MeasuringU
+        -- takes off what the adjusted-Wald method adds). Digits beyond those of doubles are no answer more
+        round(power(z, 2) * case purpose when 'margin' then variance else 2 * variance end / power(points / 100e0, 2), 6) as answers
     from asked
 )
 
