@@ -54,6 +54,11 @@ def signed(value: float) -> str:
     return text if text.startswith("−") else f"+{text}"
 
 
+def signed_plainly(value: float) -> str:
+    """The same for a sentence on the terminal, with a hyphen: `+1.7`, `-1.7`, never `-0.0`."""
+    return f"{round(value, 1) + 0.0:+.1f}"
+
+
 def amount(value: float | None) -> str:
     """Money without decimals; – where it is unknown."""
     return number(None if value is None else float(value), 0)
@@ -178,9 +183,9 @@ def seen_words(detectable: float | None, customers: int) -> str:
     """What a test of so many customers could not have shown; empty where that is not known."""
     if detectable is None:
         return ""
+    points = counted(max(1, round(detectable)), "point")
     return (
-        f"a change of less than about {number(detectable, 0)} points would not show with "
-        f"{counted(customers, 'customer')}"
+        f"a change of less than about {points} would not show with {counted(customers, 'customer')}"
     )
 
 
@@ -204,7 +209,7 @@ def window_change_words(change: WindowChange, headline: Headline) -> str:
     if change.change is None:
         return f"can't be compared with {against}: {untested_words(change)}"
     score = (
-        f"{change.change:+.1f} points against {against} ({change.nps:.1f}, "
+        f"{signed_plainly(change.change)} points against {against} ({change.nps:.1f}, "
         f"{counted(change.responses, 'customer')})"
     )
     if change.p_value is None:
@@ -220,7 +225,7 @@ def change_words(change: Comparison) -> str:
     if change.change is None or change.p_adjusted is None:
         return f"{before} and {now} can't be compared: too few answers in one of them"
     text = (
-        f"{change.change:+.1f} points from {before} ({change.compared_nps:.1f}, "
+        f"{signed_plainly(change.change)} points from {before} ({change.compared_nps:.1f}, "
         f"{counted(change.compared_responses, 'customer')}) to {now} ({change.nps:.1f}, "
         f"{counted(change.responses, 'customer')}); {p_words(change.p_adjusted)}: "
         f"{verdict(change.is_significant)}"

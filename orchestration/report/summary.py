@@ -28,6 +28,7 @@ from orchestration.report.formatting import (
     headline_name,
     longer_words,
     p_words,
+    signed_plainly,
     verdict,
     voices_words,
     window_change_words,
@@ -310,15 +311,15 @@ def _period_lines(marts: duckdb.DuckDBPyConnection, workspace: Workspace) -> lis
             segment = f"{display_text(driver.dimension, 24)} = {display_text(driver.segment, 32)}"
             lines += _paragraph(
                 "",
-                f"of it, {segment} made {driver.points:+.1f}: its score went from "
+                f"of it, {segment} made {signed_plainly(driver.points)}: its score went from "
                 f"{driver.compared_nps:.1f} to {driver.nps:.1f}",
             )
     newest = found[0].change if found else last
     splits = change_splits(marts, workspace, newest)
     if splits:
         parts = "; ".join(
-            f"by {display_text(split.dimension, 24)} {split.rate:+.1f} because scores changed and "
-            f"{split.mix:+.1f} because the mix did"
+            f"by {display_text(split.dimension, 24)} {signed_plainly(split.rate)} because scores "
+            f"changed and {signed_plainly(split.mix)} because the mix did"
             for split in splits[:2]
         )
         lines += _paragraph("", f"of {'the first' if len(found) > 1 else 'it'}, {parts}")
@@ -337,7 +338,7 @@ def _segment_lines(marts: duckdb.DuckDBPyConnection, workspace: Workspace) -> li
     for c in found[:3]:
         name = f"{display_text(c.dimension, 24)} = {display_text(c.segment, 32)}"
         text = (
-            f"{name}: {c.nps:.1f} against {c.compared_nps:.1f}, {c.change:+.1f} points, "
+            f"{name}: {c.nps:.1f} against {c.compared_nps:.1f}, {signed_plainly(c.change)} points, "
             f"{p_words(c.p_adjusted or 0.0)}: {verdict(c.is_significant)}"
         )
         lines += textwrap.wrap(

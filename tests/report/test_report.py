@@ -214,7 +214,7 @@ def test_the_change_is_against_the_window_before_and_a_year_before(sample):
         assert f"From {plain(nps_of(other))} ({len(other)} customers)." in page.text
     assert "Could be chance" in page.text
     assert re.search(
-        rf"A change of less than about \d+ points would not show with {len(last_days(facts))} cust",
+        rf"A change of less than about \d+ points? would not show with {len(last_days(facts))} cust",
         page.text,
     )
 
@@ -508,6 +508,14 @@ def test_numbers_are_written_plainly(value, shown):
 @pytest.mark.parametrize("value, shown", [(1.74, "+1.7"), (-1.74, "−1.7"), (-0.01, "+0.0")])
 def test_changes_carry_their_sign(value, shown):
     assert formatting.signed(value) == shown
+    assert formatting.signed_plainly(value) == shown.replace("−", "-")
+
+
+@pytest.mark.parametrize(
+    "detectable, shown", [(0.3, "1 point"), (1.4, "1 point"), (10.6, "11 points")]
+)
+def test_what_could_have_been_seen_is_a_whole_number_of_points(detectable, shown):
+    assert f" about {shown} would " in formatting.seen_words(detectable, 750)
 
 
 @pytest.mark.parametrize(
