@@ -278,7 +278,6 @@ class PageFigures:
 
     Attributes:
         generation: the row of `_generation`, by column.
-        descriptions: the database's comments on the money columns of outcomes, by column.
         recent: the real changes among the latest complete periods, the newest first.
         segments: scores by dimension, both in the order of the page.
     """
@@ -292,7 +291,6 @@ class PageFigures:
     segments: dict[str, list[Score]] = field(default_factory=dict)
     contrasts: list[Comparison] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
-    descriptions: dict[str, str] = field(default_factory=dict)
     curves: list[Curve] = field(default_factory=list)
     risks: list[Risk] = field(default_factory=list)
     others: list[OtherMetric] = field(default_factory=list)

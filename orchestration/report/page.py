@@ -50,6 +50,12 @@ if TYPE_CHECKING:
 TEMPLATES = Path(__file__).parent / "templates"
 MOST_SEGMENTS = 14  # drawn of one dimension: those with the most answers
 MONEY_NAMES = dict(zip(MONEY, ("Active MRR", "Realised LTV", "Projected LTV"), strict=True))
+MONEY_WORDS = {
+    "Active MRR": "what the customers who have not left pay a month",
+    "Realised LTV": "what all of them have paid so far",
+    "Projected LTV": "the margin that those who have not left are expected to bring from now on, "
+    "in today's money, if they leave as fast as their class did",
+}
 
 
 # --- the public functions -----------------------------------------------------------------------
@@ -213,6 +219,7 @@ def _environment() -> Environment:
     }
     environment.globals |= {
         "CLASSES": CLASSES,
+        "MONEY_WORDS": MONEY_WORDS,
         "COLOURS": COLOURS,
         "change_words": formatting.change_words,
         "compared_name": formatting.compared_name,

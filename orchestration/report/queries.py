@@ -87,7 +87,6 @@ def read_page_figures(marts: Marts, workspace: Workspace) -> PageFigures:
         segments=found({}, segment_scores, workspace),
         contrasts=found([], contrasts, workspace),
         outcomes=found([], outcomes, workspace),
-        descriptions=money_descriptions(marts),
         curves=found([], retention_curves, workspace),
         risks=found([], revenue_at_risk, workspace),
         others=found([], other_metrics, workspace),
@@ -345,17 +344,6 @@ def outcomes(marts: Marts, workspace: Workspace) -> list[Outcome]:
     order = list(CLASSES)
     found = [Outcome(*row) for row in rows if row[0] in CLASSES]
     return sorted(found, key=lambda o: (o.window_days, order.index(o.nps_class)))
-
-
-def money_descriptions(marts: Marts) -> dict[str, str]:
-    """The database's comments on the money columns of nps_outcomes_by_class, by column."""
-    rows = marts.execute(
-        "select column_name, comment from duckdb_columns() where comment is not null "
-        "and database_name = current_database() and schema_name = 'marts' "
-        "and table_name = 'nps_outcomes_by_class' "
-        f"and column_name in ({', '.join(literal(name) for name in MONEY)}) order by column_index"
-    ).fetchall()
-    return dict(rows)
 
 
 def retention_curves(marts: Marts, workspace: Workspace) -> list[Curve]:

@@ -253,7 +253,7 @@ def test_months_segments_churn_quality_and_generation_are_there(sample):
         "Trend by month", "December 2025", "November 2024", "By region", "By plan", "By channel",
         "1 segment with fewer than 5 customers not drawn.", "Churn after the answer",
         "No response", "Worth of a customer by class", "Active MRR, USD",
-        "MRR of the active customers", "Worth of all customers of a class",
+        "Active MRR: what the customers who have not left pay a month.", "Worth of all customers of a class",
         # 310 promoters with 21,500 a month: 69.35 each, and 31 times as much projected
         "Promoters 310 69 971 2,150", "Promoters 310 21,500 301,000 666,500",
         "Projected LTV of promoters rests on their churn within 365 days; by the interval of that "
