@@ -56,30 +56,13 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
         0: done; 1: the run failed or a check blocked publishing; 2: a mistake of the user's.
     """
-    parser = argparse.ArgumentParser(prog="nps", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    run = commands.add_parser("run", help="ingest new files, build, check and publish")
-    run.add_argument("--force", action="store_true", help="run and publish even if nothing changed")
-    commands.add_parser("full-refresh", help="the same, with the warehouse rebuilt from the lake")
-    dev = commands.add_parser("dev", help="Dagster's UI on loopback")
-    dev.add_argument("--port", type=int, default=3000)
-    out = commands.add_parser("withdraw", help="take a delivered file's rows out again")
-    out.add_argument("what", metavar="FILE|SHA", help="its name, or the start of its SHA-256")
-    out.add_argument("--undo", action="store_true", help="take a withdrawal back")
-    commands.add_parser("rollback", help="go back to the generation published before")
-    export = commands.add_parser("export", help="published tables as CSV or XLSX files")
-    export.add_argument("tables", metavar="TABLE", nargs="*", help="without any: all marts")
-    export.add_argument("--format", choices=("csv", "xlsx"), default="csv")
-    export.add_argument("--to", metavar="FOLDER", type=Path, help="default: exports/")
-    export.add_argument("--restricted", action="store_true", help="also what holds personal data")
-    commands.add_parser("schema", help="the JSON Schema of workspace.yml, for editors")
-    commands.add_parser("docs", help="dbt's documentation of every model")
-    commands.add_parser("lint-sql", help="sqlfluff over models and tests")
-    options = parser.parse_args(arguments)
+    options = _parser().parse_args(arguments)
 
     os.environ.update(TELEMETRY_OFF)
     try:
         return {
+            "init": lambda: _init(options.files, ask=not options.yes),
+            "check": lambda: _check(options.source),
             "run": lambda: _run(full=False, force=options.force),
             "full-refresh": lambda: _run(full=True, force=True),
             "dev": lambda: _dev(options.port),
@@ -105,6 +88,36 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         leave()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="nps", description="Commands of the NPS warehouse.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    begin = commands.add_parser("init", help="propose a workspace.yml for given files")
+    begin.add_argument(
+        "files", metavar="FILE", nargs="+", help="exports: CSV, Excel, JSON, Parquet"
+    )
+    begin.add_argument("--yes", action="store_true", help="ask nothing; leave choices as comments")
+    look = commands.add_parser("check", help="read what lies in landing, and publish nothing")
+    look.add_argument("source", metavar="SOURCE", nargs="?", help="its name; all of them without")
+    run = commands.add_parser("run", help="ingest new files, build, check and publish")
+    run.add_argument("--force", action="store_true", help="run and publish even if nothing changed")
+    commands.add_parser("full-refresh", help="the same, with the warehouse rebuilt from the lake")
+    dev = commands.add_parser("dev", help="Dagster's UI on loopback")
+    dev.add_argument("--port", type=int, default=3000)
+    out = commands.add_parser("withdraw", help="take a delivered file's rows out again")
+    out.add_argument("what", metavar="FILE|SHA", help="its name, or the start of its SHA-256")
+    out.add_argument("--undo", action="store_true", help="take a withdrawal back")
+    commands.add_parser("rollback", help="go back to the generation published before")
+    export = commands.add_parser("export", help="published tables as CSV or XLSX files")
+    export.add_argument("tables", metavar="TABLE", nargs="*", help="without any: all marts")
+    export.add_argument("--format", choices=("csv", "xlsx"), default="csv")
+    export.add_argument("--to", metavar="FOLDER", type=Path, help="default: exports/")
+    export.add_argument("--restricted", action="store_true", help="also what holds personal data")
+    commands.add_parser("schema", help="the JSON Schema of workspace.yml, for editors")
+    commands.add_parser("docs", help="dbt's documentation of every model")
+    commands.add_parser("lint-sql", help="sqlfluff over models and tests")
+    return parser
 
 
 def _run(*, full: bool, force: bool) -> int:
@@ -163,6 +176,30 @@ def _run(*, full: bool, force: bool) -> int:
     if success:
         record_finished_run(workspace, state, delivered, summary)
     return 0 if success else 1
+
+
+def _init(files: list[str], *, ask: bool) -> int:
+    from orchestration.preview.init import init, new_root
+
+    root = new_root()
+    left_open = init(root, files, input if ask else None, print)
+    os.environ["NPS_WORKSPACE"] = str(root)
+    if left_open:
+        print("\nBefore `nps run`, choose in workspace.yml:")
+        print("\n".join(f"  {line}" for line in left_open))
+    print()
+    return max(_check(None), 1 if left_open else 0)
+
+
+def _check(source: str | None) -> int:
+    from orchestration.lake.landing import unclaimed_files
+    from orchestration.preview.check import check
+    from orchestration.preview.page import check_page
+
+    workspace = _ready_workspace()
+    found = check(workspace, source)
+    print(check_page(workspace, found, [] if source else unclaimed_files(workspace)))
+    return 1 if any(each.is_bad for each in found) else 0
 
 
 def _ready_workspace() -> Workspace:

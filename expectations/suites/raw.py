@@ -271,7 +271,7 @@ def _filled(name: str, entity: Entity) -> Check:
 
 
 @cache
-def _score_forms() -> tuple[str, str]:
+def score_forms() -> tuple[str, str]:
     """The patterns of a score that staging reads, and of a missing one, as SQL literals."""
     project = Path(__file__).parents[2] / "dbt_project.yml"
     forms = yaml.safe_load(project.read_text(encoding="utf-8"))["vars"]
@@ -294,7 +294,7 @@ def _columns_read(entity: Entity) -> dict[str, tuple[str, str, str]]:
         for column in entity.times
     }
     if "score" in entity.required:
-        read, missing = _score_forms()
+        read, missing = score_forms()
         is_given = f"trim(score) <> '' and not regexp_full_match(lower(trim(score)), {missing})"
         found["score"] = (
             f"count(*) filter ({is_given} and not regexp_full_match(score, {read}))",

@@ -72,6 +72,11 @@ def _parsed(text: str, pattern: str) -> tuple[str, str, str]:
     return _strptime(value, pattern), is_utc, only_day
 
 
+def time_read(text: str, pattern: str) -> str:
+    """SQL of the TIMESTAMP that a format reads in a text; NULL where the text does not fit it."""
+    return _parsed(text, pattern)[0]
+
+
 def _strptime(value: str, pattern: str) -> str:
     """SQL of a text read by a strptime pattern; a month may have its name in other languages."""
     texts = [value, *in_english(value, pattern)]
