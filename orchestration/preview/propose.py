@@ -65,6 +65,7 @@ class Entry:
     customer_source: str | None = None
     remarks: list[str] = field(default_factory=list)
     choices: list[Choice] = field(default_factory=list)
+    answers: list[dict[str, str]] = field(default_factory=list)
     also: list[Table] = field(default_factory=list)
 
     @property
@@ -96,6 +97,7 @@ def propose(tables: Sequence[Table]) -> tuple[list[Entry], list[str]]:
     if not any(each.entity == "survey_responses" for each in entries):
         lines = missing or ["no file holds a score, and without one there is no NPS"]
         raise UserError("\n".join(lines))
+    missing += _without_second_crm(entries)
     _name(entries)
     _connect(entries)
     return entries, missing
@@ -155,6 +157,10 @@ def _choose_score(entry: Entry, candidates: list[Profile]) -> None:
     sure = [c for c in candidates if roles.is_sure(c, entry.profiles)]
     likely = [c for c in candidates if roles.is_likely(c)]
     certain = sure if len(sure) == 1 else likely if not sure and len(likely) == 1 else []
+    metrics = {c.name: metric for c in candidates if (metric := _named_metric(c))}
+    if len(set(metrics.values())) == len(metrics) > 1:
+        _several(entry, [c for c in candidates if c.name in metrics])
+        return
     if len(certain) == 1:
         score = certain[0]
         entry.columns["score"] = [score.name]
@@ -171,6 +177,17 @@ def _choose_score(entry: Entry, candidates: list[Profile]) -> None:
     entry.constants |= {"metric": "nps", "survey_type": "relational", "scale": "0-10"}
 
 
+def _several(entry: Entry, scores: list[Profile]) -> None:
+    """Several questions in one row, each of which says what it asks."""
+    entry.constants["survey_type"] = "relational"
+    for score in scores:
+        metric = _named_metric(score) or "nps"
+        scales = _scales(metric, score)
+        entry.answers.append({"score": score.name, "metric": metric, "scale": scales[0]})
+        if len(scales) > 1:
+            entry.remarks.append(f"{score.name!r}: is its scale {' or '.join(scales)}?")
+
+
 def _described(column: Profile) -> str:
     asked = f"{column.question}; " if column.question else ""
     values = f"{column.low}" if column.low == column.high else f"{column.low} to {column.high}"
@@ -179,36 +196,45 @@ def _described(column: Profile) -> str:
 
 def _scale(entry: Entry, score: Profile) -> None:
     """The metric and the scale of a score; a choice where its values allow several."""
-    asked = f"{score.key} {score.question.lower()}"
-    metric = "nps"
-    for word, pattern in (("enps", "enps"), ("csat", "csat|satisf"), ("ces", "ces|effort|easy")):
-        if re.search(rf"(^|[_ ])({pattern})", asked):
-            metric = word
-            break
+    metric = _named_metric(score) or "nps"
     low, high = score.low or 0, score.high or 0
     entry.constants |= {"metric": metric, "survey_type": "relational"}
-    if high > 5 and metric in ("nps", "enps"):
-        entry.constants["scale"] = "0-10"
-        if low > 0 and score.filled >= 100 and metric == "nps":
-            entry.remarks.append(
-                f"no 0 among {score.filled:,} answers: if 0 could not be chosen, write scale: 1-10"
-            )
+    if low > 0 and high > 5 and score.filled >= 100 and metric == "nps":
+        entry.remarks.append(
+            f"no 0 among {score.filled:,} answers: if 0 could not be chosen, write scale: 1-10"
+        )
+    scales = _scales(metric, score)
+    if len(scales) == 1:
+        entry.constants["scale"] = scales[0]
         return
+    options = [({"scale": each}, f"{metric} from {each.replace('-', ' to ')}") for each in scales]
+    question = f"which scale was asked? The values of {score.name!r} run from {low} to {high}."
+    entry.choices.append(Choice("constants", question, options))
+
+
+def _named_metric(score: Profile) -> str | None:
+    """The metric that a column's name or its question says; None: neither says one."""
+    asked = f"{score.key} {score.question.lower()}"
+    for word, pattern in (
+        ("enps", "enps"), ("nps", "nps|net_promoter|.*recommend"), ("csat", "csat|.*satisf"),
+        ("ces", "ces|.*effort|.*easy"),
+    ):  # fmt: skip
+        if re.search(rf"(^|[_ ])({pattern})", asked):
+            return word
+    return None
+
+
+def _scales(metric: str, score: Profile) -> list[str]:
+    """The scales of a metric that its values may be of, the likeliest first."""
+    low, high = score.low or 0, score.high or 0
+    if high > 5 and metric in ("nps", "enps"):
+        return ["0-10"]
     scales = {
         "csat": ["1-5", "1-7", "1-10", "0-10"], "ces": ["1-5", "1-7"],
         "nps": ["0-10", "1-5", "1-10"], "enps": ["0-10", "1-5"],
     }[metric]  # fmt: skip
     fitting = [s for s in scales if int(s.split("-")[0]) <= low and high <= int(s.split("-")[1])]
-    if not fitting:
-        fitting = scales[:1]
-    options = [
-        ({"scale": scale}, f"{metric} from {scale.replace('-', ' to ')}") for scale in fitting
-    ]
-    if len(options) == 1:
-        entry.constants["scale"] = fitting[0]
-    else:
-        question = f"which scale was asked? The values of {score.name!r} run from {low} to {high}."
-        entry.choices.append(Choice("constants", question, options))
+    return fitting or scales[:1]
 
 
 def _time(entry: Entry, column: str, found: Profile) -> None:
@@ -314,6 +340,28 @@ def _what_is_missing(table: Table, profiles: list[Profile]) -> str:
         f"{printable(table.path.name)}: {'; '.join(lacks)}. An answer needs both: export them, or "
         "declare the file by hand (docs/sources.md)"
     )
+
+
+def _without_second_crm(entries: list[Entry]) -> list[str]:
+    """Take out orders that name no customer's id where another file says who the customers are.
+
+    Alone, a table of orders may say who the customers are: by its own ids and their addresses.
+    """
+    paid = {id(e.table) for e in entries if e.entity == "invoices"}
+    people = [e for e in entries if e.entity == "customers"]
+    if not any(id(e.table) not in paid for e in people):
+        return []
+    lines = []
+    for entry in [e for e in people if id(e.table) in paid]:
+        invoices = next(e for e in entries if e.entity == "invoices" and e.table is entry.table)
+        entries.remove(entry)
+        if roles.customer_of(invoices.profiles) is None:
+            entries.remove(invoices)
+            lines.append(
+                f"{printable(entry.table.path.name)}: no column holds the customer's id, by which "
+                "another file knows the customers: add it to the export"
+            )
+    return lines
 
 
 # --- all tables ---------------------------------------------------------------------------------

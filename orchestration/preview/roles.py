@@ -18,7 +18,7 @@ _ANY_ID = re.compile(rf"({_ID})|.*_({_ID})|#")
 ACCOUNT = re.compile(rf"(account|company|organi[sz]ation|org)(_({_ID}))?")
 # What names of columns say of a question; the first is sure.
 ASKS_NPS = re.compile(
-    r"(^|_)e?nps($|_)|net_promoter|recommend|empfehl|recommand|raccomand|recomend"
+    r"(^|[_ ])e?nps($|[_ ])|net_promoter|recommend|empfehl|recommand|raccomand|recomend|aanbevel"
 )
 _ASKS_SCORE = re.compile(r"score|rating|rate|likel|points|stars|grade|satisf|csat|ces|effort|note")
 # Numbers that no respondent gave.

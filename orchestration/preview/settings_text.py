@@ -36,13 +36,19 @@ def settings_text(
     segments = dict.fromkeys(name for entry in entries for name in entry.attributes)
     if segments:
         lines.append(f"segments: [{', '.join(segments)}]")
-    metrics = [e.constants.get("metric", "nps") for e in entries if e.entity == "survey_responses"]
+    asking = [e for e in entries if e.entity == "survey_responses"]
+    metrics = [m for e in asking for m in (_metrics(e) or ["nps"])]
     if "nps" not in metrics:
         lines.append(f"headline: {{metric: {metrics[0]}, survey_type: relational}}")
     lines.append("sources:")
     for entry in entries:
         lines += [*_entry_lines(entry), ""]
     return "\n".join(lines[:-1]) + "\n"
+
+
+def _metrics(entry: Entry) -> list[str]:
+    several = [answer["metric"] for answer in entry.answers]
+    return several or [entry.constants[key] for key in ("metric",) if key in entry.constants]
 
 
 def scalar(text: str) -> str:
@@ -79,6 +85,9 @@ def _entry_lines(entry: Entry) -> list[str]:
         lines.append("    constants:")
         lines += _choice_lines(entry, "constants", "      ")
         lines += [f"      {name}: {_constant(value)}" for name, value in entry.constants.items()]
+    if entry.answers:
+        lines.append("    answers:")
+        lines += [f"      - {_flow_answer(answer)}" for answer in entry.answers]
     if entry.attributes:
         lines.append(f"    attributes: {_flow(entry.attributes)}")
     lines += _time_lines(entry)
@@ -88,6 +97,11 @@ def _entry_lines(entry: Entry) -> list[str]:
     if entry.customer_source:
         lines.append(f"    customer_source: {entry.customer_source}")
     return lines
+
+
+def _flow_answer(answer: Mapping[str, str]) -> str:
+    parts = [f"{key}: {_constant(value)}" for key, value in answer.items()]
+    return f"{{{', '.join(parts)}}}"
 
 
 def _constant(value: str) -> str:

@@ -29,7 +29,8 @@ from orchestration.workspace.model import Format
 # What is looked at to see how a file is written, and what is read to see what it holds.
 _HEAD = 1 << 20
 _MOST_ROWS, _MOST_DOCUMENTS = 300_000, 20_000
-_DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+# The rarest in texts first: where two cut alike, commas are those of numbers and sentences.
+_DELIMITERS = {"\t": "tabs", "|": "vertical bars", ";": "semicolons", ",": "commas"}
 # SurveyMonkey's second header row names the kind of each answer.
 _KINDS_OF_ANSWER = re.compile(r"(open-ended )?response|other \(please specify\)|", re.IGNORECASE)
 _VALUE = re.compile(r"\s*[+-]?\d[\d.,:/\s-]*\s*")
@@ -87,10 +88,10 @@ def _declared(path: Path) -> tuple[dict[str, Any], list[tuple[str, ...]], str]:
         return {"type": "parquet"}, [], "Parquet"
     if kind == "xlsx":
         return _workbook(path)
-    head = _head(path)
+    head, is_packed = _head(path)
     if not head:
         raise FileFault("empty_file", "the file is empty; export it again", 0)
-    encoding, text = _decoded(path, head)
+    encoding, text = _decoded(path, head, is_packed=is_packed)
     said = {} if encoding == "utf-8" else {"encoding": encoding}
     stripped = text.lstrip()
     if stripped[:1] in ("{", "["):
@@ -109,17 +110,17 @@ def _declared(path: Path) -> tuple[dict[str, Any], list[tuple[str, ...]], str]:
     return kind_said | said, list(map(tuple, records[:rows])), words
 
 
-def _head(path: Path) -> bytes:
-    """The first bytes of the text, unpacked."""
+def _head(path: Path) -> tuple[bytes, bool]:
+    """The first bytes of the text, unpacked, and whether they were packed."""
     with path.open("rb") as stream:
         head = stream.read(_HEAD)
     packing = packing_of(head, path.name, Format())
     if not packing:
-        return head
-    return next(unpacked(path, packing, Format()), b"")[:_HEAD]
+        return head, False
+    return next(unpacked(path, packing, Format()), b"")[:_HEAD], True
 
 
-def _decoded(path: Path, head: bytes) -> tuple[str, str]:
+def _decoded(path: Path, head: bytes, *, is_packed: bool) -> tuple[str, str]:
     """The encoding to declare, and the first text. UTF-16 says itself what it is by its mark."""
     for mark, name in ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be")):
         if head.startswith(mark):
@@ -128,19 +129,24 @@ def _decoded(path: Path, head: bytes) -> tuple[str, str]:
     if len(head) > 3 and max(even, odd) > 0.4 * len(head[:4000]) / 2:
         name = "utf-16-be" if even > odd else "utf-16-le"
         return name, head.decode(name, "ignore")
-    if _is_utf8(path, head):
+    if _is_utf8(head) if is_packed else _is_utf8_file(path):
         return "utf-8", head.decode("utf-8-sig", "ignore")
     return "cp1252", head.decode("cp1252", "replace")
 
 
-def _is_utf8(path: Path, head: bytes) -> bool:
-    """Whether all of the file's bytes are UTF-8; of a compressed one, whether the first are."""
-    decoder = codecs.getincrementaldecoder("utf-8")("strict")
-    is_plain = not packing_of(head[:8], path.name, Format())
+def _is_utf8(head: bytes) -> bool:
+    """Whether the first bytes of a text are UTF-8; the last character may be cut."""
     try:
-        if not is_plain:
-            decoder.decode(head)
-            return True
+        codecs.getincrementaldecoder("utf-8")("strict").decode(head)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _is_utf8_file(path: Path) -> bool:
+    """Whether all of a file's bytes are UTF-8: one word far below may be of another encoding."""
+    decoder = codecs.getincrementaldecoder("utf-8")("strict")
+    try:
         with path.open("rb") as stream:
             while chunk := stream.read(8 << 20):
                 decoder.decode(chunk)
@@ -219,7 +225,7 @@ def _json(
     """The declaration of JSON: lines of objects, an array, or an array inside a document."""
     first, _, rest = text.partition("\n")
     try:
-        is_line = isinstance(json.loads(first), dict) and rest.lstrip()[:1] in ("{", "")
+        is_line = isinstance(json.loads(first), dict) and rest.lstrip()[:1] == "{"
     except ValueError:
         is_line = False
     if kind == "jsonl" or is_line:

@@ -17,7 +17,9 @@ SAMPLE_SETTINGS = PROJECT_DIR / "sample" / FILE_NAME
 
 
 def current_workspace() -> Workspace:
-    """The workspace that the environment variable NPS_WORKSPACE names; without it, the sample's.
+    """The workspace that the environment variable NPS_WORKSPACE names.
+
+    Without it, the one whose ``workspace.yml`` is in the current folder; else the sample's.
 
     Nothing is written: before the sample's workspace is generated, its settings are read from
     ``sample/workspace.yml``. The file is parsed once for each size and modification time, so that
@@ -26,7 +28,7 @@ def current_workspace() -> Workspace:
     Raises:
         UserError: ``workspace.yml`` is missing or has mistakes, or the path cannot be used.
     """
-    root = Path(os.environ.get(VARIABLE) or SAMPLE_WORKSPACE).expanduser().absolute()
+    root = Path(os.environ.get(VARIABLE) or _here() or SAMPLE_WORKSPACE).expanduser().absolute()
     if set("*?[") & set(str(root)):
         # DuckDB and Dagster would take the path for a pattern, and find other files or none.
         raise UserError(
@@ -41,6 +43,13 @@ def current_workspace() -> Workspace:
     except OSError:
         return load_workspace(root)  # raises the error that says what is wrong with it
     return _load(root, file, state.st_mtime_ns, state.st_size)
+
+
+def _here() -> Path | None:
+    """The current folder, if it is a workspace. The folder of the sample's settings is none."""
+    here = Path.cwd()
+    is_one = (here / FILE_NAME).is_file() and here.resolve() != SAMPLE_SETTINGS.parent
+    return here if is_one else None
 
 
 def is_sample_missing(root: Path) -> bool:
