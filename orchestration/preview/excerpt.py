@@ -23,7 +23,7 @@ from orchestration.lake.faults import FileFault
 from orchestration.lake.landing import inspect_file, landing_files
 from orchestration.lake.names import printable
 from orchestration.lake.session import FileProblem
-from orchestration.workspace.model import Source, Workspace
+from orchestration.workspace.model import Format, Source, Workspace
 
 # Of a larger file the beginning is read; of all files together about so much.
 HEAD = 8 << 20
@@ -126,7 +126,7 @@ def _take(real: Path, target: Path, source: Source) -> tuple[int, int]:
     if target.exists():  # another entry of the same source took it
         return min(size, target.stat().st_size), size
     target.parent.mkdir(parents=True, exist_ok=True)
-    if size <= HEAD or not _take_head(real, target, source):
+    if size <= HEAD or not take_head(real, target, source.format, HEAD):
         try:
             os.link(real, target)
         except OSError:  # another file system, or none that knows links
@@ -137,9 +137,19 @@ def _take(real: Path, target: Path, source: Source) -> tuple[int, int]:
     return min(taken, size), size
 
 
-def _take_head(real: Path, target: Path, source: Source) -> bool:
-    """Write a file's first whole rows to another file; False: it can only be read as a whole."""
-    form, is_gzip = source.format, real.name.lower().endswith((".gz", ".gzip"))
+def take_head(real: Path, target: Path, form: Format, most: int) -> bool:
+    """Write a file's first whole rows to another file, if it can be read in part.
+
+    Args:
+        real: the file.
+        target: the file to write, compressed as the other is.
+        form: how it is declared to be.
+        most: bytes of the text to take.
+
+    Returns:
+        Whether it was written; else the file can only be read as a whole.
+    """
+    is_gzip = real.name.lower().endswith((".gz", ".gzip"))
     if form.type == "parquet":
         with pq.ParquetFile(real) as file:
             batch = next(file.iter_batches(_ROWS_OF_PARQUET), None)
@@ -153,7 +163,7 @@ def _take_head(real: Path, target: Path, source: Source) -> bool:
     if real.name.lower().endswith(".zip"):
         return False
     with gzip.open(real) if is_gzip else real.open("rb") as stream:
-        head = stream.read(HEAD)
+        head = stream.read(most)
     quote = form.quote.encode() if form.is_delimited and form.quote else None
     end = _end_of_rows(head, quote)
     if end == 0:

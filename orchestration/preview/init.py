@@ -10,9 +10,10 @@ from pathlib import Path
 
 from orchestration.core.errors import UserError
 from orchestration.lake.names import printable
-from orchestration.preview.propose import Choice, Entry, propose, proposed_as_of, with_choice
+from orchestration.preview.propose import Choice, Entry, with_choice
 from orchestration.preview.settings_text import settings_text
 from orchestration.preview.shape import read_table
+from orchestration.preview.together import propose, proposed_as_of
 from orchestration.workspace.current import PROJECT_DIR, VARIABLE
 from orchestration.workspace.model import FILE_NAME
 

@@ -1,34 +1,17 @@
-"""Propose the entries of a workspace.yml for given files; what cannot be known is a choice."""
+"""Propose the entries of workspace.yml for one table; what its file does not say is a choice."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
 
-from orchestration.core.errors import UserError
 from orchestration.lake.names import printable
 from orchestration.preview import roles
-from orchestration.preview.profile import (
-    Profile,
-    distinct_together,
-    key_of,
-    last_day,
-    profiles_of,
-    shared_values,
-)
+from orchestration.preview.profile import Profile, distinct_together
 from orchestration.preview.shape import Table
 from orchestration.workspace.rules import SAFE_NAME
 
-# Names of channels in names of files: such files are one survey asked in several ways.
-_CHANNELS = (
-    "email", "mobile", "web", "website", "app", "sms", "phone", "kiosk", "tablet", "chat", "store",
-    "ios", "android", "qr",
-)  # fmt: skip
 _MOST_ATTRIBUTES = 5
-# An answer older than so many days: nothing would be in the latest window.
-_OLD = 90
 
 
 @dataclass
@@ -63,6 +46,7 @@ class Entry:
     timestamps: dict[str, str] = field(default_factory=dict)
     null_values: list[str] = field(default_factory=list)
     customer_source: str | None = None
+    snapshot_at: str | None = None
     remarks: list[str] = field(default_factory=list)
     choices: list[Choice] = field(default_factory=list)
     answers: list[dict[str, str]] = field(default_factory=list)
@@ -74,36 +58,9 @@ class Entry:
         return [self.table, *self.also]
 
 
-def propose(tables: Sequence[Table]) -> tuple[list[Entry], list[str]]:
-    """The entries for some tables, and what is missing in those that give none.
-
-    Raises:
-        UserError: nothing can be made of any of them; a line for each says what is missing.
-    """
-    entries: list[Entry] = []
-    missing: list[str] = []
-    for table in tables:
-        profiles = profiles_of(table)
-        part = next((e for e in entries if _is_next_delivery(e, table)), None)
-        if part is not None:
-            part.also.append(table)
-            part.files = _glob([each.path.name for each in part.tables])
-            continue
-        found = _answers(table, profiles) or _customers(table, profiles)
-        if found:
-            entries += found
-        else:
-            missing.append(_what_is_missing(table, profiles))
-    if not any(each.entity == "survey_responses" for each in entries):
-        lines = missing or ["no file holds a score, and without one there is no NPS"]
-        raise UserError("\n".join(lines))
-    missing += _without_second_crm(entries)
-    _name(entries)
-    _connect(entries)
-    return entries, missing
-
-
-# --- one table ----------------------------------------------------------------------------------
+def entries_of(table: Table, profiles: list[Profile]) -> list[Entry]:
+    """The entries that can be made of a table; none if it has no score and is of no customers."""
+    return _answers(table, profiles) or _customers(table, profiles)
 
 
 def _answers(table: Table, profiles: list[Profile]) -> list[Entry]:
@@ -287,9 +244,15 @@ def _response_id(entry: Entry, answer: Profile | None) -> None:
 
 def _attributes(entry: Entry, used: set[str]) -> None:
     for found in roles.attributes_of(entry.profiles, used, _MOST_ATTRIBUTES):
-        name = _safe(found.key)
+        name = safe_name(found.key)
         if name not in entry.attributes:
             entry.attributes[name] = found.name
+
+
+def safe_name(key: str) -> str:
+    """A name that may be part of file and column names, from some words."""
+    name = re.sub(r"[^a-z0-9_]+", "_", key)[:60].strip("_")
+    return name if SAFE_NAME.fullmatch(name) else f"c_{name}"[:60]
 
 
 def _customers(table: Table, profiles: list[Profile]) -> list[Entry]:
@@ -329,7 +292,7 @@ def _customers(table: Table, profiles: list[Profile]) -> list[Entry]:
     return entries
 
 
-def _what_is_missing(table: Table, profiles: list[Profile]) -> str:
+def what_is_missing(table: Table, profiles: list[Profile]) -> str:
     """Why no entry can be made of a table, in one line."""
     lacks = []
     if not roles.score_columns(profiles):
@@ -340,134 +303,6 @@ def _what_is_missing(table: Table, profiles: list[Profile]) -> str:
         f"{printable(table.path.name)}: {'; '.join(lacks)}. An answer needs both: export them, or "
         "declare the file by hand (docs/sources.md)"
     )
-
-
-def _without_second_crm(entries: list[Entry]) -> list[str]:
-    """Take out orders that name no customer's id where another file says who the customers are.
-
-    Alone, a table of orders may say who the customers are: by its own ids and their addresses.
-    """
-    paid = {id(e.table) for e in entries if e.entity == "invoices"}
-    people = [e for e in entries if e.entity == "customers"]
-    if not any(id(e.table) not in paid for e in people):
-        return []
-    lines = []
-    for entry in [e for e in people if id(e.table) in paid]:
-        invoices = next(e for e in entries if e.entity == "invoices" and e.table is entry.table)
-        entries.remove(entry)
-        if roles.customer_of(invoices.profiles) is None:
-            entries.remove(invoices)
-            lines.append(
-                f"{printable(entry.table.path.name)}: no column holds the customer's id, by which "
-                "another file knows the customers: add it to the export"
-            )
-    return lines
-
-
-# --- all tables ---------------------------------------------------------------------------------
-
-
-def _stem(name: str) -> str:
-    """A file's name without its endings."""
-    return re.sub(r"(\.(csv|tsv|txt|xlsx|jsonl?|ndjson|parquet|gz|gzip|zip))+$", "", name.lower())
-
-
-def _is_next_delivery(entry: Entry, table: Table) -> bool:
-    """Whether a file is another export of an entry's kind: the same columns, and another date."""
-    same = entry.table.columns.column_names == table.columns.column_names
-    names = [re.sub(r"[\d_\-. ()]+", "", _stem(t.path.name)) for t in (entry.table, table)]
-    return same and entry.table.form == table.form and names[0] == names[1]
-
-
-def _glob(names: Sequence[str]) -> str:
-    """A pattern of files' names: what they begin with, and their ending."""
-    ending = re.search(r"(\.[A-Za-z0-9]+){1,2}$", names[0])
-    tail = ending[0] if ending else ""
-    first = names[0].removesuffix(tail)
-    head = re.sub(r"[\d\-_. ()]*$", "", first) if len(names) > 1 else first
-    is_plain = re.fullmatch(r"[A-Za-z0-9_\-. ]*", head) is not None
-    return f"{head if is_plain else ''}*{tail}"
-
-
-def _safe(key: str) -> str:
-    name = re.sub(r"[^a-z0-9_]+", "_", key)[:60].strip("_")
-    return name if SAFE_NAME.fullmatch(name) else f"c_{name}"[:60]
-
-
-def _name(entries: list[Entry]) -> None:
-    """Name the entries by their files; those of one file share a name."""
-    taken: dict[str, str] = {}
-    for entry in entries:
-        path = str(entry.table.path)
-        stem = re.sub(r"[\d\-_. ()]+$", "", _stem(entry.table.path.name)) or "survey"
-        name = _safe(key_of(stem))
-        while taken.get(name, path) != path:
-            name = f"{name}_2"
-        taken[name] = path
-        entry.name = name
-        entry.files = entry.files or _glob([entry.table.path.name])
-        channel = next((c for c in _CHANNELS if c in key_of(stem).split("_")), None)
-        asked = entry.entity == "survey_responses" and "channel" not in entry.columns
-        if channel and asked:
-            entry.constants["channel"] = channel
-
-
-def _connect(entries: list[Entry]) -> None:
-    """Say whose customer ids entries carry, where their values are those of others."""
-    people = [each for each in entries if each.entity == "customers"]
-    asking = [each for each in entries if each.entity == "survey_responses"]
-    for entry in [e for e in entries if e.entity in ("survey_responses", "invoices")]:
-        for crm in people:
-            if crm.name == entry.name:
-                continue
-            for column in ("customer_id", "email"):
-                ids = _shared(entry, crm, column)
-                if ids and ids[1] >= 0.05 * ids[0] and ids[1] > 0:
-                    what = "customer ids" if column == "customer_id" else "e-mail addresses"
-                    entry.customer_source = crm.name
-                    entry.remarks.append(f"{ids[1]:,} of {ids[0]:,} {what} are known to {crm.name}")
-                    break
-    loose = [each for each in asking if each.customer_source is None]
-    for place, entry in enumerate(loose):
-        for other in loose[place + 1 :]:
-            ids = _shared(entry, other, "customer_id")
-            if ids and ids[1]:
-                shared = entry.customer_source or _common_name([entry.name, other.name])
-                entry.customer_source = other.customer_source = shared
-
-
-def _shared(entry: Entry, other: Entry, column: str) -> tuple[int, int] | None:
-    one, two = entry.columns.get(column, []), other.columns.get(column, [])
-    if len(one) != 1 or len(two) != 1:
-        return None
-    return shared_values(entry.table, one[0], other.table, two[0])
-
-
-def _common_name(names: Sequence[str]) -> str:
-    """What names begin with, if that is a name, else ``customers``."""
-    parts = [name.split("_") for name in names]
-    common = []
-    for words in zip(*parts, strict=False):
-        if len(set(words)) > 1:
-            break
-        common.append(words[0])
-    name = "_".join(common)
-    return name if SAFE_NAME.fullmatch(name) else "customers"
-
-
-def proposed_as_of(entries: Sequence[Entry], today: date) -> str | None:
-    """The day of the last answer, if it is so long ago that the latest window would be empty."""
-    days = []
-    for entry in entries:
-        if entry.entity != "survey_responses":
-            continue
-        column = entry.columns["submitted_at"][0]
-        profile = next(p for p in entry.profiles if p.name == column)
-        days += [last_day(table, column, profile.formats[0]) for table in entry.tables]
-    last = max((day for day in days if day), default=None)
-    if last is None or date.fromisoformat(last) >= today - timedelta(days=_OLD):
-        return None
-    return last
 
 
 def with_choice(entry: Entry, choice: Choice, chosen: int) -> None:

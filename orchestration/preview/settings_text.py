@@ -94,6 +94,8 @@ def _entry_lines(entry: Entry) -> list[str]:
     if entry.null_values:
         listed = ", ".join(json.dumps(word) for word in entry.null_values)
         lines.append(f"    null_values: [{listed}]")
+    if entry.snapshot_at:
+        lines.append(f"    snapshot_at: {json.dumps(entry.snapshot_at)}")
     if entry.customer_source:
         lines.append(f"    customer_source: {entry.customer_source}")
     return lines

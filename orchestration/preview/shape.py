@@ -24,11 +24,13 @@ from orchestration.lake.names import printable
 from orchestration.lake.packed import packing_of, unpacked
 from orchestration.lake.reader import open_rows
 from orchestration.lake.scan import scan_file
+from orchestration.preview.excerpt import take_head
 from orchestration.workspace.model import Format
 
 # What is looked at to see how a file is written, and what is read to see what it holds.
 _HEAD = 1 << 20
 _MOST_ROWS, _MOST_DOCUMENTS = 300_000, 20_000
+_MOST_BYTES = 256 << 20
 # The rarest in texts first: where two cut alike, commas are those of numbers and sentences.
 _DELIMITERS = {"\t": "tabs", "|": "vertical bars", ";": "semicolons", ",": "commas"}
 # SurveyMonkey's second header row names the kind of each answer.
@@ -277,11 +279,15 @@ def _read(
     """Read the file's rows by the lake's reader."""
     form = Format(**said)
     with tempfile.TemporaryDirectory() as folder:
-        scratch = Path(folder) / "text"
-        found = scan_file(path, form, scratch=scratch, name=path.name)
-        rows = open_rows(path, found, form, (), lambda *_: None)
+        head, is_whole = Path(folder) / path.name, True
+        if path.stat().st_size > _MOST_BYTES and take_head(path, head, form, _MOST_BYTES):
+            path_read, is_whole = head, False
+        else:
+            path_read = path
+        found = scan_file(path_read, form, scratch=Path(folder) / ".text", name=path.name)
+        rows = open_rows(path_read, found, form, (), lambda *_: None)
         most = _MOST_DOCUMENTS if rows.is_json else _MOST_ROWS
-        batches, total, is_whole = [], 0, True
+        batches, total = [], 0
         for batch in rows.reader:
             batches.append(batch)
             total += len(batch)

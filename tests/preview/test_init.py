@@ -249,6 +249,23 @@ def test_answers_customers_and_orders_belong_together(tmp_path):
     load_workspace(tmp_path / "ws")
 
 
+def test_full_exports_with_a_date_in_their_name(tmp_path):
+    """The second one has the first one's answers again: its date is their version."""
+    text = "id,user_id,at,nps\n1,a,03/04/2026,9\n2,b,04/04/2026,3\n"
+    files = [
+        written(tmp_path, "export_20260131.csv", text),
+        written(
+            tmp_path, "export_20260228.csv", text.replace(",3\n", ",4\n") + "3,c,13/04/2026,9\n"
+        ),
+    ]
+    entries, left, _ = made(tmp_path / "ws", files)
+    (entry,) = entries.values()
+    assert (entry["files"], entry["snapshot_at"]) == ("export*.csv", "export_%Y%m%d.csv")
+    # no day of the first one is after the 12th, but one of the second
+    assert (entry["timestamps"], left) == ({"submitted_at": "%d/%m/%Y"}, [])
+    load_workspace(tmp_path / "ws")
+
+
 def test_orders_that_name_the_customer(tmp_path):
     crm = written(tmp_path, "crm.csv", "customer_id,email\n1,a@mail.example\n2,b@mail.example\n")
     orders = written(
