@@ -50,7 +50,11 @@ _SHAPE_OF = {pattern: _shape(pattern) for pattern in (*FORMATS, *NUMBERS)}
 
 
 def fitting_formats(
-    connection: duckdb.DuckDBPyConnection, texts: Sequence[str], *, numbers: bool = False
+    connection: duckdb.DuckDBPyConnection,
+    texts: Sequence[str],
+    *,
+    numbers: bool = False,
+    share: float = 1,
 ) -> list[str]:
     """The formats that read every one of some texts, one for each way of reading them.
 
@@ -58,34 +62,44 @@ def fitting_formats(
         connection: any.
         texts: distinct texts, none empty.
         numbers: whether seconds, milliseconds and Excel's days are looked for as well.
+        share: which share of the texts has to be read; of several formats that read so many only
+            those that read most are returned.
 
     Returns:
         None or one where there is no choice; of several each reads some text as another time.
     """
     if not texts:
         return []
+    # the first few texts may hold more of the exceptions than all of them do
+    head, least = texts[:_FIRST_LOOK], 1 if share == 1 else share - 0.2
     found: Sequence[str] = [
         pattern
         for pattern in (*FORMATS, *(NUMBERS if numbers else ()))
         if (shape := _SHAPE_OF[pattern]) is None
-        or all(shape.fullmatch(text) for text in texts[:_FIRST_LOOK])
+        or sum(shape.fullmatch(text) is not None for text in head) >= least * len(head)
     ]
-    read: dict[str, str] = {}
-    for some in (texts[:_FIRST_LOOK], texts):
-        read = _readings(connection, some, found)
+    read: dict[str, tuple[int, str]] = {}
+    for some in (head, texts):
+        read = {
+            pattern: reading
+            for pattern, reading in _readings(connection, some, found).items()
+            if reading[0] >= (share if some is texts else least) * len(some)
+        }
         found = list(read)
         if not found:
             return []
+    most = max(count for count, _ in read.values())
     first: dict[str, str] = {}
-    for pattern, reading in read.items():
-        first.setdefault(reading, pattern)
+    for pattern, (count, reading) in read.items():
+        if count == most:
+            first.setdefault(reading, pattern)
     return list(first.values())
 
 
 def _readings(
     connection: duckdb.DuckDBPyConnection, texts: Sequence[str], patterns: Sequence[str]
-) -> dict[str, str]:
-    """Of the formats that fit all texts a fingerprint of the times that they read."""
+) -> dict[str, tuple[int, str]]:
+    """Of each format how many of the texts it reads, and a fingerprint of the times."""
     connection.execute("set TimeZone = 'UTC'")
     connection.register("some_texts", pa.table({"cell": pa.array(texts, pa.string())}))
     try:
@@ -94,9 +108,13 @@ def _readings(
             time = time_read("cell", each)
             first = _EARLIEST_NUMBER if each in NUMBERS else _EARLIEST
             fits = f"coalesce({time} between timestamp '{first}' and timestamp '{_LATEST}', false)"
-            read = f"md5(string_agg({time}::varchar, ' ' order by cell))"
-            columns.append(f"case when bool_and({fits}) then {read} end")
+            columns.append(f"count(*) filter ({fits})")
+            columns.append(f"md5(string_agg({time}::varchar, ' ' order by cell) filter ({fits}))")
         row = connection.execute(f"select {', '.join(columns)} from some_texts").fetchone() or ()
     finally:
         connection.unregister("some_texts")
-    return {each: time for each, time in zip(patterns, row, strict=True) if time is not None}
+    return {
+        each: (row[2 * place], row[2 * place + 1])
+        for place, each in enumerate(patterns)
+        if row[2 * place]
+    }

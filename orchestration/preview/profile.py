@@ -10,10 +10,14 @@ import duckdb
 
 from expectations.suites.raw import score_forms
 from orchestration.core.sql import literal
+from orchestration.lake.times import time_read
 from orchestration.preview.formats import fitting_formats
 from orchestration.preview.shape import Table
 
 _MOST_TEXTS = 100_000
+_FEW = 30
+# Of a column that is called a time so many of the texts must be of one format.
+_MOST_DATES = 0.8
 _EMAIL = r"[^@\s]+@[^@\s]+\.[^@\s]+"
 _NUMBER = r"[+-]?[0-9]{1,15}([.][0-9]+)?"
 # Texts that stand for an empty cell; those that the lake knows as a missing score need no key.
@@ -33,11 +37,14 @@ class Profile:
         numbers: how many are numbers.
         addresses: how many are e-mail addresses.
         length: of its texts, on average.
-        scores: how many can be read as a score, or say that there is none.
-        low, high: of the scores; None without any.
+        scores: how many can be read as a score from 0 to 10, or say that there is none.
+        low, high: of these scores; None without any.
         empty_words: texts in it that stand for an empty cell.
         first: its first text.
-        formats: of dates, one for each way of reading them that fits all of its texts.
+        formats: of dates, one for each way of reading them that fits all of its texts; where none
+            does and its name is that of a time, of those that fit most.
+        odd: how many different texts the formats do not fit.
+        words: its different texts, if they are few.
     """
 
     name: str
@@ -55,6 +62,8 @@ class Profile:
     empty_words: tuple[str, ...]
     first: str
     formats: tuple[str, ...]
+    odd: int = 0
+    words: tuple[str, ...] = ()
 
     @property
     def is_key(self) -> bool:
@@ -68,7 +77,7 @@ class Profile:
 
     @property
     def is_time(self) -> bool:
-        """Whether all of its texts are dates or times of one format."""
+        """Whether its texts are dates or times of one format."""
         return bool(self.formats)
 
     @property
@@ -81,7 +90,12 @@ class Profile:
         """Whether all of its texts are whole numbers from 0 to 10, but for missing ones."""
         if self.low is None or self.high is None or self.is_time:
             return False
-        return self.low >= 0 and self.high <= 10 and self.scores == self.filled
+        return self.scores == self.filled
+
+    @property
+    def is_nearly_score(self) -> bool:
+        """Whether most of its texts are whole numbers from 0 to 10."""
+        return self.low is not None and not self.is_time and self.scores >= 0.5 * self.filled
 
 
 def key_of(name: str) -> str:
@@ -102,9 +116,12 @@ def profiles_of(table: Table) -> list[Profile]:
             c = f"c{place}"
             is_empty = f"coalesce({c} in ({empty}), false)"
             is_missing = f"regexp_full_match(lower({c}), {missing})"
-            is_score = f"(regexp_full_match({c}, {read}) and not {is_missing})"
-            number = f"try_cast(regexp_extract({c}, '[0-9]+') as integer)"
             # a number before or after its label, and without one
+            number = f"try_cast(regexp_extract({c}, '-?[0-9]+') as integer)"
+            is_score = (
+                f"(regexp_full_match({c}, {read}) and not {is_missing} "
+                f"and coalesce({number} between 0 and 10, false))"
+            )
             number = f"case when {is_score} then {number} end"
             row = connection.execute(
                 f"select count({c}) filter (not {is_empty}), "
@@ -118,13 +135,17 @@ def profiles_of(table: Table) -> list[Profile]:
             ).fetchone()
             if row is None:
                 continue
-            filled, distinct, numbers, addresses, length, scores, low, high, words, first = row
+            filled, distinct, numbers, addresses, length, scores, low, high, empties, first = row
+            formats, odd = _formats(connection, c, key_of(name), is_empty, numbers == filled)
+            words = connection.execute(
+                f"select distinct {c} from t where {c} is not null order by 1 limit {_FEW + 1}"
+            ).fetchall()
             found.append(
                 Profile(
                     name, key_of(name), table.questions.get(name, ""), table.rows, filled,
                     distinct, numbers, addresses, length, scores, low, high,
-                    tuple(words or ()), first or "",
-                    _formats(connection, c, key_of(name), is_empty, numbers == filled),
+                    tuple(empties or ()), first or "", formats, odd,
+                    tuple(word for (word,) in words) if len(words) <= _FEW else (),
                 )
             )  # fmt: skip
     return found
@@ -132,16 +153,31 @@ def profiles_of(table: Table) -> list[Profile]:
 
 def _formats(
     connection: duckdb.DuckDBPyConnection, column: str, key: str, is_empty: str, is_number: bool
-) -> tuple[str, ...]:
-    if is_number and not _TIME_NAME.search(key):
-        return ()
+) -> tuple[tuple[str, ...], int]:
+    """The formats of a column, and how many of its different texts they do not fit."""
+    is_named = _TIME_NAME.search(key) is not None
+    if is_number and not is_named:
+        return (), 0
     texts = connection.execute(
         f"select distinct {column} from t where {column} is not null and not {is_empty} "
         f"limit {_MOST_TEXTS}"
     ).fetchall()
-    if not texts or not all(any(c.isdigit() for c in text) for (text,) in texts[:20]):
-        return ()
-    return tuple(fitting_formats(connection, [text for (text,) in texts], numbers=is_number))
+    cells = [text for (text,) in texts]
+    with_digits = sum(any(c.isdigit() for c in text) for text in cells[:20])
+    if with_digits < (_MOST_DATES if is_named else 1) * len(cells[:20]) or not cells:
+        return (), 0
+    found = fitting_formats(connection, cells, numbers=is_number)
+    if found or not is_named or is_number:
+        return tuple(found), 0
+    found = fitting_formats(connection, cells, share=_MOST_DATES)
+    if not found:
+        return (), 0
+    time = time_read(column, found[0])
+    odd = connection.execute(
+        f"select count(distinct {column}) from t where {column} is not null and not {is_empty} "
+        f"and {time} is null"
+    ).fetchone()
+    return tuple(found), odd[0] if odd else 0
 
 
 def shared_values(one: Table, column: str, other: Table, other_column: str) -> tuple[int, int]:
@@ -174,8 +210,6 @@ def distinct_together(table: Table, columns: Sequence[str]) -> int:
 
 def last_day(table: Table, column: str, pattern: str) -> str | None:
     """The latest day of a column of times, in ISO 8601."""
-    from orchestration.lake.times import time_read
-
     with duckdb.connect() as connection:
         connection.execute("set TimeZone = 'UTC'")
         connection.register("t", table.columns.select([column]).rename_columns(["v"]))

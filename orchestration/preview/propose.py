@@ -98,6 +98,9 @@ def _answers(table: Table, profiles: list[Profile]) -> list[Entry]:
         if found := find(pattern):
             entry.columns[name] = [found.name]
             used.add(found.name)
+    if status := roles.answer_status(profiles, used):
+        entry.columns["is_test"] = [status.name]
+        used.add(status.name)
     comment = roles.comment_of(profiles, used)
     if comment:
         entry.columns["comment"] = [comment.name]
@@ -156,6 +159,11 @@ def _scale(entry: Entry, score: Profile) -> None:
     metric = _named_metric(score) or "nps"
     low, high = score.low or 0, score.high or 0
     entry.constants |= {"metric": metric, "survey_type": "relational"}
+    if score.scores < score.filled:
+        entry.remarks.append(
+            f"{score.filled - score.scores:,} of {score.filled:,} values of {score.name!r} are no "
+            "whole numbers from 0 to 10: they will be refused"
+        )
     if low > 0 and high > 5 and score.filled >= 100 and metric == "nps":
         entry.remarks.append(
             f"no 0 among {score.filled:,} answers: if 0 could not be chosen, write scale: 1-10"
@@ -207,6 +215,11 @@ def _time(entry: Entry, column: str, found: Profile) -> None:
         entry.choices.append(Choice("timestamps", question, options))
     elif found.formats[0] != "iso":
         entry.timestamps[column] = found.formats[0]
+    if found.odd:
+        entry.remarks.append(
+            f"{found.odd:,} of the {found.distinct:,} different texts of {found.name!r} are dates "
+            "of another format, or none: they will be refused"
+        )
 
 
 def _as_day(text: str, pattern: str) -> str:

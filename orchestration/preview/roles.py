@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 
 from orchestration.preview.profile import Profile
+from orchestration.workspace.current import PROJECT_DIR
 from orchestration.workspace.segments import PERSONAL_NAME
 
 _WHO = "customer|client|user|member|contact|person|subscriber|guest|buyer|shopper|patient|kunde"
@@ -24,8 +26,9 @@ _ASKS_SCORE = re.compile(r"score|rating|rate|likel|points|stars|grade|satisf|csa
 # Numbers that no respondent gave.
 _NO_QUESTION = re.compile(
     r"status|progress|finished|duration.*|.*_(id|no|nr|count|index|group|order|seconds)|id|no|nr|#|"
-    r"page|month|day|week|quarter|age|children|.*_nps_group|location_.*|version|is_.*|quantity|qty"
+    r"page|month|day|week|.*quarter|.*year|age|children|.*_nps_group|location_.*|version|is_.*|quantity|qty"
 )
+_NUMBERED = re.compile(r"q(id|uestion)?_?\d")
 # Names of times, the likeliest first.
 _ANSWERED = (
     "submitted", "recorded", "completed", "responded", "answered", "response", "end", "finish",
@@ -67,8 +70,15 @@ def score_columns(columns: Sequence[Profile]) -> list[Profile]:
             return 0
         return 1 if _ASKS_SCORE.search(asked) else 2
 
-    found = [c for c in columns if c.is_score and not _NO_QUESTION.fullmatch(c.key)]
-    return sorted(found, key=rank)
+    def may_be(column: Profile) -> bool:
+        if _NO_QUESTION.fullmatch(column.key):
+            return False
+        if rank(column) < 2:
+            return column.is_score or column.is_nearly_score
+        # a number of which nothing says that somebody was asked for it: two values are a yes or no
+        return column.is_score and (column.distinct > 2 or bool(_NUMBERED.match(column.key)))
+
+    return sorted((c for c in columns if may_be(c)), key=rank)
 
 
 def is_sure(column: Profile, columns: Sequence[Profile]) -> bool:
@@ -181,6 +191,26 @@ def attributes_of(columns: Sequence[Profile], used: Collection[str], most: int) 
     found = [c for c in columns if c.name not in used and is_group(c)]
     named = [c for c in found if _SEGMENT.search(c.key)]
     return (named + [c for c in found if c not in named])[:most]
+
+
+def answer_status(columns: Sequence[Profile], used: Collection[str]) -> Profile | None:
+    """A column that says of each answer whether it is complete, in words that a run knows."""
+    with (PROJECT_DIR / "seeds" / "boolean_words.csv").open(encoding="utf-8", newline="") as stream:
+        known = {
+            row["word"]
+            for row in csv.DictReader(stream)
+            if row["languages"] == "status of an answer"
+        }
+    return next(
+        (
+            c
+            for c in columns
+            if c.name not in used
+            and c.words
+            and {word.strip().lower() for word in c.words} <= known
+        ),
+        None,
+    )
 
 
 def named(columns: Sequence[Profile], used: Collection[str]) -> Callable[[str], Profile | None]:

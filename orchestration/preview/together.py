@@ -51,8 +51,9 @@ def propose(tables: Sequence[Table]) -> tuple[list[Entry], list[str]]:
                 entry.snapshot_at = _snapshot(entry)
         entries += found
     if not any(each.entity == "survey_responses" for each in entries):
-        lines = missing or ["no file holds a score, and without one there is no NPS"]
-        raise UserError("\n".join(lines))
+        others = {id(entry.table): entry for entry in entries}
+        missing += [what_is_missing(e.table, e.profiles) for e in others.values()]
+        raise UserError("\n".join(missing))
     missing += _without_second_crm(entries)
     _name(entries)
     _connect(entries)
@@ -176,6 +177,15 @@ def _connect(entries: list[Entry]) -> None:
                     entry.customer_source = crm.name
                     entry.remarks.append(f"{ids[1]:,} of {ids[0]:,} {what} are known to {crm.name}")
                     break
+    for entry in asking:
+        if entry.customer_source is None and len(people) == 1 and "customer_id" in entry.columns:
+            ids = _shared(entry, people[0], "customer_id")
+            if ids:
+                entry.customer_source = people[0].name
+                entry.remarks.append(
+                    f"none of {ids[0]:,} customer ids is known to {people[0].name}: compare how "
+                    "both are written"
+                )
     loose = [each for each in asking if each.customer_source is None]
     for place, entry in enumerate(loose):
         for other in loose[place + 1 :]:

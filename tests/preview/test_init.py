@@ -307,6 +307,36 @@ def test_old_answers_are_seen_as_of_their_last_day(tmp_path):
     assert str(content["as_of"]) == "2019-03-06"
 
 
+def test_a_few_values_that_do_not_fit_are_no_hindrance(tmp_path):
+    """Of ten scores one is no whole number and one beyond the scale; of ten dates one is none."""
+    rows = [f"{n},1{n}/01/2026,{n}" for n in range(8)]
+    rows += ["8,soon,9.5", "9,28/01/2026,11"]
+    path = written(tmp_path, "a.csv", "id,when,rating\n" + "\n".join(rows) + "\n")
+    entries, left, _ = made(tmp_path / "ws", [path])
+    assert entries["a", "survey_responses"]["columns"]["score"] == "rating"
+    assert entries["a", "survey_responses"]["timestamps"] == {"submitted_at": "%d/%m/%Y"}
+    assert left == []
+    text = (tmp_path / "ws/workspace.yml").read_text("utf-8")
+    assert "# 2 of 10 values of 'rating' are no whole numbers from 0 to 10" in text
+    assert "# 1 of the 10 different texts of 'when' are dates of another format, or none" in text
+
+
+def test_the_status_of_an_answer(tmp_path):
+    path = written(
+        tmp_path, "a.csv", "id,at,nps,Status\n1,2026-01-05,9,Complete\n2,2026-01-06,3,Partial\n"
+    )
+    entries, _, _ = made(tmp_path / "ws", [path])
+    assert entries["a", "survey_responses"]["columns"]["is_test"] == "Status"
+
+
+def test_ids_that_are_written_in_two_ways_are_joined_all_the_same(tmp_path):
+    """The check then says that none is known, and how both look."""
+    crm = written(tmp_path, "crm.csv", "customer_id,email\n1,a@mail.example\n2,b@mail.example\n")
+    asked = written(tmp_path, "a.csv", "id,customer_id,at,nps\n7,1.0,2026-01-05,9\n")
+    entries, _, _ = made(tmp_path / "ws", [crm, asked])
+    assert entries["a", "survey_responses"]["customer_source"] == "crm"
+
+
 # --- what is refused ----------------------------------------------------------------------------
 
 
