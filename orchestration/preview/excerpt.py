@@ -22,6 +22,8 @@ from orchestration.core.lock import hold_workspace
 from orchestration.lake.faults import FileFault
 from orchestration.lake.landing import inspect_file, landing_files
 from orchestration.lake.names import printable
+from orchestration.lake.reader import open_rows
+from orchestration.lake.scan import scan_file
 from orchestration.lake.session import FileProblem
 from orchestration.workspace.model import Format, Source, Workspace
 
@@ -30,7 +32,7 @@ HEAD = 8 << 20
 TOTAL = 64 << 20
 _ROWS_OF_PARQUET = 200_000
 # What a check makes, and removes when it ends: it holds personal data.
-_MADE = ("landing", "lake", "warehouse", "published")
+_MADE = ("landing", "lake", "warehouse", "published", "text")
 
 
 @dataclass
@@ -170,6 +172,23 @@ def take_head(real: Path, target: Path, form: Format, most: int) -> bool:
         return False
     target.write_bytes(gzip.compress(head[:end], 1) if is_gzip else head[:end])
     return True
+
+
+def header_of(scratch: Workspace, source: Source, name: str) -> tuple[str, ...]:
+    """The columns that a file of the scratch workspace has; none where it cannot be read.
+
+    Args:
+        scratch: the workspace that reads it.
+        source: the entry that declares how it is written.
+        name: the file's name below the source's landing folder.
+    """
+    path = scratch.landing / source.name / name
+    try:
+        text = scratch.root / "text"
+        found = scan_file(path, source.format, scratch=text, name=name)
+        return open_rows(path, found, source.format, (), lambda *_: None).names
+    except (FileFault, OSError):
+        return ()
 
 
 def _end_of_rows(head: bytes, quote: bytes | None) -> int:

@@ -19,7 +19,7 @@ from orchestration.core.sql import literal
 from orchestration.lake.columns import wanted_columns
 from orchestration.lake.names import printable
 from orchestration.lake.session import IngestResult
-from orchestration.preview.excerpt import Excerpt
+from orchestration.preview.excerpt import Excerpt, header_of
 from orchestration.preview.formats import fitting_formats
 from orchestration.preview.matches import Match, matches_of
 from orchestration.workspace.current import PROJECT_DIR
@@ -80,6 +80,7 @@ class Findings:
         statuses: rows by what became of them; ``quarantined`` includes those that are no rows.
         columns: the mapped columns.
         unmapped: the delivered columns that nothing is made of.
+        header: the columns of a file that lacks some that are mapped.
         refused: the refused rows by reason, most first.
         unreadable: time and score columns of which no value can be read; each with the formats
             that would fit all of its values. A run stops at them.
@@ -94,6 +95,7 @@ class Findings:
     statuses: dict[str, int] = field(default_factory=dict)
     columns: list[MappedColumn] = field(default_factory=list)
     unmapped: list[str] = field(default_factory=list)
+    header: tuple[str, ...] = ()
     refused: list[Refused] = field(default_factory=list)
     unreadable: dict[str, list[str]] = field(default_factory=dict)
     matches: list[Match] = field(default_factory=list)
@@ -129,12 +131,15 @@ def gather(
 
     Args:
         connection: on the build of the scratch workspace, with its lake as schema ``raw``.
-        workspace: the workspace that is checked.
+        workspace: the scratch workspace.
         source: one of its sources.
         excerpt: which files were read.
         result: what ingest says of them.
     """
     found = Findings(source, excerpt, result)
+    lacking = (each for each in result.problems if each.reason == "missing_column")
+    if problem := next(lacking, None):
+        found.header = header_of(workspace, source, problem.file_name)
     _judged(connection, found)
     _columns(connection, found, workspace.timezone)
     found.unreadable = _unreadable(connection, source)

@@ -12,6 +12,7 @@ from orchestration.workspace.model import Workspace
 
 WIDTH = 100
 _LABEL = 12
+_MOST_NAMES = 40
 # Begins what ingest says of times that name no zone.
 _NO_OFFSET = "times without an offset"
 _STATUSES = ("accepted", "quarantined", "duplicate", "superseded", "deleted", "excluded")
@@ -131,6 +132,9 @@ def _file_lines(found: Findings) -> list[str]:
     for problem in [*excerpt.problems, *found.result.problems]:
         text = f"{display_text(problem.file_name, 60)}: {problem.reason}: {problem.message}"
         lines += _line("refused", text, "!")
+    if found.header:
+        shown = ", ".join(display_text(name, 40) for name in found.header[:_MOST_NAMES])
+        lines += _line("", f"its columns are: {shown}")
     return lines
 
 

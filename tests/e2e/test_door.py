@@ -171,6 +171,16 @@ def test_several_answers_in_a_row_are_rows_of_their_own(tmp_path):
     assert {c.name: c.delivered for c in found.columns}["score"] == "points, browser"
 
 
+def test_a_file_that_lacks_a_mapped_column_shows_those_it_has(tmp_path):
+    columns = ASK["columns"] | {"comment": "remark"}
+    workspace = workspace_of(tmp_path / "ws", [CRM, ASK | {"columns": columns}])
+    (_, found) = check(workspace)
+    page = check_page(workspace, [found])
+    assert "! refused   a.csv: missing_column: 1 column" in page
+    assert "its columns are: id, who, mail, points, at, why, browser" in page
+    assert found.is_bad
+
+
 # --- where nothing can be read ------------------------------------------------------------------
 
 
