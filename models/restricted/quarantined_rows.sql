@@ -21,7 +21,7 @@ inner join {{ ref('int_' ~ entity ~ '_versioned') }} as refused
         and raw._file_sha256 = refused.file_sha256
         and raw._row_number = refused.row_number
         -- a row may hold several answers, of different hashes; the few are written as the many are
-        and raw._row_hash = replace(cast(refused.row_hash as {{ dbt.type_string() }}), '-', '')
+        and raw._row_hash = {{ dbt.replace('cast(refused.row_hash as ' ~ dbt.type_string() ~ ')', "'-'", "''") }}
 where refused.row_status = 'quarantined'
 
 union all

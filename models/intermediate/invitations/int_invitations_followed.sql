@@ -4,7 +4,8 @@
     meta={'changed': {'key': 'customer_key', 'model': 'int_customers_affected'}},
 ) }}
 {%- set response_days = 'cast(' ~ assumption('response_days') ~ ' as int)' -%}
-{%- set columns = ['invitation_key', 'customer_key', 'metric', 'survey_type', 'sent_at', 'sent_on', 'landmark_at', 'landmark_on'] %}
+{%- set voice = ['customer_key', 'metric', 'survey_type'] %}
+{%- set columns = ['invitation_key'] + voice + ['sent_at', 'sent_on', 'landmark_at', 'landmark_on'] %}
 
 -- a bounced invitation reached no customer, so its silence says nothing; where it is unknown which invitation
 -- was answered, silence is unknown
@@ -22,57 +23,60 @@ with asked as (
         and {{ is_affected('customer_key', 'int_customers_affected') }}
 ),
 
-responses as (
-    select * from {{ ref('fct_nps_responses') }}
-    where
-        customer_key is not null
-        and {{ is_affected('customer_key', 'int_customers_affected') }}
+-- who answers after the landmark was silent at it
+judged as (
+    select
+        {{ columns | join(', ') }},
+        coalesce(responded_at <= landmark_at, false) as is_answered
+    from asked
 ),
 
--- what was answered by the landmark; of several answers the first
+-- of a customer's several answers to one invitation the first
 answered as (
     select
-        asked.invitation_key,
+        links.invitation_key,
+        {%- for column in voice %}
+        responses.{{ column }},
+        {%- endfor %}
         responses.nps_class,
         {{ segment_list('responses.', from_mart=true) }}
+        responses.responded_at,
         row_number() over (
-            partition by asked.invitation_key
+            partition by links.invitation_key, responses.{{ voice | join(', responses.') }}
             order by responses.responded_at asc nulls last, responses.response_key asc nulls last
         ) as turn
     from {{ ref('int_survey_responses_versioned') }} as links
-    inner join responses on links.response_key = responses.response_key
-    inner join asked on links.invitation_key = asked.invitation_key
-    -- one condition, so that keys alone are joined: by customers each would meet all of their answers
+    inner join {{ ref('fct_nps_responses') }} as responses on links.response_key = responses.response_key
     where
         links.row_status = 'accepted'
-        and case
-            when asked.customer_key = responses.customer_key and asked.metric = responses.metric and asked.survey_type = responses.survey_type
-                then asked.landmark_at >= responses.responded_at
-        end
+        and links.invitation_key is not null
+        and responses.customer_key is not null
+        and {{ is_affected('responses.customer_key', 'int_customers_affected') }}
 ),
 
 -- an answer that cannot be read is an answer
 answer_times as (
-    {%- for relation in ['responses', 'asked'] %}
     select
-        customer_key,
-        metric,
-        survey_type,
+        {{ voice | join(', ') }},
         responded_at
-    from {{ relation }}
-    where responded_at is not null
-    {{ 'union all' if loop.first }}
-    {%- endfor %}
+    from {{ ref('fct_nps_responses') }}
+    where customer_key is not null and {{ is_affected('customer_key', 'int_customers_affected') }}
+
+    union all
+
+    select
+        {{ voice | join(', ') }},
+        coalesce(answered_at, sent_at) as responded_at
+    from {{ ref('int_invitations_identified') }}
+    where is_responded and metric is not null and {{ is_affected('customer_key', 'int_customers_affected') }}
 ),
 
 first_answers as (
     select
-        customer_key,
-        metric,
-        survey_type,
+        {{ voice | join(', ') }},
         min(responded_at) as responded_at
     from answer_times
-    group by customer_key, metric, survey_type
+    group by {{ voice | join(', ') }}
 ),
 
 -- open ends are closed far away: an OR in an outer join would compare everybody with everybody
@@ -83,46 +87,41 @@ history as (
         valid_from,
         coalesce(valid_to, cast('9999-12-31' as timestamp)) as valid_to
     from {{ ref('int_customer_history_built') }}
-),
-
--- who answers after the landmark was silent at it
-judged as (
-    select
-        {{ columns | join(', ') }},
-        coalesce(responded_at <= landmark_at, false) as is_answered
-    from asked
-),
-
-final as (
-    select
-        judged.*,
-        case
-            when judged.is_answered then answered.nps_class
-            when first_answers.responded_at <= judged.landmark_at then 'answered_other'
-            else 'no_response'
-        end as nps_class,
-        {%- for segment in segment_columns() %}
-        case when judged.is_answered then answered.{{ segment }} else history.{{ segment }} end as {{ segment }},
-        {%- endfor %}
-        case
-            when lifecycles.churned_at > judged.landmark_at
-                then cast({{ dbt.datediff('judged.landmark_on', business_date('lifecycles.churned_at'), 'day') }} as int)
-        end as days_to_churn,
-        lifecycles.has_churn_information,
-        lifecycles.churned_at is null or lifecycles.churned_at > judged.landmark_at as may_be_active
-    from judged
-    inner join {{ ref('int_customer_lifecycles_dated') }} as lifecycles on judged.customer_key = lifecycles.customer_key
-    left join answered on judged.invitation_key = answered.invitation_key and answered.turn = 1
-    left join first_answers
-        on
-            case when not judged.is_answered then judged.customer_key end = first_answers.customer_key
-            and judged.metric = first_answers.metric
-            and judged.survey_type = first_answers.survey_type
-    left join history
-        on
-            case when not judged.is_answered then judged.customer_key end = history.customer_key
-            and judged.sent_at >= history.valid_from
-            and judged.sent_at < history.valid_to
 )
 
-select * from final
+select
+    judged.*,
+    case
+        when judged.is_answered then answered.nps_class
+        when first_answers.responded_at <= judged.landmark_at then 'answered_other'
+        else 'no_response'
+    end as nps_class,
+    {%- for segment in segment_columns() %}
+    case when judged.is_answered then answered.{{ segment }} else history.{{ segment }} end as {{ segment }},
+    {%- endfor %}
+    case
+        when lifecycles.churned_at > judged.landmark_at
+            then cast({{ dbt.datediff('judged.landmark_on', business_date('lifecycles.churned_at'), 'day') }} as int)
+    end as days_to_churn,
+    lifecycles.has_churn_information,
+    lifecycles.churned_at is null or lifecycles.churned_at > judged.landmark_at as may_be_active
+from judged
+inner join {{ ref('int_customer_lifecycles_dated') }} as lifecycles on judged.customer_key = lifecycles.customer_key
+left join answered
+    on
+        case when judged.is_answered then judged.invitation_key end = answered.invitation_key
+        {%- for column in voice %}
+        and judged.{{ column }} = answered.{{ column }}
+        {%- endfor %}
+        and judged.landmark_at >= answered.responded_at
+        and answered.turn = 1
+left join first_answers
+    on
+        case when not judged.is_answered then judged.customer_key end = first_answers.customer_key
+        and judged.metric = first_answers.metric
+        and judged.survey_type = first_answers.survey_type
+left join history
+    on
+        case when not judged.is_answered then judged.customer_key end = history.customer_key
+        and judged.sent_at >= history.valid_from
+        and judged.sent_at < history.valid_to

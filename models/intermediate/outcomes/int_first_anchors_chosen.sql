@@ -4,20 +4,32 @@
 ] -%}
 
 -- chosen by time alone, so that no later anchor changes the choice
-with ranked as (
+with first_days as (
     select
-        {{ columns | join(', ') }},
-        {{ segment_list() }}
-        rank() over in_time as place,
-        count(*) over in_time as anchors_so_far
+        customer_key,
+        metric,
+        survey_type,
+        min(anchored_on) as first_on
     from {{ ref('int_anchors_unioned') }}
     where may_be_active
-    window in_time as (partition by customer_key, metric, survey_type order by anchored_on asc nulls last)
+    group by customer_key, metric, survey_type
 ),
 
 earliest as (
-    select * from ranked
-    where place = 1
+    select
+        {%- for column in columns %}
+        anchors.{{ column }},
+        {%- endfor %}
+        {{ segment_list('anchors.') }}
+        count(*) over (partition by anchors.customer_key, anchors.metric, anchors.survey_type) as anchors_of_day
+    from {{ ref('int_anchors_unioned') }} as anchors
+    inner join first_days
+        on
+            anchors.customer_key = first_days.customer_key
+            and anchors.metric = first_days.metric
+            and anchors.survey_type = first_days.survey_type
+            and anchors.anchored_on = first_days.first_on
+    where anchors.may_be_active
 ),
 
 -- the instant is looked up only where a customer has several anchors on the first day; an invitation may
@@ -28,7 +40,7 @@ timed as (
         responses.responded_at as anchored_at
     from earliest
     inner join {{ ref('fct_nps_responses') }} as responses on earliest.anchor_key = responses.response_key
-    where earliest.anchors_so_far > 1 and not earliest.is_silence
+    where earliest.anchors_of_day > 1 and not earliest.is_silence
 
     union all
 
@@ -37,7 +49,7 @@ timed as (
         invitations.landmark_at as anchored_at
     from earliest
     inner join {{ ref('int_invitations_followed') }} as invitations on earliest.anchor_key = invitations.invitation_key
-    where earliest.anchors_so_far > 1 and earliest.is_silence
+    where earliest.anchors_of_day > 1 and earliest.is_silence
 ),
 
 ordered as (
@@ -55,7 +67,7 @@ chosen as (
         {{ segment_list() }}
         {{ columns | join(', ') }}
     from earliest
-    where anchors_so_far = 1
+    where anchors_of_day = 1
 
     union all
 
