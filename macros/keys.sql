@@ -1,7 +1,21 @@
 {#- Stable surrogate key of a source and an id: the 128 bits of the MD5 of both, NULL where the id is. The
-    separator cannot occur in a source's name, so that ('a', 'b|c') and ('a|b', 'c') stay apart. -#}
+    separator cannot occur in a source's name, so that ('a', 'b|c') and ('a|b', 'c') stay apart. An id with an
+    at sign may be an e-mail address, whose plain hash anybody could compute: its hash is keyed. -#}
 {% macro surrogate_key(source, id) -%}
-    case when {{ id }} is not null then cast({{ dbt.hash(source ~ " || '|' || " ~ id) }} as {{ var('key_type') }}) end
+    {%- set text = source ~ " || '|' || " ~ id -%}
+    case
+        when {{ id }} like '%@%' or {{ id }} like '%＠%' then {{ keyed_hash(text) }}
+        when {{ id }} is not null then cast({{ dbt.hash(text) }} as {{ var('key_type') }})
+    end
+{%- endmacro %}
+
+{#- A hash that nobody can compute who lacks the workspace's key, as a key: MD5 nested as in NMAC (Bellare,
+    Canetti and Krawczyk 1996), with half of the key inside and half outside. The key is read from the lake
+    and written into the SQL, which stays in the workspace's private folders. -#}
+{% macro keyed_hash(text) -%}
+    {%- set key = run_query('select hash_key from ' ~ of_lake('hash_keys')).columns[0].values()[0] if execute else '' -%}
+    {%- set inner = dbt.hash("'" ~ key[:32] ~ "' || " ~ text) -%}
+    cast({{ dbt.hash("'" ~ key[32:] ~ "' || " ~ inner) }} as {{ var('key_type') }})
 {%- endmacro %}
 
 {#- The names of the columns that say where a row came from. -#}

@@ -1,8 +1,12 @@
 """Order of the suite: quick tests first, whole workspaces last."""
 
+import os
 from pathlib import Path
 
 import pytest
+
+# Tests compare keys of different workspaces, and with keys that are computed beside.
+os.environ["NPS_HASH_KEY"] = "of the tests"
 
 E2E = Path(__file__).parent / "e2e"
 

@@ -36,13 +36,21 @@ FOUNDATION: dict[str, tuple[Check, ...]] = {
             select 1 from {batch} as t cross join raw.workspace as w
             where t.has_churn_information is null
                 or (t.churned_at is not null and not t.has_churn_information)
-                or t.is_active is distinct from case
-                    when t.has_churn_information
-                        then t.churned_at is null or t.churned_at >= w.as_of_at
-                end
+                or (
+                    t.has_churn_information
+                    and t.is_active is distinct from
+                        (t.churned_at is null or t.churned_at >= w.as_of_at)
+                )
+                or (
+                    not t.has_churn_information and t.is_active is not null
+                    and t.source not in (
+                        select customer_source from raw.mapped_columns
+                        where entity = 'customers' and column_name = 'is_churned'
+                    )
+                )
             """,
-            why="A customer is active at as_of unless churned by then; both are unknown where the"
-            " source does not report churn.",
+            why="A customer is active at as_of unless churned by then; where the source does not"
+            " report when, both are unknown, but for what a status says.",
         ),
         no_emails("customer_key", "account_key", "signed_up_at", "churned_at"),
     ),

@@ -51,6 +51,41 @@ _RATES = f"""
     where f.status = 'loaded' or ({UNSETTLED})
     group by source, entity"""
 
+# Names of columns are compared without regard to case and blanks, as the mapping finds them.
+_DRIFT = """
+    with named as (
+        select
+            source, entity, ingested_at, file_name,
+            from_json(columns, '["VARCHAR"]') as names,
+            list_transform(
+                from_json(columns, '["VARCHAR"]'), lambda name: lower(trim(name))
+            ) as folded
+        from {batch}
+        where status = 'loaded' and columns <> '[]'
+    ),
+
+    pairs as (
+        select
+            *,
+            lag(names) over in_order as earlier_names,
+            lag(folded) over in_order as earlier_folded,
+            row_number() over (
+                partition by source, entity order by ingested_at desc, file_name desc
+            ) as age
+        from named
+        window in_order as (partition by source, entity order by ingested_at, file_name)
+    )
+
+    select source, entity, 'a new column' as change, unnest(list_filter(
+        names, lambda name: not list_contains(earlier_folded, lower(trim(name)))
+    )) as name
+    from pairs where age = 1 and earlier_names is not null
+    union all
+    select source, entity, 'no longer a column' as change, unnest(list_filter(
+        earlier_names, lambda name: not list_contains(folded, lower(trim(name)))
+    )) as name
+    from pairs where age = 1 and earlier_names is not null"""
+
 FILES: tuple[Check, ...] = (
     no_rows(
         "accounted",
@@ -100,32 +135,22 @@ FILES: tuple[Check, ...] = (
     ),
     no_rows(
         "drift",
-        """
-        select source, entity
-        from (
-            select
-                source,
-                entity,
-                ingested_at,
-                file_name,
-                list_filter(
-                    from_json(warnings, '["VARCHAR"]'), lambda warning: warning like '%not mapped%'
-                ) as unmapped
-            from {batch}
-            where status = 'loaded'
-        )
-        group by source, entity
-        having len(list_filter(
-            last(unmapped order by ingested_at, file_name),
-            lambda warning: not list_contains(
-                first(unmapped order by ingested_at, file_name), warning
-            )
-        )) > 0
+        _DRIFT,
+        explain="""
+        select
+            source || '/' || entity as source,
+            -- a header may be data: what looks like no name is not shown
+            change || case
+                when regexp_full_match(name, '[\\p{L}\\p{N}_ .()#/?-]{1,60}')
+                    then concat(' ''', name, '''')
+                else ' (its name is not shown)'
+            end as change,
+            count(*) as columns
+        from {failing} group by all
         """,
-        explain="select source, entity, count(*) as feeds from {failing} group by all",
         severity="warning",
-        why="The newest file of every source has no column that its first file lacked: a new "
-        "column may belong in the mapping.",
+        why="The newest file of every source has the columns of the one before: a new column may "
+        "belong in the mapping, and one that is gone may be missed.",
     ),
     no_rows(
         "delivered",

@@ -46,6 +46,15 @@ _MISTAKES = f"""
     ) as refused using (source, entity)
     group by all"""
 
+# An entry whose ids find few customers may find them by their addresses.
+_UNMATCHED = """
+    select source, entity
+    from {batch}
+    where match_rate is not null
+    group by source, entity
+    having max(match_rate) < coalesce(max(min_match_rate), 0)
+        or (max(min_match_rate) is null and max(match_rate) = 0)"""
+
 RECONCILIATION: dict[str, tuple[Check, ...]] = {
     "ingest_reconciliation": (
         keys(
@@ -73,6 +82,39 @@ RECONCILIATION: dict[str, tuple[Check, ...]] = {
             "max_quarantine_rate; excluded and future rows and test answers do not count.",
         ),
         no_emails("file_sha256", severity="warning"),
+    ),
+    "ingest_match_rates": (
+        keys(
+            "rates",
+            "source, entity, column_name",
+            also="""
+                t.ids_delivered is null or t.ids_delivered < 0 or t.ids_known < 0
+                or t.ids_known > t.ids_delivered
+                or (t.ids_known is null) = coalesce(t.has_customers, false)
+                or t.match_rate
+                    is distinct from t.ids_known::double / nullif(t.ids_delivered, 0)""",
+            scope="table",
+            why="Every column of ids has one rate, and it is the share that is known.",
+        ),
+        no_rows(
+            "match_rate",
+            _UNMATCHED,
+            severity="warning",
+            explain=f"""
+            select
+                t.source || '/' || t.entity as source,
+                format('{{}}, {{}} of {{}} known to {{}}', t.column_name, t.ids_known,
+                    t.ids_delivered, t.customer_source) as known,
+                t.ids_delivered - t.ids_known as "unknown ids"
+            from {{batch}} as t
+            inner join ({_UNMATCHED}) as low using (source, entity)
+            where t.match_rate is not null
+            """,
+            why="Of the customer ids of every source, or of its e-mail addresses, at least "
+            "min_match_rate are known to the customers delivered, and never none: ids that are "
+            "written in two ways find nobody (normalise brings them into one form).",
+        ),
+        no_emails("ids_delivered", "ids_known", "match_rate", "min_match_rate"),
     ),
 }
 

@@ -50,6 +50,7 @@ final as (
         and cases.first_contact_at is null
         and (cases.is_open is null or cases.is_open)
         and (lifecycles.churned_at is null or lifecycles.churned_at >= workspace.as_of_at)
+        and not coalesce(lifecycles.is_churned, false)
 )
 
 select * from final

@@ -9,6 +9,7 @@ select
     -- text and booleans
     _attributes as attributes,
     coalesce(deletions.deleted = 'yes', false) as is_deleted,
+    states.deleted = 'yes' as is_churned,
 
     -- timestamps
     {{ try_cast('signed_up_at', 'timestamp') }} as signed_up_at,
@@ -20,6 +21,7 @@ select
         when _flags like '%_row:excluded%' and coalesce(deletions.deleted, 'no') <> 'yes' then 'excluded'
         when customer_id is null then 'missing_id'
         when trim(is_deleted) <> '' and coalesce(deletions.deleted, 'unknown') = 'unknown' then 'bad_value'
+        when trim(is_churned) <> '' and coalesce(states.deleted, 'unknown') = 'unknown' then 'bad_value'
         {{ timestamp_reasons('signed_up_at') }}
         {{ timestamp_reasons('churned_at') }}
         when _flags like '%_snapshot_at:bad_timestamp%' then 'bad_timestamp'
@@ -37,3 +39,4 @@ select
     {{ provenance() }}
 from {{ source('raw', 'customers') }} as raw
 left join {{ ref('boolean_words') }} as deletions on lower(trim(raw.is_deleted)) = deletions.word
+left join {{ ref('boolean_words') }} as states on lower(trim(raw.is_churned)) = states.word

@@ -71,16 +71,17 @@ def find_columns(wanted: Iterable[str], names: tuple[str, ...]) -> Found:
 def wanted_columns(source: Source) -> tuple[str, ...]:
     """Every delivered column that the source needs, once: mapped ones, and those of its rules."""
     named = [*mapped_columns(source), *valued_columns(source), *source.only, *source.except_]
+    named += [source.churned.column] if source.churned else []
     return tuple(dict.fromkeys(named))
 
 
 def valued_columns(source: Source) -> tuple[str, ...]:
-    """The delivered columns whose texts are given meanings; the texts are kept as well."""
+    """The delivered columns whose texts are read as others; the texts are kept as well."""
     found = [
         name
         for part in source.whole.parts
         for key, names in _mapping(part)
-        if key in part.values
+        if key in part.read_otherwise
         for name in names
     ]
     return tuple(dict.fromkeys(found))
@@ -95,7 +96,7 @@ def mapped_columns(source: Source) -> tuple[str, ...]:
         name
         for part in source.whole.parts
         for key, names in _mapping(part)
-        if key not in part.values
+        if key not in part.read_otherwise
         for name in names
     ]
     if snapshot_kind(source) == "column":

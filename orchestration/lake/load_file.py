@@ -37,7 +37,12 @@ from orchestration.lake.session import (
     report_progress,
 )
 from orchestration.lake.times import snapshot_names_query
-from orchestration.lake.warnings import file_warnings, projections_of, warnings_by_file
+from orchestration.lake.warnings import (
+    assumed_timezone,
+    file_warnings,
+    projections_of,
+    warnings_by_file,
+)
 from orchestration.workspace.model import Source
 
 # Files up to this size are written together, up to this many files and bytes.
@@ -221,6 +226,8 @@ def _quarantined_state(run: Run, read: ReadFile, fault: FileFault) -> FileState:
         rows_rejected=rows,
         rows_blank=0,
         warnings=(),
+        columns=(),
+        assumed_timezone=None,
     )
 
 
@@ -242,6 +249,8 @@ def _loaded_state(run: Run, read: ReadFile, loaded: int, warnings: list[str]) ->
         rows_rejected=read.opened.rejected,
         rows_blank=read.opened.blank,
         warnings=tuple(warnings),
+        columns=read.opened.names,
+        assumed_timezone=assumed_timezone(run, warnings),
     )
 
 

@@ -39,6 +39,8 @@ _FILES = pa.schema(
         ("file_modified_at", pa.timestamp("us")),
         ("ingested_at", pa.timestamp("us")),
         ("warnings", pa.string()),
+        ("columns", pa.string()),
+        ("assumed_timezone", pa.string()),
     ]
 )
 Key = tuple[str, str, str]
@@ -64,7 +66,9 @@ class FileState:
     """The state of one delivered file in the lake.
 
     ``file_name``, ``file_modified_at`` and ``ingested_at`` are those of the first delivery of the
-    bytes, so that reading them again gives the same rows. Times are naive and in UTC.
+    bytes, so that reading them again gives the same rows. Times are naive and in UTC. ``columns``
+    are the names in the header, empty where there is none; ``assumed_timezone`` is the zone in
+    which times without one were read, where the source declares none.
     """
 
     source: str
@@ -82,6 +86,8 @@ class FileState:
     file_modified_at: datetime
     ingested_at: datetime
     warnings: tuple[str, ...]
+    columns: tuple[str, ...] = ()
+    assumed_timezone: str | None = None
 
     @property
     def key(self) -> Key:
@@ -157,6 +163,8 @@ class Manifest:
             "file_modified_at": _text(state.file_modified_at),
             "at": _text(now() if state.key in self.states else state.ingested_at),
             "warnings": list(state.warnings),
+            "columns": list(state.columns),
+            "assumed_timezone": state.assumed_timezone,
         }
         if stat is not None:
             record["stat"] = vars(stat)
@@ -224,6 +232,9 @@ class Manifest:
                 ),
                 ingested_at=before.ingested_at if before else _time(record["at"]),
                 warnings=tuple(record["warnings"]),
+                # lines of before these were kept lack them
+                columns=tuple(record.get("columns", ())),
+                assumed_timezone=record.get("assumed_timezone"),
             )
         elif event == "retired" and before and before.mapping_version == record["mapping_version"]:
             self.states[key] = replace(before, status="retired")
@@ -246,7 +257,8 @@ def files_table(manifest: Manifest) -> pa.Table:
     states = [s for s in manifest.states.values() if s.status in ("loaded", "quarantined")]
     states.sort(key=lambda state: state.key)
     columns = {name: [getattr(state, name) for state in states] for name in _FILES.names}
-    columns["warnings"] = [json.dumps(cell, ensure_ascii=False) for cell in columns["warnings"]]
+    for name in ("warnings", "columns"):
+        columns[name] = [json.dumps(cell, ensure_ascii=False) for cell in columns[name]]
     return pa.table(columns, schema=_FILES)
 
 

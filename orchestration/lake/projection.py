@@ -19,15 +19,21 @@ from orchestration.lake.columns import MARK, mapped_columns, snapshot_kind, want
 from orchestration.lake.excluded import EXCLUDED, excluded_condition, unwanted_condition
 from orchestration.lake.json_paths import JsonCells
 from orchestration.lake.times import Timed, timed
-from orchestration.lake.values import meant, trimmed, without_null_values
+from orchestration.lake.values import (
+    EMAIL,
+    address_folded,
+    comparable,
+    meant,
+    normalised,
+    trimmed,
+    without_null_values,
+)
 from orchestration.workspace.entities import ENTITIES, Column
 from orchestration.workspace.excluded import excluded_values
 from orchestration.workspace.model import Source, Workspace
 
 # Part of every mapping version: raise it when the same bytes are to be read differently.
-READER_VERSION = "2"
-_EMAIL = r"[^@\s]+@[^@\s]+\.[^@\s]+"
-_SPACES = r"e' \t\r\n'"
+READER_VERSION = "3"
 
 
 def mapping_version(workspace: Workspace, source: Source) -> str:
@@ -51,6 +57,8 @@ def mapping_version(workspace: Workspace, source: Source) -> str:
         "values": source.values,
         "null_values": source.null_values,
         "answers": [answer.model_dump(exclude_none=True) for answer in source.answers],
+        "normalise": source.normalise,
+        "churned": source.churned and source.churned.model_dump(),
     }
     content |= {key: value for key, value in later.items() if value}
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -254,7 +262,6 @@ def _cell_columns(source: Source, delivered: _Delivered, known: Known) -> list[s
 
 def _timed_columns(zone: str, source: Source, known: Known) -> dict[str, Timed]:
     """The SQL of each mapped time column whose canonical texts are not known yet."""
-    given = {*source.columns, *source.constants}
     times = {
         column.name: timed(
             column.name,
@@ -264,7 +271,7 @@ def _timed_columns(zone: str, source: Source, known: Known) -> dict[str, Timed]:
             is_date=column.kind == "date",
         )
         for column in ENTITIES[source.entity].columns
-        if column.kind != "text" and column.name in given and column.name not in known.times
+        if column.kind != "text" and column.name in source.mapped and column.name not in known.times
     }
     if snapshot_kind(source) == "column":
         formats = source.formats_of("snapshot_at")
@@ -286,7 +293,7 @@ def _kept_columns(
     cells = {
         name: delivered.cell(parts[0])
         for name, parts in source.columns.items()
-        if len(parts) == 1 and name not in source.values and not _is_split(source, name)
+        if len(parts) == 1 and name not in source.read_otherwise and not _is_split(source, name)
     }
     return _numbered(known) | {
         column.name: cells[column.name]
@@ -299,7 +306,7 @@ def _kept_columns(
 
 def shared(source: Source, delivery: Delivery) -> dict[str, str | datetime | None]:
     """The lake's columns that all rows of a file have in common, whatever their texts are."""
-    entity, given = ENTITIES[source.entity], {*source.columns, *source.constants}
+    entity, given = ENTITIES[source.entity], source.mapped
     facts: dict[str, str | datetime | None] = {
         "_source": source.name,
         "_customer_source": source.customers_of,
@@ -334,19 +341,28 @@ def _source_of(column: Column, source: Source, cell: Callable[[str], str]) -> st
     if column.name in source.columns:
         cells = [cell(name) for name in source.columns[column.name]]
         if column.is_id:
-            # columns as they are were trimmed before
-            cells = [each if each.isalnum() else trimmed(each) for each in cells]
+            # columns as they are were trimmed and folded before
+            cells = [each if each.isalnum() else _id_cell(column, each) for each in cells]
+            cells = [normalised(source, column.name, each) for each in cells]
         text = meant(source, column.name, _joined(cells))
         # NULL stays NULL: an answer without an id has none
         return (
             f"{text} || {literal(f'|{source.answer}')}" if _is_split(source, column.name) else text
         )
+    if column.name == "is_churned" and source.churned:
+        text = f"lower(trim({cell(source.churned.column)}))"
+        listed = ", ".join(sorted(literal(v.strip().lower()) for v in source.churned.values))
+        return f"case when {text} in ({listed}) then 'yes' when {text} <> '' then 'no' end"
     return _NULL_TEXT
 
 
 def _is_split(source: Source, column: str) -> bool:
     """Whether a column is the id of a row that holds several answers."""
     return source.answer is not None and column == ENTITIES[source.entity].column_names[0]
+
+
+def _id_cell(column: Column, cell: str) -> str:
+    return address_folded(trimmed(cell)) if column.is_customer_id else trimmed(cell)
 
 
 def _object(members: Mapping[str, str]) -> str:
@@ -379,17 +395,13 @@ def _lake_rows(
         f"select {', '.join(texts)}, _attributes, _extra, _row_number, {joined} as _noted, "
         f"{is_left_out} as _is_unwanted from ({relation})"
     )
-    filled = {*source.columns, *source.constants} | (
-        {"_attributes"} if source.attributes else set()
-    )
+    filled = {*source.mapped, *(("_attributes",) if source.attributes else ())}
     content = _content_hash((*names, "_attributes"), filled, known, source.answer)
     computed = [f"{content} as _row_hash"]
     if "email" in names:
-        email = "case when length(email) = strlen(email) then email else nfkc(email) end"
-        email = f"lower(trim({email}, {_SPACES}))"
-        email = "lower(email)" if "email" in known.plain else email
+        email = "lower(email)" if "email" in known.plain else comparable("email")
         rows = f"select *, {email} as _email from ({rows})"
-        is_email = f"regexp_full_match(_email, {literal(_EMAIL)})"
+        is_email = f"regexp_full_match(_email, {literal(EMAIL)})"
         computed.append(f"case when {is_email} then _email end as _email_key")
     flags_of_row = "_noted"
     if source.excludes_rows:

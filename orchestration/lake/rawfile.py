@@ -24,7 +24,13 @@ from orchestration.lake.columns import MARK, mapped_columns, valued_columns
 from orchestration.lake.projection import Delivery, Known, Projection
 from orchestration.lake.rows import Rows
 from orchestration.lake.times import times_query
-from orchestration.lake.values import id_columns, null_columns, trim_columns
+from orchestration.lake.values import (
+    customer_columns,
+    fold_addresses,
+    id_columns,
+    null_columns,
+    trim_columns,
+)
 from orchestration.workspace.entities import ENTITIES
 from orchestration.workspace.model import Source, Workspace
 
@@ -98,12 +104,14 @@ def write_raw(
     # by name: unmapped cells, and those of rules, stay as they were delivered
     mapped = {rows.cells[rows.at[n]] for n in (*mapped_columns(source), *valued_columns(source))}
     ids = {rows.cells[rows.at[name]] for name in id_columns(source)}
+    customers = {rows.cells[rows.at[name]] for name in customer_columns(source)}
     count = 0
     constants = [projection_of(part, Known()).constants for part in source.parts]
     with _writer(path, source.entity, constants) as writer:
         for chunk in chunks:
             table = pa.Table.from_batches([batch for _, batch in chunk])
             table = trim_columns(null_columns(table, mapped, source).combine_chunks(), ids)
+            table = fold_addresses(table, customers)
             for part in source.parts:
                 seen, known = _look(connection, table, rows, workspace, part, has_marks=has_marks)
                 found = _assembled(

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from orchestration.core.atomic_write import parquet_bytes, write_if_changed
 from orchestration.lake.columns import snapshot_kind
+from orchestration.lake.hash_key import hash_key
 from orchestration.workspace.entities import ENTITIES
 from orchestration.workspace.model import Workspace
 from orchestration.workspace.segments import published_name
@@ -40,15 +41,17 @@ _SETTINGS = {
             ("entity", pa.string()),
             ("customer_source", pa.string()),
             ("column_name", pa.string()),
+            ("min_match_rate", pa.float64()),
         ]
     ),
+    "hash_keys": pa.schema([("hash_key", pa.string())]),
 }
 
 
 def write_settings(workspace: Workspace) -> None:
     """Write ``lake/settings/*.parquet``, each only if that changes it."""
     mapped = [
-        (source.name, source.entity, source.customers_of, column)
+        (source.name, source.entity, source.customers_of, column, source.min_match_rate)
         for source in workspace.sources
         for column in (*ENTITIES[source.entity].column_names, "_snapshot_at")
         if column in source.given
@@ -79,6 +82,7 @@ def write_settings(workspace: Workspace) -> None:
             for position, segment in enumerate(workspace.segments, start=1)
         ],
         "mapped_columns": mapped,
+        "hash_keys": [(hash_key(workspace),)],
     }
     for name, schema in _SETTINGS.items():
         columns = {

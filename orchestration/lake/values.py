@@ -1,4 +1,4 @@
-"""What delivered texts mean: which mean an empty cell, which another, and blanks around ids."""
+"""What delivered texts mean: which mean an empty cell, which another, and the forms of ids."""
 
 from __future__ import annotations
 
@@ -23,6 +23,15 @@ _UNSEEN = (
 _LEADING_NUMBER = r"\s*[0-9]+\s*([\s:=(][^0-9]*)?"
 
 
+# What an e-mail address looks like, in its comparable form.
+EMAIL = r"[^@\s]+@[^@\s]+\.[^@\s]+"
+_SPACES = r"e' \t\r\n'"
+_SIGNS = "[@＠]"
+# An id that is a whole number, also as pandas writes one where another is missing: `1001.0`. Three
+# zeros would be thousands.
+_WHOLE = r"[0-9]+([.]0{1,2})?"
+
+
 def without_null_values(source: Source, cell: str) -> str:
     """SQL of a cell that is NULL where its text is one of ``null_values``."""
     if not source.null_values:
@@ -34,6 +43,53 @@ def without_null_values(source: Source, cell: str) -> str:
 def trimmed(cell: str) -> str:
     """SQL of an id without blanks around it; NULL where nothing is left."""
     return f"nullif(trim({cell}, {literal(_UNSEEN)}), '')"
+
+
+def comparable(email: str) -> str:
+    """SQL of an e-mail as it is compared: NFKC, lower case, without blanks around it."""
+    email = f"case when length({email}) = strlen({email}) then {email} else nfkc({email}) end"
+    return f"lower(trim({email}, {_SPACES}))"
+
+
+def address_folded(cell: str) -> str:
+    """SQL of a customer's id, in the comparable form of e-mails where it is one."""
+    email, is_signed = comparable(cell), f"regexp_matches({cell}, {literal(_SIGNS)})"
+    is_email = f"regexp_full_match({email}, {literal(EMAIL)})"
+    return f"case when not {is_signed} then {cell} when {is_email} then {email} else {cell} end"
+
+
+def normalised(source: Source, name: str, cell: str) -> str:
+    """SQL of one cell of an id in the form that ``normalise`` declares; other texts as they are."""
+    form = source.normalise.get(name)
+    if form is None:
+        return cell
+    if form == "lower":
+        return f"lower({cell})"
+    digits = f"coalesce(nullif(ltrim(split_part({cell}, '.', 1), '0'), ''), '0')"
+    if form != "integer":
+        width = int(form.removeprefix("zero_padded_"))
+        digits = f"lpad({digits}, greatest({width}, cast(length({digits}) as integer)), '0')"
+    return f"case when regexp_full_match({cell}, {literal(_WHOLE)}) then {digits} else {cell} end"
+
+
+def customer_columns(source: Source) -> tuple[str, ...]:
+    """The delivered columns that customers' ids are made of."""
+    ids = [column.name for column in ENTITIES[source.entity].columns if column.is_customer_id]
+    return tuple(name for key in ids for name in source.columns.get(key, ()))
+
+
+def fold_addresses(table: pa.Table, columns: Collection[str]) -> pa.Table:
+    """The table whose columns of text have e-mail addresses in their comparable form."""
+    for place, name in enumerate(table.column_names):
+        column = table.column(place)
+        if name not in columns or not pa.types.is_string(column.type):
+            continue
+        if not pc.any(pc.match_substring_regex(column, _SIGNS)).as_py():
+            continue
+        email = pc.utf8_lower(pc.utf8_trim(pc.utf8_normalize(column, "NFKC"), characters=_UNSEEN))
+        is_email = pc.match_substring_regex(email, f"^{EMAIL}$")
+        table = table.set_column(place, name, pc.if_else(is_email, email, column))
+    return table
 
 
 def id_columns(source: Source) -> tuple[str, ...]:

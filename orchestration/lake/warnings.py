@@ -10,6 +10,8 @@ from orchestration.lake.projection import Delivery, Projection, build_projection
 from orchestration.lake.rows import Rows
 from orchestration.lake.session import ReadFile, Run
 
+_ASSUMED = "times without an offset"
+
 
 def projections_of(run: Run, rows: Rows, delivery: Delivery, relation: str) -> list[Projection]:
     """The projections of an opened file over a relation of its rows: of each answer in a row."""
@@ -39,10 +41,16 @@ def file_warnings(run: Run, rows: Rows, naive: list[str] | None = None) -> list[
     naive = _naive(run, rows, rows.sample) if naive is None else naive
     if naive:
         warnings.append(
-            f"times without an offset ({', '.join(naive)}) are read in the workspace's "
+            f"{_ASSUMED} ({', '.join(naive)}) are read in the workspace's "
             f"zone {run.workspace.timezone}; declare timezone in the entry"
         )
     return warnings
+
+
+def assumed_timezone(run: Run, warnings: list[str]) -> str | None:
+    """The zone in which a file's times were read for want of a declared one; None: none."""
+    assumed = any(warning.startswith(_ASSUMED) for warning in warnings)
+    return run.workspace.timezone if assumed else None
 
 
 def warnings_by_file(run: Run, reads: list[ReadFile]) -> dict[Key, list[str]]:

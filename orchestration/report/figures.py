@@ -238,6 +238,18 @@ class OtherMetric:
 
 
 @dataclass(frozen=True)
+class MatchRate:
+    """How many different ids of one column of an entry are known; None: to nobody's customers."""
+
+    source: str
+    entity: str
+    column: str
+    customer_source: str
+    delivered: int
+    known: int | None
+
+
+@dataclass(frozen=True)
 class SourceRows:
     """Files and rows of one source's entity: delivered is the sum of the six after it."""
 

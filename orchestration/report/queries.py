@@ -24,6 +24,7 @@ from orchestration.report.figures import (
     Curve,
     Driver,
     Headline,
+    MatchRate,
     OtherMetric,
     Outcome,
     PageFigures,
@@ -383,6 +384,33 @@ def revenue_at_risk(marts: Marts, workspace: Workspace) -> list[Risk]:
 
 
 # --- files, rows and quarantine -----------------------------------------------------------------
+
+
+def match_rates(marts: Marts) -> list[MatchRate]:
+    """How many of each entry's customer ids and addresses are those of delivered customers."""
+    rows = marts.execute(
+        "select source, entity, column_name, customer_source, ids_delivered, ids_known "
+        "from marts.ingest_match_rates where ids_delivered > 0 "
+        "order by source, entity, column_name"
+    ).fetchall()
+    return [MatchRate(*row) for row in rows]
+
+
+def assumed_zones(marts: Marts) -> list[tuple[str, str]]:
+    """The time zones that had to be assumed, each with a source whose times name none."""
+    return marts.execute(
+        "select distinct assumed_timezone, source || '/' || entity "
+        "from marts.ingest_reconciliation where assumed_timezone is not null order by 1, 2"
+    ).fetchall()
+
+
+def undated_leavers(marts: Marts) -> tuple[int, int]:
+    """Customers who have left nobody knows when, and those of whom a status alone tells."""
+    (row,) = marts.execute(
+        "select count(*) filter (not is_active), count(*) from marts.dim_customers "
+        "where not has_churn_information and is_active is not null"
+    ).fetchall()
+    return row
 
 
 def source_rows(marts: Marts) -> list[SourceRows]:

@@ -35,16 +35,19 @@ from orchestration.report.formatting import (
     window_name,
 )
 from orchestration.report.queries import (
+    assumed_zones,
     change_splits,
     contrasts,
     headline,
     headline_change,
+    match_rates,
     published_generation,
     quarantined_files,
     quarantined_rows,
     recent_changes,
     revenue_at_risk,
     source_rows,
+    undated_leavers,
 )
 
 if TYPE_CHECKING:
@@ -122,6 +125,9 @@ def build_summary(workspace: Workspace, run: RunFacts) -> str:
     lines += _publication_lines(workspace, run)
     with suppress(duckdb.Error), open_published(workspace.published / MARTS.file_name) as marts:
         lines += _guarded(_row_lines, marts)
+        lines += _guarded(_match_lines, marts)
+        lines += _guarded(_zone_lines, marts)
+        lines += _guarded(_leaver_lines, marts)
         lines += _quarantine_lines(workspace, marts)
         lines += _guarded(_headline_lines, marts, workspace)
         lines += _guarded(_period_lines, marts, workspace)
@@ -215,6 +221,56 @@ def _row_lines(marts: duckdb.DuckDBPyConnection) -> list[str]:
     account = " + ".join(f"{total(name):,} {name}" for name in shown)
     files = counted(total("files"), "file")
     return _paragraph("All rows", f"{files}, {total('delivered'):,} rows delivered = {account}")
+
+
+def _match_lines(marts: duckdb.DuckDBPyConnection) -> list[str]:
+    """How many of each source's ids are known to the CRM; those of nobody's customers last."""
+    rates = match_rates(marts)
+    if not any(rate.known is not None for rate in rates):
+        return []
+    said = []
+    for rate in sorted(rates, key=lambda rate: rate.known is None):
+        what = "e-mail addresses" if rate.column == "email" else "customer ids"
+        whose = "delivered customers" if rate.column == "email" else rate.customer_source
+        entry = f"{display_text(rate.source)}/{rate.entity}"
+        if rate.known is None:
+            said.append(f"{entry}: {rate.delivered:,} {what} of {display_text(whose)}, "
+                        "of whom no customers are delivered")  # fmt: skip
+        else:
+            said.append(
+                f"{entry}: {rate.known:,} of {rate.delivered:,} {what} are known to "
+                f"{display_text(whose)}"
+            )
+    first, *others = said
+    return [*_paragraph("Customers", first), *(x for s in others for x in _paragraph("", s))]
+
+
+def _zone_lines(marts: duckdb.DuckDBPyConnection) -> list[str]:
+    """The time zone that had to be assumed, and of which sources."""
+    by_zone: dict[str, list[str]] = {}
+    for zone, entry in assumed_zones(marts):
+        by_zone.setdefault(zone, []).append(display_text(entry, 76))
+    return [
+        line
+        for zone, entries in by_zone.items()
+        for line in _paragraph(
+            "Time zone",
+            f"times without an offset are taken for {display_text(zone)}, the workspace's zone, of "
+            f"{', '.join(entries)}; declare timezone in the entry",
+        )
+    ]
+
+
+def _leaver_lines(marts: duckdb.DuckDBPyConnection) -> list[str]:
+    """Customers of whom a status says whether, and nothing when, they have left."""
+    left, known = undated_leavers(marts)
+    if not known:
+        return []
+    return _paragraph(
+        "Churn",
+        f"{left:,} of {counted(known, 'customer')} are known by their status alone to have left, "
+        "and nobody knows when: they are in no churn window and no retention curve",
+    )
 
 
 def _quarantine_lines(workspace: Workspace, marts: duckdb.DuckDBPyConnection) -> list[str]:

@@ -26,6 +26,11 @@ class Column:
         """Whether it names something: blanks around an id are no part of it."""
         return self.name.endswith("_id")
 
+    @property
+    def is_customer_id(self) -> bool:
+        """Whether it names a customer: it may be an e-mail address."""
+        return self.name.endswith("customer_id")
+
 
 @dataclass(frozen=True)
 class Entity:
@@ -93,7 +98,7 @@ ENTITIES: dict[str, Entity] = {
         _entity(
             "customers",
             "customer_id",
-            "email account_id name signed_up_at churned_at is_deleted",
+            "email account_id name signed_up_at churned_at is_churned is_deleted",
             has_attributes=True,
         ),
         _entity("accounts", "account_id", "name arr owner tier", has_attributes=True),
@@ -131,4 +136,11 @@ ENTITIES: dict[str, Entity] = {
 }
 
 # The tables of lake/settings: what models know of workspace.yml.
-SETTINGS_TABLES = ("workspace", "churn_windows", "rolling_windows", "segments", "mapped_columns")
+SETTINGS_TABLES = (
+    "workspace",
+    "churn_windows",
+    "rolling_windows",
+    "segments",
+    "mapped_columns",
+    "hash_keys",
+)

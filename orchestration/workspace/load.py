@@ -15,9 +15,11 @@ from orchestration.workspace.answers import answers_mistakes, raw_parts
 from orchestration.workspace.entities import ENTITIES
 from orchestration.workspace.excluded import exclude_mistakes, list_mistakes
 from orchestration.workspace.hints import key_hint
+from orchestration.workspace.identity import identity_mistakes
 from orchestration.workspace.model import (
     FILE_NAME,
     Answer,
+    Churned,
     Format,
     Headline,
     Publish,
@@ -181,6 +183,17 @@ def _source_mistakes(raw: Mapping[str, Any], surveys: Mapping[str, set[str]]) ->
     return lines + _idle_snapshot(raw)
 
 
+def _identity_mistakes(raw: Mapping[str, Any], segments: object) -> list[str]:
+    """Mistakes of an entry's ids, addresses and states, where its entity is known."""
+    name = raw.get("entity")
+    entity = ENTITIES.get(name) if isinstance(name, str) else None
+    if entity is None:
+        return []
+    given = {*_mapping(raw.get("columns")), *_mapping(raw.get("constants"))}
+    listed = [str(each) for each in segments] if isinstance(segments, list) else []
+    return identity_mistakes(raw, entity, given, listed)
+
+
 def _idle_snapshot(raw: Mapping[str, Any]) -> list[str]:
     """A declared date of delivery that would decide nothing."""
     snapshot, mapped = raw.get("snapshot_at"), _mapping(raw.get("columns")).get("updated_at")
@@ -249,6 +262,7 @@ def _cross_mistakes(raw: Mapping[str, Any]) -> list[str]:
             crm.setdefault(owner, index)
         found = answers_mistakes(entry, lambda part: _source_mistakes(part, surveys))
         lines += [f"{label}: {line}" for line in found]
+        lines += [f"{label}: {line}" for line in _identity_mistakes(entry, raw.get("segments"))]
         key = (str(entry.get("name")), str(entry.get("entity")))
         if "name" in entry and "entity" in entry and key in seen:
             lines.append(
@@ -283,6 +297,7 @@ _KEYS: dict[tuple[str, ...], type[BaseModel]] = {
     ("survey_rules",): SurveyRules,
     ("headline",): Headline,
     ("publish",): Publish,
+    ("churned",): Churned,
 }
 _EXPECTED = {
     "string_type": "is not text; write it in quotes",

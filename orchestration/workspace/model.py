@@ -44,6 +44,7 @@ TimeFormats = Annotated[
     tuple[Annotated[StrictStr, AfterValidator(rules.time_format)], ...],
     BeforeValidator(rules.texts, json_schema_input_type=OneOrMore),
 ]
+IdForm = Annotated[StrictStr, AfterValidator(rules.id_form)]
 ValueMap = Annotated[dict[str, str | None] | str, PlainValidator(rules.value_map)]
 Zone = Annotated[StrictStr, AfterValidator(rules.zone)]
 Constant = Annotated[StrictStr, BeforeValidator(rules.constant, json_schema_input_type=str)]
@@ -135,6 +136,13 @@ class Answer(_Model):
         return {name: text for name, text in own.items() if text is not None}
 
 
+class Churned(_Model):
+    """A delivered column that says who has left, and by which of its values."""
+
+    column: Annotated[StrictStr, Field(min_length=1)]
+    values: Texts
+
+
 class Source(_Model):
     """One entry of ``sources``: how one source system's files become one canonical entity.
 
@@ -143,7 +151,9 @@ class Source(_Model):
     or an attribute to what its texts mean; ``null_values`` are texts that mean an empty cell.
     ``answers`` are the questions of a row that holds several.
     ``only`` and ``except`` map a delivered column to values, ``exclude`` a canonical one: they say
-    which rows are excluded.
+    which rows are excluded. ``normalise`` maps a column of ids to the form in which they are
+    compared; ``min_match_rate`` is the share of ids that should be known to the CRM. ``churned``
+    says of customers which have left, where no date does.
     """
 
     name: Name
@@ -163,6 +173,10 @@ class Source(_Model):
     only: dict[StrictStr, Texts] = {}
     except_: Annotated[dict[StrictStr, Texts], Field(alias="except")] = {}
     exclude: dict[StrictStr, Texts] = {}
+    normalise: dict[StrictStr, IdForm] = {}
+    min_match_rate: Annotated[StrictFloat, Field(ge=0, le=1)] | None = None
+    churned: Churned | None = None
+
     answers: tuple[Answer, ...] = ()
     _whole: Source | None = PrivateAttr(None)
     _answer: str | None = PrivateAttr(None)
@@ -198,9 +212,20 @@ class Source(_Model):
         return self._answer
 
     @property
-    def given(self) -> set[str]:
+    def mapped(self) -> frozenset[str]:
+        """The canonical columns that this mapping gives."""
+        stated = ("is_churned",) if self.churned else ()
+        return frozenset((*self.columns, *self.constants, *stated))
+
+    @property
+    def given(self) -> frozenset[str]:
         """The canonical columns that are mapped or constant, in any part."""
-        return {name for part in self.parts for name in (*part.columns, *part.constants)}
+        return frozenset(name for part in self.parts for name in part.mapped)
+
+    @property
+    def read_otherwise(self) -> frozenset[str]:
+        """The canonical columns and attributes that are other texts than the delivered ones."""
+        return frozenset((*self.values, *self.normalise))
 
     @property
     def excludes_rows(self) -> bool:
@@ -378,6 +403,11 @@ class Workspace(Settings):
     def settings_dir(self) -> Path:
         """The settings as Parquet files, for dbt."""
         return self.lake / "settings"
+
+    @property
+    def hash_key_file(self) -> Path:
+        """The key of the hashes that stand for e-mail addresses."""
+        return self.lake / "hash_key"
 
     @property
     def published_figures(self) -> Path:

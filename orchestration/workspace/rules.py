@@ -23,6 +23,8 @@ _STRPTIME_DIRECTIVES = set("aAwdbBhmyYHIpMSfgnzZjUWcxXGuVT%")
 _STRPTIME_UNPADDED = set("dmyHIMSj")
 # Ways to read a text that are no mapping of single texts.
 VALUE_RULES = ("leading_number",)
+# The forms of ids; the group is the width.
+ID_FORM = re.compile(r"integer|lower|zero_padded_([1-9]|[12][0-9]|3[0-2])")
 _TIME_FORMATS = ("iso", "epoch_s", "epoch_ms", "excel")
 # What other tools write for the parts of a time. A lower-case mm is the month before the hours, and
 # minutes after them.
@@ -220,6 +222,15 @@ def value_map(value: object) -> dict[str, str | None] | str:
         if known != (None if word is None else str(word)):
             raise ValueError(f"{shown(text)} has two meanings, as case and blanks don't matter")
     return found
+
+
+def id_form(value: str) -> str:
+    """How ids are written in one form: ``integer``, ``lower`` or ``zero_padded_<width>``."""
+    if not ID_FORM.fullmatch(value):
+        raise ValueError(
+            f"{shown(value)} is none of integer, lower, zero_padded_8 (any width up to 32)"
+        )
+    return value
 
 
 def day(value: object) -> object:

@@ -48,6 +48,7 @@ SETTINGS = [
         ('ask', 'survey_responses', 'crm', 'comment')
     ) as t (source, entity, customer_source, column_name)
     """,
+    "create table raw.hash_keys as select 'key' as hash_key",
     # one file of answers, one of customers, and one that was fixed by the next of its name
     f"""
     create table raw.files as
@@ -56,7 +57,9 @@ SETTINGS = [
         null::varchar as message, delivered::bigint as rows_delivered,
         loaded::bigint as rows_loaded, rejected::bigint as rows_rejected, 0::bigint as rows_blank,
         timestamp '2025-12-30 00:00:00' as file_modified_at, ingested_at::timestamp as ingested_at,
-        '[]' as warnings
+        '[]' as warnings,
+        case when source = 'crm' then '["Id", "email"]' else '[]' end as columns,
+        null::varchar as assumed_timezone
     from (values
         ('ask', 'survey_responses', '{SHA["broken"]}', 'answers.csv', 'quarantined',
             'unclosed_quote', 5, 0, 5, '2025-12-31 08:00:00'),
@@ -285,6 +288,16 @@ AGGREGATES = [
         ('{SHA["broken"]}', 0::bigint, 5::bigint), ('{SHA["answers"]}', 6, 4),
         ('{SHA["crm"]}', 4, 0)
     ) as t (file_sha256, accepted, quarantined) using (file_sha256)
+    """,
+    """
+    create table marts.ingest_match_rates as
+    from (values
+        ('ask', 'survey_responses', 'customer_id', 'crm', true, 4::bigint, 3::bigint, 0.75, 0.7),
+        ('ask', 'survey_responses', 'email', 'crm', true, 4, 0, 0.0, 0.7),
+        ('web', 'survey_responses', 'customer_id', 'web', false, 4, null, null, null),
+        ('app', 'product_usage', 'customer_id', 'crm', true, 0, 0, null, null),
+    ) as t (source, entity, column_name, customer_source, has_customers, ids_delivered, ids_known,
+        match_rate, min_match_rate)
     """,
     # two mistakes of ten rows, and two answers of next year
     f"""

@@ -138,7 +138,7 @@ def test_the_manifest_tells_what_happened(lake: Lake):
     assert list(file) == [
         "source", "entity", "file_sha256", "file_name", "mapping_version", "status", "reason",
         "message", "rows_delivered", "rows_loaded", "rows_rejected", "rows_blank",
-        "file_modified_at", "ingested_at", "warnings",
+        "file_modified_at", "ingested_at", "warnings", "columns", "assumed_timezone",
     ]  # fmt: skip
     assert file["status"] == "loaded"
     assert abs(datetime.now(UTC).replace(tzinfo=None) - file["ingested_at"]).total_seconds() < 600

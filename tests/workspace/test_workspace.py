@@ -591,7 +591,8 @@ def test_entities_are_those_of_the_contract():
     assert all(entity.name == name for name, entity in ENTITIES.items())
     assert ENTITIES["survey_responses"].required == ("response_id", "score", "submitted_at")
     assert ENTITIES["customers"].column_names == (
-        "customer_id", "email", "account_id", "name", "signed_up_at", "churned_at", "is_deleted",
+        "customer_id", "email", "account_id", "name", "signed_up_at", "churned_at", "is_churned",
+        "is_deleted",
     )  # fmt: skip
     assert ENTITIES["product_usage"].times == ("used_on",)
     assert {name for name, entity in ENTITIES.items() if entity.has_attributes} == {
@@ -628,3 +629,73 @@ def test_a_number_of_thousands_of_digits_is_one_line(tmp_path, number):
 )  # fmt: skip
 def test_the_pattern_that_other_letters_stand_for(pattern, meant):
     assert strptime_pattern(pattern) == meant
+
+
+# --- ids, addresses, states ---------------------------------------------------------------------
+
+CRM = {"name": "crm", "entity": "customers", "files": "c.csv", "columns": {"customer_id": "id"}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"normalise": {"customer_id": "number"}},
+         "normalise.customer_id: 'number' is none of integer, lower, zero_padded_8 (any width up to 32)"),
+        ({"normalise": {"customer_id": "zero_padded_33"}}, "'zero_padded_33' is none of integer"),
+        ({"normalise": {"score": "integer"}},
+         "normalise.score is no mapped column of ids; there are: response_id, customer_id"),
+        ({"normalise": {"custmer_id": "integer"}}, "did you mean 'customer_id'?"),
+        ({"min_match_rate": 1.5}, "min_match_rate: 1.5 must be at most 1"),
+        ({"columns": {"response_id": "id", "score": "s", "submitted_at": "t"}, "min_match_rate": 0.5},
+         "min_match_rate needs a mapped customer_id or email; map one, or remove it"),
+        ({"churned": {"column": "s", "values": ["x"]}},
+         "churned has no meaning for survey_responses; declare it of the customers"),
+        ({"columns": {"response_id": "id", "score": "s", "submitted_at": "t", "email": "Contact",
+                      "channel": "Contact"}},
+         "channel is published, and its column 'Contact' holds e-mail addresses"),
+        ({"columns": {"response_id": "id", "score": "s", "submitted_at": "t", "touchpoint": "E-mail"}},
+         "touchpoint is published, and its column 'E-mail' holds e-mail addresses"),
+        ({"attributes": {"region": "Work email address"}},
+         "region is published, and its column 'Work email address' holds e-mail addresses"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_ids_is_told_when_it_is_loaded(tmp_path, changes, line):
+    source = {"name": "ask", "entity": "survey_responses", "files": "*.csv",
+              "columns": {"response_id": "id", "customer_id": "who", "score": "s", "submitted_at": "t"},
+              "constants": {"metric": "nps", "survey_type": "relational", "scale": "0-10"},
+              "attributes": {"region": "r"}, **changes}  # fmt: skip
+    content = {"version": 1, "segments": ["region"], "sources": [source]}
+    with pytest.raises(UserError) as caught:
+        load_workspace(write(tmp_path, content))
+    (said,) = str(caught.value).splitlines()
+    assert said.startswith("workspace.yml: sources[0] (ask/survey_responses): ")
+    assert line in said
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"min_match_rate": 0.9}, "min_match_rate has no meaning for customers"),
+        ({"columns": {"customer_id": "id", "is_churned": "s"},
+          "churned": {"column": "s", "values": ["x"]}},
+         "churned and the column is_churned say the same; remove one"),
+        ({"churned": {"column": "s"}}, "the key 'values' in churned is missing; add it"),
+        ({"churned": {"colum": "s", "column": "s", "values": "x"}},
+         "unknown key 'colum' in churned; did you mean 'column'?"),
+        ({"churned": "s"}, "churned: 's' must be a mapping of keys to values"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_a_state_is_told_when_it_is_loaded(tmp_path, changes, line):
+    with pytest.raises(UserError) as caught:
+        load_workspace(write(tmp_path, {"version": 1, "sources": [{**CRM, **changes}]}))
+    (said,) = str(caught.value).splitlines()
+    assert line in said
+
+
+def test_addresses_may_be_ids_and_unpublished_attributes(tmp_path):
+    source = {"name": "ask", "entity": "survey_responses", "files": "*.csv",
+              "columns": {"response_id": ["t", "Email"], "customer_id": "Email", "email": "Email",
+                          "score": "s", "submitted_at": "t", "channel": "Sent by email"},
+              "constants": {"metric": "nps", "survey_type": "relational", "scale": "0-10"},
+              "attributes": {"contact": "Email"}}  # fmt: skip
+    assert load_workspace(write(tmp_path, {"version": 1, "sources": [source]})).sources

@@ -19,6 +19,21 @@ named as (
     where {{ is_affected('invitation_key', 'int_invitations_affected') }}
 ),
 
+-- a second snapshot dates what a status says of all customers of its source
+followed as (
+    select customer_source
+    from {{ ref('int_customers_versioned') }}
+    where {{ is_batch() | lower }} and row_status = 'accepted' and is_churned is not null
+    group by customer_source
+    having
+        min(snapshot_at) < max(snapshot_at)
+        and coalesce(
+            min(case when batch < {{ this_batch() }} then snapshot_at end)
+            >= max(case when batch < {{ this_batch() }} then snapshot_at end),
+            true
+        )
+),
+
 affected as (
     select customer_key from {{ ref('int_customers_changed') }}
     union
@@ -32,6 +47,9 @@ affected as (
     -- an address identifies customers who hold it or ever held it
     select customer_key from {{ ref('int_customers_versioned') }}
     where email_key in (select named.email_key from named)
+    union
+    select customer_key from {{ ref('int_customers_known') }}
+    where customer_source in (select followed.customer_source from followed)
     union
     -- what was after the previous as_of has happened since
     select customer_key from {{ ref('int_customers_known') }}

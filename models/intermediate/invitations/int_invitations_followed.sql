@@ -103,7 +103,8 @@ select
         when lifecycles.churned_at > judged.landmark_at
             then cast({{ dbt.datediff('judged.landmark_on', business_date('lifecycles.churned_at'), 'day') }} as int)
     end as days_to_churn,
-    lifecycles.has_churn_information,
+    lifecycles.has_churn_information
+    and (lifecycles.churn_known_from is null or lifecycles.churn_known_from <= judged.landmark_at) as has_churn_information,
     lifecycles.churned_at is null or lifecycles.churned_at > judged.landmark_at as may_be_active
 from judged
 inner join {{ ref('int_customer_lifecycles_dated') }} as lifecycles on judged.customer_key = lifecycles.customer_key

@@ -37,18 +37,39 @@ ended as (
     having count(*) = count(subscriptions.ended_at)
 ),
 
--- no delivered churn means no churn only where a source reports churn
+states as (
+    select * from {{ ref('int_customer_states_dated') }}
+    where {{ is_affected('customer_key', 'int_customers_affected') }}
+),
+
 dated as (
     select
         customers.customer_key,
+        customers.customer_source,
         customers.signed_up_at,
-        coalesce(customers.churned_at, ended.ended_at) as churned_at,
-        coalesce(sources.has_churn_information, false) as has_churn_information,
-        coalesce(sources.has_mrr_information, false) as has_mrr_information,
-        coalesce(sources.has_revenue_information, false) as has_revenue_information
+        coalesce(customers.churned_at, ended.ended_at, states.churned_at) as churned_at,
+        states.is_churned,
+        states.active_from
     from customers
     left join ended on customers.customer_key = ended.customer_key
-    left join {{ ref('int_customer_sources_described') }} as sources on customers.customer_source = sources.customer_source
+    left join states on customers.customer_key = states.customer_key
+),
+
+-- no delivered churn means no churn only where a source reports churn; who has left nobody knows when is followed
+-- no more than whom no snapshot saw active
+final as (
+    select
+        dated.customer_key,
+        dated.signed_up_at,
+        dated.churned_at,
+        dated.is_churned,
+        case when not coalesce(sources.has_churn_information, false) then dated.active_from end as churn_known_from,
+        (coalesce(sources.has_churn_information, false) or (coalesce(sources.has_churn_states, false) and dated.active_from is not null))
+        and (dated.churned_at is not null or not coalesce(dated.is_churned, false)) as has_churn_information,
+        coalesce(sources.has_mrr_information, false) as has_mrr_information,
+        coalesce(sources.has_revenue_information, false) as has_revenue_information
+    from dated
+    left join {{ ref('int_customer_sources_described') }} as sources on dated.customer_source = sources.customer_source
 )
 
-select * from dated
+select * from final

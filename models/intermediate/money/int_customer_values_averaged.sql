@@ -10,7 +10,9 @@ averaged as (
     from lifecycles
     cross join {{ source('raw', 'workspace') }} as workspace
     left join {{ ref('int_customer_values_summed') }} as customer_values on lifecycles.customer_key = customer_values.customer_key
-    where lifecycles.churned_at is null or lifecycles.churned_at >= workspace.as_of_at
+    where
+        (lifecycles.churned_at is null or lifecycles.churned_at >= workspace.as_of_at)
+        and not coalesce(lifecycles.is_churned, false)
 )
 
 select * from averaged

@@ -36,7 +36,8 @@ valued as (
         {%- endfor %}
         case when lifecycles.has_mrr_information then coalesce(customer_values.mrr, 0) end as mrr,
         case when lifecycles.has_revenue_information then coalesce(customer_values.realised_ltv, 0) end as realised_ltv,
-        lifecycles.churned_at is null or lifecycles.churned_at >= workspace.as_of_at as is_staying
+        (lifecycles.churned_at is null or lifecycles.churned_at >= workspace.as_of_at)
+        and not coalesce(lifecycles.is_churned, false) as is_staying
     from classified
     cross join {{ source('raw', 'workspace') }} as workspace
     left join {{ ref('int_customer_values_summed') }} as customer_values on classified.customer_key = customer_values.customer_key

@@ -28,6 +28,7 @@ known as (
         case
             when lifecycles.has_churn_information
                 then lifecycles.churned_at is null or lifecycles.churned_at >= workspace.as_of_at
+            else not lifecycles.is_churned
         end as is_active,
         false as is_inferred,
         lifecycles.has_churn_information

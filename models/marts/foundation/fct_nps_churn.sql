@@ -44,30 +44,46 @@ answers as (
 
 {{ money_before('answers', ['response_key'], ['revenue', 'mrr_change']) }},
 
-final as (
+-- of what only a status tells nothing is known before the first snapshot
+followed as (
     select
-        responses.response_key,
-        responses.customer_key,
-        responses.metric,
-        responses.survey_type,
-        responses.nps_class,
-        {{ segment_list('responses.', to_mart=true) }}
-        responses.responded_on,
+        responses.*,
+        lifecycles.churned_at,
         lifecycles.churned_on,
-        case
-            when lifecycles.churned_at > responses.responded_at
-                then cast({{ dbt.datediff('responses.responded_on', 'lifecycles.churned_on', 'day') }} as int)
-        end as days_to_churn,
-        coalesce(lifecycles.has_churn_information, false) as has_churn_information,
-        case
-            when lifecycles.has_churn_information
-                then lifecycles.churned_at is null or lifecycles.churned_at > responses.responded_at
-        end as was_active_at_answer,
-        case when lifecycles.has_mrr_information then round(money_before.mrr_change_before, 6) end as mrr_at_answer,
-        case when lifecycles.has_revenue_information then round(money_before.revenue_before, 6) end as revenue_before
+        lifecycles.has_mrr_information,
+        lifecycles.has_revenue_information,
+        coalesce(
+            lifecycles.has_churn_information
+            and (lifecycles.churn_known_from is null or lifecycles.churn_known_from <= responses.responded_at),
+            false
+        ) as has_churn_information
     from responses
     left join lifecycles on responses.customer_key = lifecycles.customer_key
-    left join money_before on responses.response_key = money_before.response_key
+),
+
+final as (
+    select
+        followed.response_key,
+        followed.customer_key,
+        followed.metric,
+        followed.survey_type,
+        followed.nps_class,
+        {{ segment_list('followed.', to_mart=true) }}
+        followed.responded_on,
+        case when followed.has_churn_information then followed.churned_on end as churned_on,
+        case
+            when followed.has_churn_information and followed.churned_at > followed.responded_at
+                then cast({{ dbt.datediff('followed.responded_on', 'followed.churned_on', 'day') }} as int)
+        end as days_to_churn,
+        followed.has_churn_information,
+        case
+            when followed.has_churn_information
+                then followed.churned_at is null or followed.churned_at > followed.responded_at
+        end as was_active_at_answer,
+        case when followed.has_mrr_information then round(money_before.mrr_change_before, 6) end as mrr_at_answer,
+        case when followed.has_revenue_information then round(money_before.revenue_before, 6) end as revenue_before
+    from followed
+    left join money_before on followed.response_key = money_before.response_key
 )
 
 select * from final

@@ -62,7 +62,8 @@ final as (
             {{ surrogate_key('identified.customer_source', 'identified.account_id') }},
             customers.account_key
         ) as account_key,
-        coalesce(identified.identified_key, identified.response_key) as voice_key,
+        -- whom no customer file knows is known by the id, else by the address, else not at all
+        coalesce(identified.identified_key, {{ keyed_hash('identified.email_key') }}, identified.response_key) as voice_key,
         -- what the answer does not say of itself, its survey says
         coalesce(identified.metric, identified.survey_metric) as metric,
         coalesce(identified.survey_type, identified.survey_survey_type) as survey_type,

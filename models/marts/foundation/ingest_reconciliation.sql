@@ -5,6 +5,7 @@ select
     {{ public_text('files.file_name', 'files.file_sha256') }} as file_name,
     files.status as file_status,
     files.reason as file_reason,
+    files.assumed_timezone,
     files.rows_delivered,
     cast(coalesce(counted.rows_accepted, 0) as bigint) as rows_accepted,
     -- rows that ingest could not read never reach a model
