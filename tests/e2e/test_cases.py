@@ -2,7 +2,8 @@
 
 The folders are beside the repository and no part of it: without them these tests skip. What a
 case says in its `expected.txt` is computed again here. Cases whose settings agree are built in one
-workspace, as sources of different names know nothing of each other.
+workspace, as sources of different names know nothing of each other. `excel_workbook` and `typed_by_hand` are in
+test_deliveries.py, `build_file_held` is the procedure of tests/warehouse/test_held.py.
 """
 
 from __future__ import annotations
@@ -15,21 +16,27 @@ import pytest
 import yaml
 
 from orchestration.core.errors import UserError
+from orchestration.quality import gate
+from orchestration.quality.boundaries import MARTS
 from orchestration.workspace.load import load_workspace
 
 CASES = e2e.REPOSITORY.parent / "shared/cases"
 # The score of each case's answers, and how many there are.
 SCORES = {
     "alchemer_status": (100 * (4 - 1) / 6, 6),  # 10 9 9 8 3 10 are complete
+    "bigblank": (100 * (18 - 2) / 31, 31),
     "float_scores": (100 * (3 - 1) / 5, 5),  # 9 10 6 8 9
+    "google_forms_literal": (100 * (2 - 1) / 4, 4),  # 10 9 2 8
     "label_scores": (100 * (3 - 1) / 6, 6),  # 10 9 0 10 8 7
     "two_metrics_one_file": (100 * (2 - 1) / 3, 3),  # 10 3 9
     "one_to_ten": (100 * (2 - 2) / 5, 5),  # 10 9 | 7 | 1 6
+    "same_person": (100 * (3 - 3) / 6, 6),  # 2 2 9 9 9 and 0
     "weekly_full_export_snapshot": (100 * (3 - 1) / 5, 5),  # 10 9 2 9 8, the second one's words
 }
 # Delivered rows of each case that are no answers, by reason.
 REFUSED = {
     "alchemer_status": {"incomplete_answer": 2, "test_answer": 1},
+    "bigblank": {"score_missing": 5},
     "float_scores": {"score_missing": 4},
 }
 
@@ -138,3 +145,98 @@ def test_every_row_is_accounted_for(roots, case):
         f"where source = {source_of(case)} group by reason",
     )
     assert dict(refused) == REFUSED.get(case, {})
+
+
+# Answers, promoters and detractors of each month and basis, of cases that say them.
+MONTHS = {
+    "google_forms_literal": {
+        ("2026-01", "responses"): (2, 2, 0),
+        ("2026-02", "responses"): (1, 0, 1),
+        ("2026-03", "responses"): (1, 0, 0),
+    },
+    # by people ann (latest 9), bob 9, cy 9; dee answered in February by Brussels
+    "same_person": {
+        ("2026-01", "responses"): (5, 3, 2),
+        ("2026-01", "customers"): (3, 3, 0),
+        ("2026-02", "responses"): (1, 0, 1),
+        ("2026-02", "customers"): (1, 0, 1),
+    },
+}
+
+
+@pytest.mark.parametrize("case", MONTHS)
+def test_months(roots, case):
+    rows = e2e.marts(
+        roots[case],
+        "select strftime(period_start, '%Y-%m'), basis, responses, promoters, detractors "
+        "from marts.fct_nps_by_segment_period where time_grain = 'month' and metric = 'nps' "
+        f"and dimension = 'survey' and segment = {e2e.literal(case)}",
+    )
+    found = {(month, basis): tuple(counts) for month, basis, *counts in rows}
+    expected = MONTHS[case]
+    assert {key: found[key] for key in expected} == expected
+    assert {month for month, _ in found} == {month for month, _ in expected}
+
+
+def test_a_row_that_is_delivered_twice_is_one_duplicate(roots):
+    ((duplicates,),) = e2e.marts(
+        roots["same_person"],
+        "select sum(rows_duplicate)::int from marts.ingest_reconciliation "
+        "where source = 'same_person'",
+    )
+    assert duplicates == 1
+
+
+def test_unanswered_questions_block_nothing(roots):
+    """Five of 36 rows without a score are more than a twentieth, and no mistake."""
+    suites = {"ingest_reconciliation": MARTS["ingest_reconciliation"]}
+    results = gate.check_warehouse(load_workspace(roots["bigblank"]), "marts", suites)
+    assert [result.name for result in results if not result.success] == []
+
+
+def case_of(case: str, root: Path, **changes: object) -> Path:
+    """A copy of a case, with changes to its first entry."""
+    if not CASES.is_dir():
+        pytest.skip(f"{CASES} is absent: it belongs beside the repository")
+    shutil.copytree(CASES / case, root)
+    settings = yaml.safe_load((root / "workspace.yml").read_text("utf-8"))
+    settings["sources"][0] |= changes
+    return e2e.declare(root, settings)
+
+
+def test_ids_written_as_floats(tmp_path):
+    """Told as they are; found once they are declared to be whole numbers."""
+    root = case_of("float_ids", tmp_path / "float_ids")
+    e2e.build(root)
+    suites = {"ingest_match_rates": MARTS["ingest_match_rates"]}
+    results = gate.check_warehouse(load_workspace(root), "marts", suites)
+    (failed,) = (result for result in results if not result.success)
+    assert failed.where == (
+        "float_ids/survey_responses: customer_id, 0 of 5 known to float_ids: 5 unknown ids",
+    )
+    settings = yaml.safe_load((root / "workspace.yml").read_text("utf-8"))
+    settings["sources"][0]["normalise"] = {"customer_id": "integer"}
+    e2e.declare(root, settings)
+    e2e.build(root)
+    rows = e2e.marts(
+        root,
+        "select segment, responses, nps from marts.fct_nps_by_segment_period where dimension = "
+        "'tier' and time_grain = 'all' and basis = 'responses' order by 1",
+    )
+    # gold 10 9, silver 3 2 2, and the 9 of nobody
+    assert rows == [("(unknown)", 1, 100.0), ("gold", 2, 100.0), ("silver", 3, -100.0)]
+
+
+def test_a_wrong_format_is_told_with_its_source(tmp_path):
+    root = case_of("gate_says_why", tmp_path / "as declared")
+    results = gate.check_raw(e2e.take_in(root))
+    failed = [result for result in results if result.blocks]
+    assert failed
+    assert any("bank/survey_responses" in line and "3 rows" in line
+               for result in failed for line in result.where)  # fmt: skip
+    right = case_of("gate_says_why", tmp_path / "right", timestamps={"submitted_at": "%d/%m/%y"})
+    e2e.build(right)
+    ((score, answers),) = e2e.marts(
+        right, "select avg(contribution), count(*) from marts.fct_nps_responses"
+    )
+    assert (score, answers) == (pytest.approx(100 * (2 - 1) / 3), 3)  # 10 9 0
