@@ -169,6 +169,13 @@ def test_a_time_without_a_zone_is_said_so(crooked_run):
         warning for line in found if line["source"] == "zoneless" for warning in line["warnings"]
     ]
     assert any("without an offset" in text and "Europe/Brussels" in text for text in warnings)
+    assumed = e2e.marts(
+        crooked_run.root,
+        "select distinct assumed_timezone from marts.ingest_reconciliation "
+        "where source = 'zoneless'",
+    )
+    assert assumed == [("Europe/Brussels",)]
+    assert "zoneless/survey_responses" in crooked_run.run.shown("Time zone")
 
 
 # --- files --------------------------------------------------------------------------------------
