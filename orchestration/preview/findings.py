@@ -43,6 +43,7 @@ class MappedColumn:
         is_constant: whether workspace.yml says it of all rows.
         filled: how many rows have a value that can be read; None: not counted.
         values: the first ones after conversion; None: it is personal.
+        is_empty: whether no row has even a text.
     """
 
     name: str
@@ -50,6 +51,7 @@ class MappedColumn:
     is_constant: bool = False
     filled: int | None = None
     values: tuple[str, ...] | None = ()
+    is_empty: bool = False
 
 
 @dataclass(frozen=True)
@@ -113,10 +115,13 @@ def _shown(source: Source, name: str, zone: str) -> str:
     """SQL of a canonical column as a person reads it: times in the business zone."""
     if name in ("score", "is_deleted"):
         return f"staged.{name}"
-    if name not in ENTITIES[source.entity].times:
+    kind = next(c.kind for c in ENTITIES[source.entity].columns if c.name == name)
+    if kind == "text":
         return f"raw.{name}"
     local = f"timezone({literal(zone)}, try_cast(raw.{name} as timestamptz))"
-    text = f"replace(strftime({local}, '%Y-%m-%d %H:%M:%S'), ' 00:00:00', '')"
+    text = f"strftime({local}, '%Y-%m-%d %H:%M:%S')"
+    # a day, and a minute, without the zeros behind it
+    text = f"regexp_replace({text}, '( 00:00)?:00$', '')" if kind == "timestamp" else f"raw.{name}"
     return f"case when coalesce(raw._flags, '') not like '%{name}:bad%' then {text} end"
 
 
@@ -229,10 +234,19 @@ def _columns(connection: duckdb.DuckDBPyConnection, found: Findings, zone: str) 
         f"select {', '.join(cells)} {rows} "
         f"order by raw._file_name, raw._row_number limit {_LOOKED_AT}",
     )
-    (counts,) = _rows(connection, f"select {', '.join(f'count({c})' for c in cells)} {rows}")
+    delivered = [f"raw.{name}" for name in mapped]
+    (counts,) = _rows(
+        connection, f"select {', '.join(f'count({c})' for c in [*cells, *delivered])} {rows}"
+    )
     for place, name in enumerate(mapped, start=1):
         values = None if is_personal(source, name) else _first_values(row[place] for row in first)
-        found.columns.append(MappedColumn(name, origins[name], False, counts[place], values))
+        if values == () and counts[place]:  # far below the first rows
+            cell = shown[name]
+            more = f"select distinct {cell} {rows} and {cell} is not null order by 1 limit 3"
+            values = _first_values(text for (text,) in _rows(connection, more))
+        is_empty = not counts[len(mapped) + place]
+        column = MappedColumn(name, origins[name], False, counts[place], values, is_empty=is_empty)
+        found.columns.append(column)
     attributes = [json.loads(row[0]) for row in first if row[0]]
     for name, parts in source.attributes.items():
         texts = [row.get(name) for row in attributes]
@@ -248,6 +262,7 @@ def _columns(connection: duckdb.DuckDBPyConnection, found: Findings, zone: str) 
         f"and _extra is not null limit {_LOOKED_AT}",
     )
     wanted = {name.strip().casefold() for name in wanted_columns(source)}
+    wanted |= {name.split(".")[0].split("[")[0] for name in wanted}  # members of JSON objects
     names = dict.fromkeys(name for (text,) in extra for name in json.loads(text))
     found.unmapped = [name for name in names if name.casefold() not in wanted]
 
@@ -272,7 +287,7 @@ def _first_values(cells: Iterable[Any]) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for cell in cells:
         if cell is not None:
-            text = str(cell)
+            text = str(cell).lower() if isinstance(cell, bool) else str(cell)
             found.setdefault("(e-mail address)" if "@" in text or "＠" in text else text)
         if len(found) == _SHOWN_VALUES:
             break
@@ -316,9 +331,13 @@ def _scores(connection: duckdb.DuckDBPyConnection, source: Source) -> list[tuple
     metric = literal(source.constants.get("metric", "score"))
     rows = _rows(
         connection,
-        f"select coalesce(metric, {metric}), nps_class, contribution, count(*) "
-        f"from intermediate.int_survey_responses_versioned where {_of(source)} "
-        "and row_status = 'accepted' and nps_class is not null group by all order by 1, 3 desc",
+        f"select coalesce(answers.metric, surveys.metric, {metric}), answers.nps_class, "
+        "answers.contribution, count(*) "
+        "from intermediate.int_survey_responses_versioned as answers "
+        "left join intermediate.int_surveys_versioned as surveys "
+        "on answers.survey_key = surveys.survey_key and surveys.row_status = 'accepted' "
+        f"where {_of(source, 'answers.')} and answers.row_status = 'accepted' "
+        "and answers.nps_class is not null group by all order by 1, 3 desc",
     )
     found = []
     for name in dict.fromkeys(row[0] for row in rows):

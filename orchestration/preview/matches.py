@@ -16,6 +16,8 @@ _NAMED = {
     "invitation_id": ("invitation_key", "invitation id", "survey_invitations"),
     "email": ("email_key", "e-mail address", "customers"),
 }
+# Whose customers are looked for by their address as well.
+_BY_ADDRESS = ("survey_responses", "survey_invitations")
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ def matches_of(
         if other is None or column not in source.given or source.entity == entity:
             continue
         if column not in other.given:
+            continue
+        if column == "email" and source.entity not in _BY_ADDRESS:
             continue
         judged = f"intermediate.int_{source.entity}_versioned"
         names = {name for name, *_ in connection.execute(f"describe {judged}").fetchall()}

@@ -161,12 +161,19 @@ def _column_line(column: MappedColumn, names: int, origins: int, rows: int) -> s
     if column.values is None:
         shown = f"personal, not shown{filled}"
     elif not column.values:
-        shown = "no value that can be read"
+        shown = "empty in every row" if column.is_empty else "no value that can be read"
     else:
         room = WIDTH - len(name) - 4 - origins - 2 - len(filled)
-        each = max(8, room // len(column.values) - 2)
-        shown = ", ".join(display_text(value, each) for value in column.values) + filled
+        shown = _fitting(column.values, max(12, room)) + filled
     return f"{name} <- {display_text(column.delivered, origins):<{origins}}  {shown}"
+
+
+def _fitting(values: Sequence[str], room: int) -> str:
+    """As many of the first values as there is room for, the first one in any case."""
+    texts = [display_text(value, room) for value in values]
+    while len(texts) > 1 and len(", ".join(texts)) > room:
+        texts.pop()
+    return ", ".join(texts)
 
 
 def _unreadable_lines(found: Findings) -> list[str]:
@@ -192,7 +199,7 @@ def _refused_lines(refused: Refused) -> list[str]:
     is_mistake = known.get("is_mistake") == "true"
     of = f" ({', '.join(refused.columns)})" if refused.columns else ""
     text = f"{refused.reason}{of}: {counted(refused.rows, 'row')}, {_places(refused.places)}"
-    lines = _line("refused" if is_mistake else "not counted", text, "!" if is_mistake else " ")
+    lines = _line("refused" if is_mistake else "left out", text, "!" if is_mistake else " ")
     return lines + (_wrapped(known["fix"], _LABEL + 2) if known.get("fix") else [])
 
 
@@ -202,7 +209,7 @@ def _places(places: Iterable[tuple[str, int]]) -> str:
     for name, row in places:
         by_file.setdefault(name, []).append(row)
     return "; ".join(
-        f"row {', '.join(f'{row:,}' for row in rows)} of {display_text(name, 40)}"
+        f"row {', '.join(map(str, rows))} of {display_text(name, 40)}"
         for name, rows in by_file.items()
     )
 

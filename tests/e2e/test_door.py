@@ -87,7 +87,7 @@ def test_refused_rows_have_a_reason_places_and_a_fix(checked):
     }
     assert "! refused   bad_timestamp (submitted_at): 1 row, row 10 of a.csv" in page
     assert "Declare its format under timestamps" in page
-    assert re.search(r"^  not counted ?score_missing: 1 row", page, re.MULTILINE)
+    assert re.search(r"^  left out +score_missing: 1 row", page, re.MULTILINE)
 
 
 def test_first_values_after_conversion_and_none_of_personal_columns(checked):
