@@ -52,6 +52,15 @@
     )) as varchar)
 {%- endmacro %}
 
+{#- In a select list: a row for each of the texts that bars separate. -#}
+{% macro each_value(text) -%}
+    {{ return(adapter.dispatch('each_value', 'nps_warehouse')(text)) }}
+{%- endmacro %}
+
+{% macro duckdb__each_value(text) -%}
+    unnest(string_split({{ text }}, '|'))
+{%- endmacro %}
+
 {#- The calendar day of a UTC instant in the workspace's business zone. The zone's name is read from the lake
     and written into the SQL: DuckDB takes six times as long where the name is a column. -#}
 {% macro business_date(instant) -%}

@@ -16,5 +16,7 @@
         'employees',
         'leads',
         'follow_ups',
+        'exchange_rates',
+        'score_summaries',
     ]) }}
 {%- endmacro %}

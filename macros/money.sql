@@ -82,3 +82,58 @@ money_before as (
     where running.is_moment = 1
 )
 {%- endmacro %}
+
+{#- Staged rows of money in the workspace's currency: the given columns, the amount, the reject reason and
+    the provenance. An amount that names another currency is multiplied by the rate of its day, in the
+    business zone; without a rate of that day or before, the row is refused. No currency named means the
+    workspace's. The day is worked out of foreign amounts alone, and they find their rate by equality.
+
+    staged: a staging relation; columns: what is kept beside; amount, moment: the columns of how much and when. -#}
+{% macro converted_money(staged, columns, amount, moment) -%}
+with amounts as (
+    select
+        staged.*,
+        case
+            when upper(trim(staged.currency)) <> upper(workspace.currency) then upper(trim(staged.currency))
+        end as foreign_currency
+    from {{ staged }} as staged
+    cross join {{ source('raw', 'workspace') }} as workspace
+),
+
+dated as (
+    select
+        amounts.*,
+        case when amounts.foreign_currency is not null then {{ business_date('amounts.' ~ moment) }} end as moved_on
+    from amounts
+),
+
+newest as (
+    select * from {{ ref('int_exchange_rates_dated') }}
+    where is_newest
+),
+
+rated as (
+    select
+        dated.*,
+        case when dated.foreign_currency is null then 1e0 else coalesce(on_day.rate, newest.rate) end as rate
+    from dated
+    left join {{ ref('int_exchange_rates_dated') }} as on_day
+        on dated.foreign_currency = on_day.currency and dated.moved_on = on_day.valid_on
+    left join newest
+        on dated.foreign_currency = newest.currency and dated.moved_on >= newest.valid_on
+)
+
+select
+    {%- for column in columns %}
+    rated.{{ column }},
+    {%- endfor %}
+    rated.{{ amount }} * rated.rate as {{ amount }},
+    case
+        when rated.reject_reason is not null then rated.reject_reason
+        when rated.rate is null then 'unknown_currency'
+    end as reject_reason
+    {%- for column in provenance_columns() %},
+    rated.{{ column }}
+    {%- endfor %}
+from rated
+{%- endmacro %}

@@ -29,11 +29,6 @@
     when {{ column }} is not null and not {{ matches('trim(' ~ column ~ ')', '[+-]?[0-9]{1,30}([.][0-9]+)?([eE][+-]?[0-9]{1,2})?') }} then 'bad_number'
 {%- endmacro %}
 
-{#- A money amount's currency: none named means the workspace's. -#}
-{% macro currency_reasons(column) -%}
-    when upper(trim({{ column }})) <> (select upper(currency) from {{ source('raw', 'workspace') }}) then 'unknown_currency'
-{%- endmacro %}
-
 {#- Text as a number; NULL where it is none. -#}
 {% macro to_number(column) -%}
     {{ try_cast('trim(' ~ column ~ ')', 'double') }}

@@ -59,3 +59,11 @@
     {%- endfor -%}
     {{ return(columns) }}
 {%- endmacro %}
+
+{#- The workspace's attributes that may have several values, by name. None while dbt only parses. -#}
+{% macro split_attributes() -%}
+    {%- if execute -%}
+        {{ return(run_query('select attribute from ' ~ source('raw', 'split_attributes') ~ ' order by attribute').columns[0].values() | list) }}
+    {%- endif -%}
+    {{ return([]) }}
+{%- endmacro %}

@@ -3,7 +3,8 @@
 An invented company, Juniper, asks its 4,000 customers how it does: 20,200 answers from four survey
 tools over two years, a CRM that knows who pays what and who left, and everything that goes wrong
 with such files. What is true of it stands in ``sample/truths.py``. Visitors of its website answer,
-too, without a name (``sample/website.py``), and one customer all the time (``sample/counter.py``).
+too, without a name (``sample/website.py``), and one customer all the time (``sample/counter.py``);
+a reseller sends counts alone (``sample/reseller.py``).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import random
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sample import counter, crm, helpdesk, money, panel, surveys, website
+from sample import counter, crm, helpdesk, money, panel, reseller, surveys, website
 from sample.answers import plan_csat, plan_transactional
 from sample.people import make_customers
 from sample.relational import plan_relational
@@ -64,6 +65,7 @@ def _deliveries(seed: int) -> dict[str, dict[str, bytes]]:
         # by chance of its own, so that the other files do not depend on it
         "website": website.website_responses(random.Random(f"website {seed}")),
         "counter": counter.counter_responses(random.Random(f"counter {seed}")),
+        "reseller": reseller.reseller_summaries(),
     }
 
 

@@ -275,6 +275,7 @@ NUMBERS = {
     "int_feature_days_listed": {
         "242": "month ends to choose from: 20 years, this month's and the one before"
     },
+    "int_exchange_rates_dated": {"32768": "days between two rates to choose from: 89 years"},
     "int_days_listed": {"32768": "days to choose from: 89 years"},
     "int_mrr_periods_classified": {"6": "digits that a sum of doubles is good for"},
     "int_customer_values_averaged": {"12": "months a year"},

@@ -12,9 +12,11 @@ from expectations.suites.headline import HEADLINE
 from expectations.suites.histogram import HISTOGRAM
 from expectations.suites.history import HISTORY
 from expectations.suites.lift import LIFT
+from expectations.suites.overlapping import OVERLAPPING
 from expectations.suites.reconciliation import RECONCILIATION, RESTRICTED
 from expectations.suites.retention import RETENTION
 from expectations.suites.scores import SCORES
+from expectations.suites.summaries import SUMMARIES
 from expectations.suites.trends import TRENDS
 from expectations.suites.value import VALUE
 from expectations.suites.weighting import WEIGHTING
@@ -24,6 +26,8 @@ __all__ = ["MARTS", "RESTRICTED"]
 MARTS: dict[str, tuple[Check, ...]] = {
     **FOUNDATION,
     **HISTOGRAM,
+    **SUMMARIES,
+    **OVERLAPPING,
     **RECONCILIATION,
     **HEADLINE,
     **SCORES,

@@ -25,7 +25,6 @@ select
         {{ timestamp_reasons('invoiced_at', required=true) }}
         {{ event_reasons('invoiced_at') }}
         {{ number_reasons('amount', required=true) }}
-        {{ currency_reasons('currency') }}
     end as reject_reason,
 
     -- provenance

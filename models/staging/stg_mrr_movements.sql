@@ -22,7 +22,6 @@ select
         {{ timestamp_reasons('moved_at', required=true) }}
         {{ event_reasons('moved_at') }}
         {{ number_reasons('amount', required=true) }}
-        {{ currency_reasons('currency') }}
     end as reject_reason,
 
     -- provenance

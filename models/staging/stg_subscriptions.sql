@@ -27,7 +27,6 @@ select
         {{ timestamp_reasons('renews_at') }}
         {{ event_reasons('started_at') }}
         {{ number_reasons('mrr') }}
-        {{ currency_reasons('currency') }}
     end as reject_reason,
 
     -- provenance

@@ -25,6 +25,7 @@ from orchestration.lake.values import (
     comparable,
     meant,
     normalised,
+    split,
     trimmed,
     without_null_values,
 )
@@ -56,6 +57,7 @@ def mapping_version(workspace: Workspace, source: Source) -> str:
         "exclude": excluded_values(workspace.root, source),
         "values": source.values,
         "null_values": source.null_values,
+        "split": source.split,
         "answers": [answer.model_dump(exclude_none=True) for answer in source.answers],
         "normalise": source.normalise,
         "churned": source.churned and source.churned.model_dump(),
@@ -249,7 +251,7 @@ def _cell_columns(source: Source, delivered: _Delivered, known: Known) -> list[s
     columns = [f"{sql} as {name}" for name, sql in sources.items()]
     columns += [f"f_{name}" for name in sorted(known.flags)]
     attributes = {
-        name: meant(source, name, _joined([cell(each) for each in parts]))
+        name: split(source, name, meant(source, name, _joined([cell(each) for each in parts])))
         for name, parts in source.attributes.items()
     }
     columns += [f"{_object(attributes)} as _attributes", f"{delivered.extra} as _extra"]
@@ -293,7 +295,9 @@ def _kept_columns(
     cells = {
         name: delivered.cell(parts[0])
         for name, parts in source.columns.items()
-        if len(parts) == 1 and name not in source.read_otherwise and not _is_split(source, name)
+        if len(parts) == 1
+        and name not in source.read_otherwise
+        and not _is_of_an_answer(source, name)
     }
     return _numbered(known) | {
         column.name: cells[column.name]
@@ -347,7 +351,9 @@ def _source_of(column: Column, source: Source, cell: Callable[[str], str]) -> st
         text = meant(source, column.name, _joined(cells))
         # NULL stays NULL: an answer without an id has none
         return (
-            f"{text} || {literal(f'|{source.answer}')}" if _is_split(source, column.name) else text
+            f"{text} || {literal(f'|{source.answer}')}"
+            if _is_of_an_answer(source, column.name)
+            else text
         )
     if column.name == "is_churned" and source.churned:
         text = f"lower(trim({cell(source.churned.column)}))"
@@ -356,7 +362,7 @@ def _source_of(column: Column, source: Source, cell: Callable[[str], str]) -> st
     return _NULL_TEXT
 
 
-def _is_split(source: Source, column: str) -> bool:
+def _is_of_an_answer(source: Source, column: str) -> bool:
     """Whether a column is the id of a row that holds several answers."""
     return source.answer is not None and column == ENTITIES[source.entity].column_names[0]
 

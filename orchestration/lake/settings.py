@@ -35,6 +35,7 @@ _SETTINGS = {
     "segments": pa.schema(
         [("position", pa.int32()), ("segment", pa.string()), ("published_name", pa.string())]
     ),
+    "split_attributes": pa.schema([("attribute", pa.string())]),
     "mapped_columns": pa.schema(
         [
             ("source", pa.string()),
@@ -81,6 +82,7 @@ def write_settings(workspace: Workspace) -> None:
             (position, segment, published_name(segment))
             for position, segment in enumerate(workspace.segments, start=1)
         ],
+        "split_attributes": [(name,) for name in workspace.split_attributes],
         "mapped_columns": mapped,
         "hash_keys": [(hash_key(workspace),)],
     }

@@ -142,3 +142,17 @@ def meant(source: Source, name: str, text: str) -> str:
         for key, value in values.items()
     )
     return f"case lower(trim({text})) {cases} else {text} end"
+
+
+def split(source: Source, name: str, text: str) -> str:
+    """SQL of an attribute's values: of several each once, sorted, with bars between them.
+
+    A bar within a value becomes a slash, so that one stands between values alone.
+    """
+    separator = source.split.get(name)
+    if separator is None:
+        return text
+    parts = f"string_split({text}, {literal(separator)})"
+    clean = f"list_transform({parts}, lambda part: trim(replace(part, '|', '/')))"
+    kept = f"list_filter({clean}, lambda part: part <> '')"
+    return f"nullif(array_to_string(list_sort(list_distinct({kept})), '|'), '')"

@@ -91,6 +91,11 @@ def full_build_reason(workspace: Workspace) -> str | None:
     known = set(map(str, built.to_pylist()))
     if known - set(map(str, delivered.to_pylist())):
         return "a file that was built is gone or was read again"
+    if any(
+        file["entity"] == "exchange_rates" and str(file) not in known
+        for file in delivered.to_pylist()
+    ):
+        return "exchange rates were delivered, which may convert older amounts"
     rows = pc.sum(built.column("rows_loaded")).as_py() or 0
     if (pc.sum(delivered.column("rows_loaded")).as_py() or 0) > 2 * rows:
         return "more was delivered than there was"

@@ -64,7 +64,8 @@ class Entity:
 def _kind(name: str) -> Kind:
     if name.endswith("_at"):
         return "timestamp"
-    return "date" if name.endswith("_on") else "text"
+    is_day = name.endswith("_on") or name in ("valid_from", "period_start", "period_end")
+    return "date" if is_day else "text"
 
 
 def _entity(
@@ -132,6 +133,12 @@ ENTITIES: dict[str, Entity] = {
             "case_id response_id",
             "opened_at first_contact_at closed_at owner outcome",
         ),
+        _entity("exchange_rates", "currency valid_from rate"),
+        _entity(
+            "score_summaries",
+            "period_start metric survey_type promoters passives detractors",
+            "period_end dimension segment",
+        ),
     )
 }
 
@@ -141,6 +148,7 @@ SETTINGS_TABLES = (
     "churn_windows",
     "rolling_windows",
     "segments",
+    "split_attributes",
     "mapped_columns",
     "hash_keys",
 )

@@ -27,6 +27,8 @@ _OTHER_NAMES = {
     "glob": "files",
     "mapping": "columns",
     "fields": "columns",
+    "questions": "answers",
+    "scores": "answers",
 }
 
 

@@ -36,6 +36,7 @@ from orchestration.workspace.rules import (
     time_format_mistake,
 )
 from orchestration.workspace.scales import metric_mistake, scale_mistakes
+from orchestration.workspace.segments import name_mistake
 from orchestration.workspace.time_formats import ambiguous_pair
 
 _TOO_DEEP = "lists or mappings are nested too deeply; check its brackets and indentation"
@@ -115,7 +116,7 @@ def _columns_mistakes(raw: Mapping[str, Any], surveys: Mapping[str, set[str]]) -
             for column in ("metric", "survey_type", "scale")
             if column not in given | of_survey
         ]
-    if entity.name in ("survey_responses", "surveys"):
+    if entity.name in ("survey_responses", "surveys", "score_summaries"):
         lines += scale_mistakes(constants)
     attributes = _mapping(raw.get("attributes"))
     if attributes and not entity.has_attributes:
@@ -125,6 +126,11 @@ def _columns_mistakes(raw: Mapping[str, Any], surveys: Mapping[str, set[str]]) -
         f"attribute {shown(key)} is not a safe name; {NAME_RULE}"
         for key in attributes
         if not SAFE_NAME.fullmatch(key)
+    ]
+    lines += [
+        f"split.{name} is no attribute of the entry{did_you_mean(name, attributes)}"
+        for name in _mapping(raw.get("split"))
+        if name not in attributes
     ]
     lines += exclude_mistakes(_mapping(raw.get("exclude")), entity, given)
     valued = [c.name for c in entity.columns if c.kind == "text" and c.name in columns]
@@ -232,6 +238,18 @@ def _survey_type_mistakes(raw: Mapping[str, Any], entries: list[Mapping[str, Any
     return [f"headline.survey_type: no source delivers {shown(kind)}{hint}"]
 
 
+def _rates_mistakes(entries: list[Mapping[str, Any]]) -> list[str]:
+    """Entries that deliver exchange rates beside another: an amount has one rate."""
+    places = [
+        place for place, entry in enumerate(entries) if entry.get("entity") == "exchange_rates"
+    ]
+    return [
+        f"{_label(place, entries[place])}: sources[{places[0]}] already delivers exchange_rates, "
+        "and an amount has one rate; deliver them through one entry"
+        for place in places[1:]
+    ]
+
+
 def _cross_mistakes(raw: Mapping[str, Any]) -> list[str]:
     """Mistakes that pydantic cannot see: those between keys and between entries.
 
@@ -271,11 +289,22 @@ def _cross_mistakes(raw: Mapping[str, Any]) -> list[str]:
                 * (key[1] == "survey_responses")
             )
         seen.setdefault(key, index)
+    lines += _rates_mistakes(entries)
     metric = _mapping(raw.get("headline")).get("metric")
     if isinstance(metric, str) and metric and (line := metric_mistake(metric)):
         lines.append(f"headline.metric: {line}")
     attributes = sorted({key for entry in entries for key in _mapping(entry.get("attributes"))})
     segments = raw.get("segments")
+    several = {name for entry in entries for name in _mapping(entry.get("split"))}
+    lines += [
+        f"segments: '{segment}' has several values (split), and segments add up to the total; "
+        "remove it here: fct_nps_by_value_period has its scores"
+        for segment in (segments if isinstance(segments, list) else ())
+        if isinstance(segment, str) and segment in several
+    ]
+    lines += [
+        f"split.{name}: {line}" for name in sorted(several) if (line := name_mistake(name, ()))
+    ]
     lines += [
         f"segments: '{segment}' is an attribute of no source"
         + (

@@ -149,7 +149,8 @@ class Source(_Model):
     ``columns`` and ``attributes`` map a canonical name to the delivered columns it is joined from;
     ``timestamps`` maps a canonical column to the formats it may have, ``values`` a canonical column
     or an attribute to what its texts mean; ``null_values`` are texts that mean an empty cell.
-    ``answers`` are the questions of a row that holds several.
+    ``answers`` are the questions of a row that holds several. ``split`` maps an attribute of
+    several values to what separates them.
     ``only`` and ``except`` map a delivered column to values, ``exclude`` a canonical one: they say
     which rows are excluded. ``normalise`` maps a column of ids to the form in which they are
     compared; ``min_match_rate`` is the share of ids that should be known to the CRM. ``churned``
@@ -178,6 +179,7 @@ class Source(_Model):
     churned: Churned | None = None
 
     answers: tuple[Answer, ...] = ()
+    split: dict[StrictStr, Annotated[StrictStr, Field(min_length=1, max_length=10)]] = {}
     _whole: Source | None = PrivateAttr(None)
     _answer: str | None = PrivateAttr(None)
 
@@ -343,6 +345,11 @@ class Workspace(Settings):
     def scored_windows(self) -> tuple[int, ...]:
         """The lengths in days of rolling windows: the declared ones and the headline's."""
         return tuple(sorted({*self.rolling_windows, self.headline.window_days}))
+
+    @property
+    def split_attributes(self) -> tuple[str, ...]:
+        """The attributes that may have several values, sorted."""
+        return tuple(sorted({name for source in self.sources for name in source.split}))
 
     @property
     def business_zone(self) -> zoneinfo.ZoneInfo:

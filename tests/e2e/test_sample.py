@@ -31,7 +31,7 @@ from sample_support import (
 
 from orchestration.warehouse.database import open_build
 from orchestration.workspace.load import load_workspace
-from sample import counter, panel, truths, website
+from sample import counter, panel, reseller, truths, website
 
 
 @pytest.fixture(scope="module")
@@ -144,6 +144,23 @@ def test_nothing_is_pooled(tables):
     ]
     accepted = truths.ACCEPTED_ANSWERS + website.ACCEPTED_ANSWERS + counter.ACCEPTED_ANSWERS
     assert sum(count for *_, count in found) == accepted
+
+
+def test_counts_without_answers_are_scored_apart(tables):
+    """The corrected ones, by quarter; `test_nothing_is_pooled` finds none of them elsewhere."""
+    found = rows(
+        tables,
+        "select segment, promoters, passives, detractors, round(nps, 1) "
+        "from marts.nps_score_summaries where source = 'reseller' order by period_start",
+    )
+    expected = {
+        "all": reseller.TOTAL,
+        "Austria": reseller.AUSTRIA,
+        "Switzerland": reseller.SWITZERLAND,
+    }
+    for segment, scores in expected.items():
+        parts = [tuple(counts) for name, *counts in found if name == segment]
+        assert parts == [(*score[:3], pytest.approx(score.nps, abs=0.06)) for score in scores]
 
 
 def test_the_histogram_is_that_of_the_answers(tables):
@@ -379,7 +396,7 @@ def test_segments_are_those_of_the_answers_day(tables, planted):
 
 # --- what became of every row -------------------------------------------------------------------
 
-FILES = truths.FILES | website.FILES | counter.FILES
+FILES = truths.FILES | website.FILES | counter.FILES | reseller.FILES
 KNOWN_FATES = [key for key, fate in FILES.items() if fate.delivered is not None]
 
 

@@ -147,3 +147,31 @@ def test_keys_that_are_not_used_keep_the_version(lake: Lake, key: str):
     if key != "null_values":
         lake.declare(**{key: {}})
     assert projection.mapping_version(lake.workspace, lake.source) == before
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [
+        ("Mail;Calendar", "Calendar|Mail"),
+        (" Mail ;; Mail;Drive|Box;", "Drive/Box|Mail"),
+        ("Mail", "Mail"),
+        (";  ;", None),
+        ("", None),
+    ],
+)
+def test_an_attribute_of_several_values(lake: Lake, cell: str, expected: str | None):
+    columns = {key: name for key, name in COLUMNS.items() if name != "text"}
+    lake.declare(attributes={"products": "text"}, columns=columns, split={"products": ";"})
+    lake.deliver(f"id,nps,date,text\n1,9,2025-01-02,{cell}\n")
+    lake.ingest()
+    assert json.loads(lake.raw()[0]["_attributes"])["products"] == expected
+
+
+def test_a_separator_is_part_of_the_mapping(lake: Lake):
+    columns = {key: name for key, name in COLUMNS.items() if name != "text"}
+    lake.declare(attributes={"products": "text"}, columns=columns)
+    versions = {projection.mapping_version(lake.workspace, lake.source)}
+    for separator in (";", ", "):
+        lake.declare(split={"products": separator})
+        versions.add(projection.mapping_version(lake.workspace, lake.source))
+    assert len(versions) == 3

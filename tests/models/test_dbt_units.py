@@ -19,15 +19,21 @@ WITHOUT_UNIT_TESTS = {
         for entity in (
             "accounts",
             "employees",
+            "exchange_rates",
             "follow_ups",
             "invoices",
             "leads",
             "mrr_movements",
             "referrals",
+            "score_summaries",
             "support_tickets",
             "survey_invitations",
             "surveys",
         )
+    },
+    **{
+        f"int_{entity}_converted": "one line of converted_money, which the invoices' test holds"
+        for entity in ("mrr_movements", "subscriptions")
     },
     "int_drivers_estimated": PYTHON,
     "int_retention_hazards_fitted": PYTHON,
@@ -35,7 +41,7 @@ WITHOUT_UNIT_TESTS = {
     "dim_surveys": SELECTION,
     "int_answers_raked": "Python, of which dbt has no unit tests: tests/models/test_raking.py",
     "int_change_points_searched": "Python, of which dbt has no unit tests: tests/models/test_trend.py",
-    "quarantined_rows": "tests/test_laws.py runs its compiled SQL: 28 inputs fit no YAML",
+    "quarantined_rows": "tests/test_laws.py runs its compiled SQL: 32 inputs fit no YAML",
 }
 
 

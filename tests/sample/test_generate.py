@@ -9,7 +9,7 @@ import pytest
 import sample_landing as landing_of
 
 import sample
-from sample import counter, panel, truths, website
+from sample import counter, panel, reseller, truths, website
 from sample.generate import generate
 
 CLASSES = ("promoter", "passive", "detractor")
@@ -99,7 +99,7 @@ def test_another_seed_fills_the_same_quotas(landing, tmp_path):
 
 
 def test_delivers_the_files_that_the_truths_name_and_no_others(landing):
-    files = truths.FILES | website.FILES | counter.FILES
+    files = truths.FILES | website.FILES | counter.FILES | reseller.FILES
     expected = {(source, name) for source, _, name in files}
     other = (truths.QUARANTINED_FILE, truths.REPLAYED_FILE, panel.FILE)
     expected |= {(key[0], key[2]) for key in other}

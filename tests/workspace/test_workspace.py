@@ -587,7 +587,7 @@ def test_every_allowed_zone_is_known_to_duckdb(tmp_path):
 
 
 def test_entities_are_those_of_the_contract():
-    assert len(ENTITIES) == 14
+    assert len(ENTITIES) == 16
     assert all(entity.name == name for name, entity in ENTITIES.items())
     assert ENTITIES["survey_responses"].required == ("response_id", "score", "submitted_at")
     assert ENTITIES["customers"].column_names == (
@@ -599,7 +599,7 @@ def test_entities_are_those_of_the_contract():
         "survey_responses", "customers", "accounts", "employees", "leads",
     }  # fmt: skip
     dates = [c.name for e in ENTITIES.values() for c in e.columns if c.kind == "date"]
-    assert dates == ["used_on"]
+    assert dates == ["used_on", "valid_from", "period_start", "period_end"]
     times = [c for e in ENTITIES.values() for c in e.columns if c.kind == "timestamp"]
     assert all(column.name.endswith("_at") for column in times)
     assert len(times) == 25
@@ -699,3 +699,38 @@ def test_addresses_may_be_ids_and_unpublished_attributes(tmp_path):
               "constants": {"metric": "nps", "survey_type": "relational", "scale": "0-10"},
               "attributes": {"contact": "Email"}}  # fmt: skip
     assert load_workspace(write(tmp_path, {"version": 1, "sources": [source]})).sources
+
+
+def test_only_one_entry_delivers_exchange_rates(tmp_path):
+    rates = {
+        "name": "bank",
+        "entity": "exchange_rates",
+        "files": "*.csv",
+        "columns": {"currency": "code", "valid_from": "since", "rate": "rate"},
+    }
+    content = {**MINIMAL, "sources": [SURVEY, rates, {**rates, "name": "other"}]}
+    assert mistakes(tmp_path, content) == [
+        "workspace.yml: sources[2] (other/exchange_rates): sources[1] already delivers "
+        "exchange_rates, and an amount has one rate; deliver them through one entry"
+    ]
+
+
+def test_an_attribute_of_several_values_is_no_segment(tmp_path):
+    content = changed("sources.1.split", {"plan": ";"})
+    assert load_workspace(write(tmp_path, content)).split_attributes == ("plan",)
+    assert mistakes(tmp_path, {**content, "segments": ["region", "plan"]}) == [
+        "workspace.yml: segments: 'plan' has several values (split), and segments add up to the "
+        "total; remove it here: fct_nps_by_value_period has its scores"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("split", "line"),
+    [
+        ({"plans": ";"}, "split.plans is no attribute of the entry; did you mean 'plan'?"),
+        ({"plan": ""}, "split.plan: '' is empty; write a value or remove the key"),
+    ],
+)
+def test_a_mistake_of_split(tmp_path, split, line):
+    (found,) = mistakes(tmp_path, changed("sources.1.split", split))
+    assert found == f"workspace.yml: sources[1] (telco/customers): {line}"

@@ -3,6 +3,6 @@
     'renews_at',
 ] -%}
 
-with {{ judge_versions(ref('stg_subscriptions'), columns, key=['subscription_key'], ids=['subscription_id'], version='snapshot_at', entity='subscriptions') }}
+with {{ judge_versions(ref('int_subscriptions_converted'), columns, key=['subscription_key'], ids=['subscription_id'], version='snapshot_at', entity='subscriptions') }}
 
 select * from judged
