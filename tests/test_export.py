@@ -19,7 +19,17 @@ from orchestration.workspace.load import load_workspace
 from orchestration.workspace.model import Workspace
 
 # Faults 85 to 89: what a spreadsheet takes for a formula or skips before one.
-FORMULAS = ("=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "=1+1", "@x")
+FORMULAS = {
+    "85 equals sign": "=1+1",
+    "86 plus": "+1",
+    "87 minus": "-1",
+    "88 at sign": "@SUM(A1)",
+    "89 tab": "\t=1",
+    "89 CR": "\r=1",
+    "89 line feed": "\n=1",
+    "85 full-width equals sign": "\uff1d1+1",
+    "88 full-width at sign": "\uff20x",
+}
 HARMLESS = ("a=1", " =1", "'=1", "", "semi;colon", 'a "quoted" word', "two\nlines", "naïve")
 SETTINGS = """\
 version: 1
@@ -38,7 +48,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     folder = tmp_path / "published/generations/g1"
     folder.mkdir(parents=True)
     (tmp_path / "published/current").symlink_to("generations/g1")
-    rows = [(place, text) for place, text in enumerate((*FORMULAS, *HARMLESS, None))]
+    rows = [(place, text) for place, text in enumerate((*FORMULAS.values(), *HARMLESS, None))]
     with duckdb.connect(str(folder / "nps.duckdb")) as connection:
         connection.execute("create schema marts")
         connection.execute("create table marts.texts (place integer, text varchar)")
@@ -74,7 +84,7 @@ def read_xlsx(path: Path) -> list[tuple]:
 def test_texts_that_begin_as_formulas_are_escaped(workspace: Workspace):
     export_tables(workspace, ["texts"], "csv")
     texts = [row["text"] for row in read_csv(workspace.root / "exports/texts.csv")]
-    assert texts == [*(f"'{text}" for text in FORMULAS), *HARMLESS, ""]
+    assert texts == [*(f"'{text}" for text in FORMULAS.values()), *HARMLESS, ""]
     # an empty cell is NULL, an empty text has quotes
     assert b'\n12,""\n' in (workspace.root / "exports/texts.csv").read_bytes()
 
@@ -84,13 +94,25 @@ def test_the_same_in_a_workbook(workspace: Workspace):
     header, *rows = read_xlsx(workspace.root / "exports/texts.xlsx")
     assert header == ("place", "text")
     # XML has no carriage return, and a workbook no empty text beside the empty cell
-    expected = [*(f"'{text}" for text in FORMULAS), *HARMLESS, None]
+    expected = [*(f"'{text}" for text in FORMULAS.values()), *HARMLESS, None]
     assert [text or "" for _, text in rows] == [
         (text or "").replace("\r", "\n") for text in expected
     ]
 
 
-def test_numbers_and_times_stay_what_they_are(workspace: Workspace):
+@pytest.mark.parametrize("case", FORMULAS)
+def test_what_begins_as_a_formula_is_text_in_both_kinds_of_file(workspace: Workspace, case: str):
+    place = [*FORMULAS].index(case)
+    escaped = f"'{FORMULAS[case]}"
+    export_tables(workspace, ["texts"], "csv")
+    assert read_csv(workspace.root / "exports/texts.csv")[place]["text"] == escaped
+    export_tables(workspace, ["texts"], "xlsx")
+    # XML has no carriage return
+    found = read_xlsx(workspace.root / "exports/texts.xlsx")[1 + place]
+    assert found == (place, escaped.replace("\r", "\n"))
+
+
+def test_87_numbers_and_times_stay_what_they_are(workspace: Workspace):
     export_tables(workspace, ["marts.kinds"], "csv")
     (row,) = read_csv(workspace.root / "exports/kinds.csv")
     assert row == {

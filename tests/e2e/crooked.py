@@ -21,6 +21,9 @@ AS_OF = "2025-12-31"
 NBSP, ARABIC_NINE, WIDE_NINE = "\u00a0", "\u0669", "\uff19"
 SCRIPT = "<script>alert(1)</script>"
 BIDI = "evil\u202egnp\u200b.exe"
+# Words for yes that mean a deletion.
+DELETIONS = ("1.0", "x", "on", "ja", "TRUE", " yes ")
+PERSONAL = "I am Jane Roe, call 555 0100 or write to jane.roe@mail.example"
 
 
 @dataclass(frozen=True)
@@ -204,10 +207,13 @@ def _rows() -> Iterator[Row]:
     yield Row(
         "83 another language's no", {"is_deleted": "nein", "is_test": "non"}, found={"score": 9}
     )
+    for word in DELETIONS:
+        yield Row(f"83 {word!r}", {"is_deleted": word, "score": "", "submitted_at": ""})
     yield Row("83 neither yes nor no", {"is_deleted": "perhaps"}, "bad_value")
     yield Row("83 a word for something else", {"is_test": "deleted"}, "bad_value")
     yield Row("a partial answer", {"is_test": "Partial", "score": ""}, "incomplete_answer")
     yield Row("a complete answer", {"is_test": " Complete "}, found={"score": 9})
+    yield Row("96 personal data", {"comment": PERSONAL}, found={"score": 9})
     yield Row("38 one of two", {"response_id": "R38", "score": "9"}, "conflicting_duplicate")
     yield Row("38 two of two", {"response_id": "R38", "score": "2"}, "conflicting_duplicate")
     yield Row("37 once", {"response_id": "R37"}, found={"score": 9})
@@ -299,6 +305,17 @@ FORMATS = tuple(
                 Row("65 ISO, not declared", {"submitted_at": "2025-04-03"}, "bad_timestamp"),
                 Row("70 d/m", {"submitted_at": "29/02/2025"}, "bad_timestamp"),
                 Row("66 d/m", {"submitted_at": "45787"}, "bad_timestamp"),
+            ),
+        ),
+        (
+            "serials",
+            {**BRUSSELS, "timestamps": {"submitted_at": "excel"}},
+            (
+                Row("66 declared", {"submitted_at": "45787.5"},
+                    found={"responded_at": at("2025-05-10T10:00:00")}),
+                Row("66 a day", {"submitted_at": "45787"},
+                    found={"responded_at": at("2025-05-09T22:00:00")}),
+                Row("66 ISO as a serial", {"submitted_at": "2025-05-10"}, "bad_timestamp"),
             ),
         ),
         (

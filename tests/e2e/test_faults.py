@@ -19,7 +19,7 @@ import e2e_support as e2e
 import pytest
 
 ROWS = [
-    pytest.param(table, number, row, cells, id=f"{table.source}/{table.entity} {row.case}")
+    pytest.param(table, number, row, cells, id=f"{row.case} {table.source}/{table.entity}")
     for table in crooked.TABLES
     for number, row, cells in table.placed()
 ]
@@ -66,6 +66,20 @@ def files(crooked_run) -> dict[str, dict[str, Any]]:
     return {f"{row['source']}/{row['file_name']}": row for row in rows}
 
 
+@pytest.fixture(scope="module")
+def lake(crooked_run) -> dict[tuple[str, int], dict[str, Any]]:
+    """Rows of answers as the lake has them, by file (source/name) and number."""
+    folder = crooked_run.root / "lake/raw/survey_responses"
+    with duckdb.connect() as connection:
+        rows = connection.execute(
+            f"select * from read_parquet({e2e.literal(str(folder))} || '/*.parquet')"
+        ).to_arrow_table()
+    return {
+        (f"{row['_source']}/{row['_file_name']}", row["_row_number"]): row
+        for row in rows.to_pylist()
+    }
+
+
 # --- rows ---------------------------------------------------------------------------------------
 
 
@@ -79,10 +93,16 @@ def test_a_bad_row_is_quarantined_with_its_reason_and_text(quarantined, table, n
 
 
 @pytest.mark.parametrize(("table", "number", "row", "cells"), ANSWERED)
-def test_an_answer_is_published_as_it_was_meant(quarantined, answers, table, number, row, cells):
+def test_an_answer_is_published_as_it_was_meant(
+    quarantined, answers, lake, table, number, row, cells
+):
     answer = answers[table.source, cells["response_id"]]
     assert {name: answer[name] for name in row.found} == row.found
     assert (table.name, number) not in quarantined
+    # what was normalised stays in the lake as it was delivered
+    raw = lake[table.name, number]
+    kept = [name for name in ("score", "email", "comment") if name in cells]
+    assert {name: raw[name] for name in kept} == {name: cells[name] or None for name in kept}
 
 
 @pytest.mark.parametrize(("table", "number", "row", "cells"), KEPT)
@@ -112,11 +132,35 @@ def test_rows_that_ingest_cannot_read_keep_their_line(quarantined):
         assert quarantined["files/32 rows.csv", number] == (reason, text)
 
 
-def test_versions_duplicates_and_tombstones(answers, files):
-    # 81 and 82: the newer version wins; 83 and 84: deleted, in whatever order it is delivered
-    assert answers["shop", "R81"]["score"] == 3
-    assert ("shop", "R83") not in answers
-    assert ("shop", "R84") not in answers
+# (id, score of the answer that counts; None: none does)
+CORRECTED = {
+    "37 identical duplicate": ("R37", 9),
+    "81 newer version": ("R81", 3),
+    "82 older version that comes later": ("R81", 3),
+    "83 tombstone": ("R83", None),
+    "84 tombstone before its insert": ("R84", None),
+}
+
+
+@pytest.mark.parametrize("case", CORRECTED)
+def test_a_correction_counts_in_whatever_order_it_comes(answers, case):
+    response_id, score = CORRECTED[case]
+    found = answers.get(("shop", response_id))
+    assert (found and found["score"]) == score
+
+
+@pytest.mark.parametrize("word", crooked.DELETIONS, ids=lambda word: f"83 {word!r}")
+def test_a_tombstone_in_any_known_word(answers, quarantined, word):
+    ((number, cells),) = (
+        (number, cells)
+        for number, _, cells in crooked.SHOP.placed()
+        if cells["is_deleted"] == word and cells["response_id"].startswith("shop-")
+    )
+    assert ("shop", cells["response_id"]) not in answers
+    assert (crooked.SHOP.name, number) not in quarantined
+
+
+def test_37_81_82_83_84_rows_are_counted_as_what_became_of_them(files):
     both = [files["shop/survey_responses.csv"], files["shop/survey_responses_2.csv"]]
     bad = sum(1 for row in crooked.SHOP.rows if row.reason)
     assert {
@@ -124,15 +168,16 @@ def test_versions_duplicates_and_tombstones(answers, files):
         for what in ("delivered", "accepted", "quarantined", "duplicate", "superseded", "deleted")
     } == {
         "delivered": len(crooked.SHOP.rows) + 6,
-        "accepted": len(crooked.SHOP.rows) - bad,
+        "accepted": len(crooked.SHOP.rows) - bad - len(crooked.DELETIONS),
         "quarantined": bad,
         "duplicate": 1,  # R37, in one of the two files
         "superseded": 3,  # the older of R81, R83 and R84
-        "deleted": 2,  # the tombstones of R83 and R84
+        # the tombstones of R83 and R84, and those of what never came
+        "deleted": 2 + len(crooked.DELETIONS),
     }
 
 
-def test_an_answer_after_churn_is_in_nps_and_out_of_churn(crooked_run, answers):
+def test_78_an_answer_after_churn_is_in_nps_and_out_of_churn(crooked_run, answers):
     (_number, _, cells) = next(
         placed for placed in crooked.SHOP.placed() if placed[1].case == "78 after churn"
     )
@@ -145,7 +190,7 @@ def test_an_answer_after_churn_is_in_nps_and_out_of_churn(crooked_run, answers):
     assert (was_active, days) == (False, None)
 
 
-def test_a_shared_address_multiplies_no_answer(crooked_run):
+def test_75_a_shared_address_multiplies_no_answer(crooked_run):
     ((rows, keys),) = e2e.marts(
         crooked_run.root,
         "select count(*), count(distinct response_key) from marts.fct_nps_responses",
@@ -162,7 +207,7 @@ def test_a_snapshot_of_the_future_is_not_known_yet(crooked_run, quarantined):
     assert regions == [("south",)]
 
 
-def test_a_time_without_a_zone_is_said_so(crooked_run):
+def test_62_a_time_without_a_zone_is_said_so(crooked_run):
     lines = (crooked_run.root / "lake/manifest/manifest.jsonl").read_text("utf-8").splitlines()
     found = [json.loads(line) for line in lines]
     warnings = [
@@ -199,7 +244,7 @@ def test_good_rows_of_the_files_are_published(answers):
     assert ids == {"22", "23", "25", "251", "252", "26", "27", "28", "29", "32", "321", "323"}
 
 
-def test_a_link_out_of_landing_is_named_and_not_read(crooked_run, files):
+def test_19_a_link_out_of_landing_is_named_and_not_read(crooked_run, files):
     found = files[f"files/{crooked.LINK}"]
     assert (found["file_status"], found["file_reason"]) == ("quarantined", "outside_landing")
     outside = crooked_run.root.parent / "outside.csv"
@@ -207,7 +252,7 @@ def test_a_link_out_of_landing_is_named_and_not_read(crooked_run, files):
     assert not (crooked_run.root / "lake/archive" / sha256[:2] / sha256).exists()
 
 
-def test_the_same_bytes_under_another_name_are_no_second_file(files):
+def test_30_the_same_bytes_under_another_name_are_no_second_file(files):
     assert "files/30 again.csv" not in files
 
 
@@ -321,7 +366,37 @@ def test_parquet_holds_the_same_text(crooked_run):
     assert {region for (region,) in rows} == set(crooked.PAYLOADS.values())
 
 
-def test_names_lead_nowhere(crooked_run):
+def test_93_no_delivered_text_reaches_dbts_arguments_or_sql(crooked_run):
+    for path in (e2e.REPOSITORY / "orchestration").rglob("*.py"):
+        assert "--vars" not in path.read_text("utf-8"), path
+    texts = (b"198.51.100.7", b"drop table marts", b"a\xe2\x80\x8bb", b"first\\n2026")
+    written = [path for path in (crooked_run.root / "runs/dbt").rglob("*") if path.is_file()]
+    assert "manifest.json" in {path.name for path in written}
+    for path in written:
+        content = path.read_bytes()
+        assert not [text for text in texts if text in content], path
+
+
+def test_96_personal_data_in_a_comment_stays_restricted(crooked_run, answers):
+    (cells,) = (cells for _, row, cells in crooked.SHOP.placed() if row.case.startswith("96"))
+    key = answers["shop", cells["response_id"]]["response_key"]
+    assert e2e.restricted(
+        crooked_run.root,
+        f"select comment from restricted.response_comments where response_key = '{key}'",
+    ) == [(crooked.PERSONAL,)]
+    with e2e.opened(crooked_run.root / "published/nps.duckdb") as connection:
+        tables = connection.execute(
+            "select schema_name || '.' || table_name from duckdb_tables()"
+        ).fetchall()
+        assert ("marts.fct_nps_responses",) in tables
+        for (table,) in tables:
+            found = connection.execute(
+                f"select count(*) from {table} as t where t::varchar like '%Jane Roe%'"
+            ).fetchone()
+            assert found == (0,), table
+
+
+def test_94_names_lead_nowhere(crooked_run):
     """No payload has made a file outside, nor one of its name inside."""
     names = {path.name for path in (crooked_run.root / "published").rglob("*")}
     assert not {name for name in names if "passwd" in name or "<" in name or "{{" in name}
@@ -335,7 +410,7 @@ def screens(crooked_run) -> Iterator[str]:
         yield from (run.out, run.err)
 
 
-def test_no_payload_writes_on_the_screen_or_forges_a_line(crooked_run):
+def test_95_97_no_payload_writes_on_the_screen_or_forges_a_line(crooked_run):
     for screen in screens(crooked_run):
         assert "\x1b" not in screen
         assert "\u202e" not in screen
@@ -355,7 +430,7 @@ def test_no_address_nor_comment_is_on_the_screen_or_in_the_logs(crooked_run):
         assert not [secret for secret in secrets if secret.encode() in content], path
 
 
-def test_the_report_shows_payloads_as_text(crooked_run):
+def test_90_the_report_shows_payloads_as_text(crooked_run):
     page = (crooked_run.root / "published/report/index.html").read_text("utf-8")
     tags, attributes, text = set(), set(), []
 

@@ -318,7 +318,7 @@ def test_every_round_is_judged_by_what_was_there(found, by_rounds, number):
     assert rounds[number].quarters == pytest.approx(nps_by_quarter(expected))
 
 
-def test_a_late_answer_restates_its_closed_period(by_rounds):
+def test_80_a_late_answer_restates_its_closed_period(by_rounds):
     _, _, rounds = by_rounds
     assert "L1" not in rounds[-2].answers
     assert rounds[-1].answers["L1"][:2] == (0, "2025-02-03T10:00:00")

@@ -172,7 +172,7 @@ def test_a_wrong_delimiter_is_named(lake: Lake):
 
 
 @pytest.mark.parametrize("form", [{}, {"type": "jsonl"}, {"type": "parquet"}])
-def test_an_oversized_file_is_not_even_read(lake: Lake, form: dict, monkeypatch):
+def test_16_an_oversized_file_is_not_even_read(lake: Lake, form: dict, monkeypatch):
     lake.declare(format={**form, "max_file_mb": 1})
     path = lake.deliver(b"x" * ((1 << 20) + 1))
     monkeypatch.setattr(scan, "scan_file", lambda *a, **k: pytest.fail("it was read"))
@@ -189,7 +189,7 @@ def test_an_oversized_file_is_not_even_read(lake: Lake, form: dict, monkeypatch)
 
 
 @pytest.mark.parametrize("target", ["/etc/passwd", "../../outside.csv", "../nowhere.csv", "a.csv"])
-def test_a_link_out_of_landing_is_not_followed(lake: Lake, target: str):
+def test_19_a_link_out_of_landing_is_not_followed(lake: Lake, target: str):
     (lake.root / "outside.csv").write_bytes(GOOD)
     (lake.landing / "a.csv").symlink_to(target)
     result = lake.ingest()
@@ -202,7 +202,7 @@ def test_a_link_out_of_landing_is_not_followed(lake: Lake, target: str):
     assert [file["status"] for file in lake.files()] == ["loaded"]
 
 
-def test_a_folder_linked_out_of_landing_is_not_followed(lake: Lake):
+def test_19_a_folder_linked_out_of_landing_is_not_followed(lake: Lake):
     (lake.root / "elsewhere").mkdir()
     (lake.root / "elsewhere/a.csv").write_bytes(GOOD)
     lake.declare(files="*/*.csv")
@@ -216,7 +216,7 @@ def test_a_pipe_is_not_opened(lake: Lake):
 
 
 @pytest.mark.parametrize("change", ["grows", "gets another time", "vanishes"])
-def test_a_file_being_written_is_taken_up_next_time(lake: Lake, change: str, monkeypatch):
+def test_20_a_file_being_written_is_taken_up_next_time(lake: Lake, change: str, monkeypatch):
     path = lake.deliver(GOOD)
     original = scan.scan_file
 
@@ -241,7 +241,7 @@ def test_a_file_being_written_is_taken_up_next_time(lake: Lake, change: str, mon
     assert len(lake.raw()) == {"grows": 2, "gets another time": 1, "vanishes": 0}[change]
 
 
-def test_a_new_version_of_a_file_is_kept_beside_the_old(lake: Lake):
+def test_21_a_new_version_of_a_file_is_kept_beside_the_old(lake: Lake):
     newer = GOOD + b"2,8,2025-01-03,more\n"
     lake.deliver(GOOD)
     lake.ingest()
@@ -301,7 +301,7 @@ def test_a_byte_order_mark_wins_over_the_declared_encoding(lake: Lake):
     assert [row["comment"] for row in lake.raw()] == ["café"]
 
 
-def test_mixed_line_ends_and_quoted_ones(lake: Lake):
+def test_25_mixed_line_ends_and_quoted_ones(lake: Lake):
     lake.deliver(HEADER + b'1,9,2025-01-02,a\r2,9,2025-01-02,"b\r\nc"\r\n3,9,2025-01-02,"d\re"\n')
     lake.ingest()
     assert [row["comment"] for row in lake.raw()] == ["a", "b\r\nc", "d\re"]
@@ -313,7 +313,7 @@ def test_mixed_line_ends_and_quoted_ones(lake: Lake):
     ["a[1]*?.csv", "it's \"quoted\".csv", "{x}.csv", "sp ace\n\x1b[31m.csv", "-rf.csv", "é%s.csv",
      "sub/folder/b.csv"],
 )  # fmt: skip
-def test_any_name_of_a_file_is_fine(lake: Lake, name: str):
+def test_28_any_name_of_a_file_is_fine(lake: Lake, name: str):
     lake.declare(files="**/*.csv")
     lake.deliver(GOOD, name)
     lake.deliver(GOOD + b"x\n", "other.csv")
@@ -322,7 +322,7 @@ def test_any_name_of_a_file_is_fine(lake: Lake, name: str):
     assert {row["_file_name"] for row in lake.raw()} == {name, "other.csv"}
 
 
-def test_a_name_cannot_forge_a_line(lake: Lake):
+def test_97_a_name_cannot_forge_a_line(lake: Lake):
     lake.deliver(b"", "a\nWARN: all is well\x1b[2K\u202e.csv")
     (problem,) = lake.ingest().problems
     assert problem.file_name == "a\\nWARN: all is well\\x1b[2K\\u202e.csv"
@@ -338,7 +338,7 @@ def test_a_name_that_is_not_unicode(lake: Lake):
     assert [row["_file_name"] for row in lake.raw()] == ["a\\xff.csv"]
 
 
-def test_an_extra_column_is_kept_with_a_warning(lake: Lake):
+def test_29_an_extra_column_is_kept_with_a_warning(lake: Lake):
     lake.deliver(b"id,nps,date,text,Q7 (new),a@b.example,\n1,9,2025-01-02,x,yes,no,z\n")
     (warning,) = lake.ingest().warnings
     assert "2 columns not mapped" in warning
@@ -346,7 +346,7 @@ def test_an_extra_column_is_kept_with_a_warning(lake: Lake):
     assert lake.raw()[0]["_extra"] == '{"Q7 (new)":"yes","a@b.example":"no","column 7":"z"}'
 
 
-def test_same_bytes_under_a_new_name_are_a_no_op(lake: Lake):
+def test_30_same_bytes_under_a_new_name_are_a_no_op(lake: Lake):
     lake.deliver(GOOD)
     lake.ingest()
     lake.deliver(GOOD, "copy.csv")
@@ -373,7 +373,7 @@ def test_files_that_no_source_takes_up_are_told(lake: Lake):
     assert unclaimed_files(lake.workspace) == ["telco/b.csv"]
 
 
-def test_header_only_is_fine_where_declared(lake: Lake):
+def test_2_header_only_is_fine_where_declared(lake: Lake):
     lake.declare(format={"allow_empty": True}).deliver(HEADER)
     result = lake.ingest()
     assert (result.files_new, result.problems, lake.raw()) == (1, [], [])

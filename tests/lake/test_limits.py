@@ -50,7 +50,7 @@ LONG = {
 
 @pytest.mark.parametrize("kind", LONG)
 @pytest.mark.parametrize("column", ["text", "not mapped"])
-def test_a_long_cell_of_parquet_is_oversized(lake: Lake, kind: str, column: str):
+def test_15_a_long_cell_of_parquet_is_oversized(lake: Lake, kind: str, column: str):
     lake.declare(format={"type": "parquet", "max_field_kb": 2})
     lake.deliver(parquet({**cells(), column: LONG[kind]}))
     assert reason(lake) == "oversized_field"
@@ -69,7 +69,7 @@ def test_many_short_cells_of_parquet_are_no_long_one(lake: Lake):
 
 @pytest.mark.parametrize("name", ["x" * 3000, "é" * 1100])
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
-def test_a_long_name_of_a_column_is_oversized(lake: Lake, kind: str, name: str):
+def test_15_a_long_name_of_a_column_is_oversized(lake: Lake, kind: str, name: str):
     lake.declare(format={"type": kind, "max_field_kb": 2})
     columns = {**cells(), name: ["a", "b"]}
     header = ",".join(columns) + "\n1,9,2025-01-02,fine,a\n"
@@ -77,13 +77,13 @@ def test_a_long_name_of_a_column_is_oversized(lake: Lake, kind: str, name: str):
     assert reason(lake) == "oversized_field"
 
 
-def test_a_header_of_ten_megabytes_is_oversized(lake: Lake):
+def test_15_a_header_of_ten_megabytes_is_oversized(lake: Lake):
     lake.deliver("id,nps,date,text," + "x" * (10 << 20) + "\n1,9,2025-01-02,fine,a\n")
     assert reason(lake) == "oversized_field"
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
-def test_too_many_columns_are_refused_at_once(lake: Lake, kind: str):
+def test_17_too_many_columns_are_refused_at_once(lake: Lake, kind: str):
     lake.declare(format={"type": kind, "max_columns": 10})
     columns = {**cells(), **{f"q{place}": ["a", "b"] for place in range(6)}}
     more = {**columns, "q6": ["a", "b"]}
@@ -101,7 +101,7 @@ def test_too_many_columns_are_refused_at_once(lake: Lake, kind: str):
     assert len(lake.raw()) == 2
 
 
-def test_twenty_thousand_columns_are_more_than_any_survey_has(lake: Lake):
+def test_17_twenty_thousand_columns_are_more_than_any_survey_has(lake: Lake):
     names = ",".join(f"q{place}" for place in range(20_000))
     lake.deliver(f"id,nps,date,text,{names}\n1,9,2025-01-02,fine,{',' * 19_999}\n")
     assert reason(lake) == "oversized_file"
@@ -113,7 +113,7 @@ def test_columns_are_found_among_many(monkeypatch):
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "json", "parquet"])
-def test_more_rows_than_declared_are_refused(lake: Lake, kind: str):
+def test_17_more_rows_than_declared_are_refused(lake: Lake, kind: str):
     rows = [{**ROW, "id": str(number)} for number in range(11)]
     content = {
         "csv": HEADER + b"".join(",".join(row.values()).encode() + b"\n" for row in rows),
@@ -128,7 +128,7 @@ def test_more_rows_than_declared_are_refused(lake: Lake, kind: str):
     assert len(lake.raw()) == 11
 
 
-def test_a_small_parquet_of_millions_of_rows_is_refused(lake: Lake):
+def test_17_a_small_parquet_of_millions_of_rows_is_refused(lake: Lake):
     columns = {name: pa.DictionaryArray.from_arrays(pa.array([0] * 1_100_000, pa.int8()), [value])
                for name, value in ROW.items()}  # fmt: skip
     content = parquet(columns, compression="zstd")
@@ -150,7 +150,7 @@ NUL = "2025\0"
      pa.array([{"a": "b"}, {"a": NUL}]), pa.array(["a", NUL], pa.string_view())],
     ids=["text", "dictionary", "list", "struct", "view"],
 )  # fmt: skip
-def test_nul_in_parquet_is_nul(lake: Lake, column: str, values: pa.Array):
+def test_9_nul_in_parquet_is_nul(lake: Lake, column: str, values: pa.Array):
     lake.declare(format={"type": "parquet"})
     lake.deliver(parquet({**cells(), column: values}))
     assert reason(lake) == "nul_byte"
@@ -159,7 +159,7 @@ def test_nul_in_parquet_is_nul(lake: Lake, column: str, values: pa.Array):
 @pytest.mark.parametrize("kind", ["json", "jsonl"])
 @pytest.mark.parametrize("key", ["text", "not mapped", "a\0b"])
 @pytest.mark.parametrize("size", [8 << 20, 7])
-def test_nul_in_json_is_nul(lake: Lake, kind: str, key: str, size: int, monkeypatch):
+def test_9_nul_in_json_is_nul(lake: Lake, kind: str, key: str, size: int, monkeypatch):
     monkeypatch.setattr(scan, "CHUNK", size)  # the escape is cut anywhere
     documents = [json.dumps(ROW), json.dumps({**ROW, "id": "2", key: NUL})]
     text = "\n".join(documents) if kind == "jsonl" else "[" + ",\n".join(documents) + "]"

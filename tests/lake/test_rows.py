@@ -74,7 +74,7 @@ def test_a_rejected_row_says_where_it_comes_from(lake: Lake):
     )
 
 
-def test_the_identical_rows_have_one_hash_whatever_the_file(lake: Lake):
+def test_37_identical_rows_have_one_hash_whatever_the_file(lake: Lake):
     lake.deliver(
         HEADER + b"1,9,2025-01-02,x\n2,9,2025-01-02,x\n1,9,2025-01-02,x\n1,9,2025-01-02,\n"
     )

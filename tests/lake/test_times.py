@@ -54,7 +54,7 @@ def utc(text: str) -> str:
         (" 2024-02-29 ", "2024-02-29T00:00:00"),
     ],
 )
-def test_iso_61(text: str, expected: str):
+def test_61_iso(text: str, expected: str):
     assert read(text) == (utc(expected), None)
 
 
@@ -68,7 +68,7 @@ def test_iso_61(text: str, expected: str):
      "infinity", "-infinity", "epoch", "now", "today", "Jan 5 2024", "0000-01-01",
      "2024-01-05\n2024-01-05", "2024\u201101\u201105", " ", "NULL"],
 )  # fmt: skip
-def test_what_is_not_iso_stays_as_delivered_66_70(text: str):
+def test_66_70_what_is_not_iso_stays_as_delivered(text: str):
     assert read(text) == (text, "at:bad_timestamp")
 
 

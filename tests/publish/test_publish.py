@@ -151,7 +151,7 @@ def test_every_table_of_marts_and_restricted_is_published_and_nothing_else(works
         ]
 
 
-def test_no_byte_of_a_comment_lies_in_what_everybody_may_read(workspace):
+def test_96_no_byte_of_a_comment_lies_in_what_everybody_may_read(workspace):
     go(workspace)
     assert b"jane@example.org" in (workspace.published / "restricted.duckdb").read_bytes()
     public = [workspace.published / "nps.duckdb", workspace.published / "ledger.jsonl"]
