@@ -45,6 +45,15 @@ UNSETTLED = """
             and newer.ingested_at > f.ingested_at
     )"""
 
+# The largest share of quarantined rows of a source, where `r` is a query with the source's name.
+LIMIT = """coalesce(
+    (
+        select l.max_quarantine_rate from raw.source_limits as l
+        where l.source = r.source and l.entity = r.entity
+    ),
+    (select w.max_quarantine_rate from raw.workspace as w)
+)"""
+
 _RATES = f"""
     select source, entity, sum(rows_rejected) / nullif(sum(rows_delivered), 0) as rate
     from {{batch}} as f
@@ -107,8 +116,7 @@ FILES: tuple[Check, ...] = (
     ),
     no_rows(
         "quarantine_rate",
-        f"select source from ({_RATES}) "
-        "where rate > (select max_quarantine_rate from raw.workspace)",
+        f"select source from ({_RATES}) as r where rate > {LIMIT}",
         measure=f"select max(rate) as worst_rate from ({_RATES})",
         explain=f"""
         select
@@ -117,14 +125,14 @@ FILES: tuple[Check, ...] = (
             sum(f.rows_rejected) as rows
         from {{batch}} as f
         inner join (
-            select source, entity from ({_RATES})
-            where rate > (select max_quarantine_rate from raw.workspace)
+            select source, entity from ({_RATES}) as r where rate > {LIMIT}
         ) as over using (source, entity)
         where f.rows_rejected > 0 and (f.status = 'loaded' or ({UNSETTLED}))
         group by all
         """,
-        why="The share of a source's rows that could not be read is at most max_quarantine_rate: "
-        "above it the delivery is broken, and figures would miss people.",
+        why="The share of a source's rows that could not be read is at most max_quarantine_rate, "
+        "its own or the workspace's: above it the delivery is broken, and figures would miss "
+        "people.",
     ),
     no_rows(
         "quarantined_files",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from expectations import Check, no_rows
 from expectations.suites.common import keys, no_emails
-from expectations.suites.raw import UNSETTLED
+from expectations.suites.raw import LIMIT, UNSETTLED
 
 _FILE = "t.source = {0}.source and t.entity = {0}.entity and t.file_sha256 = {0}.file_sha256"
 
@@ -29,8 +29,7 @@ _RATES = f"""
 # Files that were refused as a whole, and the rows of the others, of the sources that are over it.
 _MISTAKES = f"""
     with over as (
-        select source, entity from ({_RATES})
-        where rate > (select max_quarantine_rate from raw.workspace)
+        select source, entity from ({_RATES}) as r where rate > {LIMIT}
     )
 
     select over.source || '/' || over.entity as source, refused.reason, sum(refused.rows) as rows
@@ -74,12 +73,12 @@ RECONCILIATION: dict[str, tuple[Check, ...]] = {
         ),
         no_rows(
             "quarantine_rate",
-            f"select source from ({_RATES}) "
-            "where rate > (select max_quarantine_rate from raw.workspace)",
+            f"select source from ({_RATES}) as r where rate > {LIMIT}",
             measure=f"select max(rate) as worst_rate from ({_RATES})",
             explain=_MISTAKES,
             why="The share of a source's rows that was quarantined is at most "
-            "max_quarantine_rate; excluded and future rows and test answers do not count.",
+            "max_quarantine_rate, its own or the workspace's; excluded and future rows and test "
+            "answers do not count.",
         ),
         no_emails("file_sha256", severity="warning"),
     ),

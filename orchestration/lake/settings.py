@@ -46,6 +46,13 @@ _SETTINGS = {
         ]
     ),
     "hash_keys": pa.schema([("hash_key", pa.string())]),
+    "source_limits": pa.schema(
+        [
+            ("source", pa.string()),
+            ("entity", pa.string()),
+            ("max_quarantine_rate", pa.float64()),
+        ]
+    ),
 }
 
 
@@ -85,6 +92,11 @@ def write_settings(workspace: Workspace) -> None:
         "split_attributes": [(name,) for name in workspace.split_attributes],
         "mapped_columns": mapped,
         "hash_keys": [(hash_key(workspace),)],
+        "source_limits": [
+            (source.name, source.entity, source.max_quarantine_rate)
+            for source in workspace.sources
+            if source.max_quarantine_rate is not None
+        ],
     }
     for name, schema in _SETTINGS.items():
         columns = {

@@ -130,7 +130,8 @@ def evaluate_or_reuse(
     """
     listed = [(table, check) for table, checks in suites.items() for check in checks]
     asked = hashlib.sha256(repr(listed).encode())
-    asked.update(f"{code_of_checks()} {workspace.max_quarantine_rate}".encode())
+    rates = [each.max_quarantine_rate for each in (workspace, *workspace.sources)]
+    asked.update(f"{code_of_checks()} {rates}".encode())
     path = workspace.warehouse_dir / f"checked-{schema}.json"
     known = {} if is_full else _known(path, asked.hexdigest())
     if known and known["state"] == state:

@@ -151,4 +151,5 @@ SETTINGS_TABLES = (
     "split_attributes",
     "mapped_columns",
     "hash_keys",
+    "source_limits",
 )

@@ -154,7 +154,8 @@ class Source(_Model):
     ``only`` and ``except`` map a delivered column to values, ``exclude`` a canonical one: they say
     which rows are excluded. ``normalise`` maps a column of ids to the form in which they are
     compared; ``min_match_rate`` is the share of ids that should be known to the CRM. ``churned``
-    says of customers which have left, where no date does.
+    says of customers which have left, where no date does. ``max_quarantine_rate`` goes before the
+    workspace's.
     """
 
     name: Name
@@ -177,7 +178,7 @@ class Source(_Model):
     normalise: dict[StrictStr, IdForm] = {}
     min_match_rate: Annotated[StrictFloat, Field(ge=0, le=1)] | None = None
     churned: Churned | None = None
-
+    max_quarantine_rate: Annotated[StrictFloat, Field(ge=0, le=1)] | None = None
     answers: tuple[Answer, ...] = ()
     split: dict[StrictStr, Annotated[StrictStr, Field(min_length=1, max_length=10)]] = {}
     _whole: Source | None = PrivateAttr(None)

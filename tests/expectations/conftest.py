@@ -49,6 +49,9 @@ SETTINGS = [
     ) as t (source, entity, customer_source, column_name)
     """,
     "create table raw.hash_keys as select 'key' as hash_key",
+    """
+    create table raw.source_limits (source varchar, entity varchar, max_quarantine_rate double)
+    """,
     # one file of answers, one of customers, and one that was fixed by the next of its name
     f"""
     create table raw.files as

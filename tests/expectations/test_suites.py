@@ -45,6 +45,10 @@ RAW_MISTAKES = {
         "update raw.files set rows_rejected = 4, rows_delivered = 13 "
         "where source = 'ask' and status = 'loaded'"
     ),
+    # 1 of 10, which the source does not allow itself
+    ("files", "quarantine_rate of the source"): (
+        "insert into raw.source_limits values ('ask', 'survey_responses', 0.05)"
+    ),
     # unlike the other one, which was fixed
     ("files", "quarantined_files"): (
         "insert into raw.files by name select * replace ('other.csv' as file_name, "
@@ -333,6 +337,10 @@ MARTS_MISTAKES = {
     ("ingest_match_rates", "no_emails"): (
         f"update marts.ingest_match_rates set source = '{ANN}' where source = 'web'"
     ),
+    # 2 of 9, which the source does not allow itself
+    ("ingest_reconciliation", "quarantine_rate of the source"): (
+        "insert into raw.source_limits values ('ask', 'survey_responses', 0.2)"
+    ),
     ("ingest_reconciliation", "no_emails"): (
         f"update marts.ingest_reconciliation set file_name = '{ANN}.csv' where source = 'crm'"
     ),
@@ -462,6 +470,10 @@ def test_every_check_can_fail():
         # 3 of 12 rows, the share that is allowed
         "update raw.files set rows_delivered = 12, rows_rejected = 3 "
         "where source = 'ask' and status = 'loaded'",
+        # 4 of 13 rows, which the source allows itself
+        "update raw.files set rows_delivered = 13, rows_rejected = 4 "
+        "where source = 'ask' and status = 'loaded'; "
+        "insert into raw.source_limits values ('ask', 'survey_responses', 0.5)",
         # one score and one time can be read; a time that may be missing can be read in no row
         "update raw.survey_responses set score = case response_id when 'r1' then '0 - Never' "
         "else '9.5' end, _flags = case response_id when 'r1' then 'updated_at:bad_timestamp' "
@@ -475,6 +487,7 @@ def test_every_check_can_fail():
         "empty file",
         "known columns",
         "at the bound",
+        "above the bound of others",
         "some can be read",
         "no score",
     ],

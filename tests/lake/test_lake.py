@@ -203,7 +203,8 @@ def test_whatever_changes_the_rows_changes_the_version(lake: Lake, key: str, val
 
 def test_what_does_not_change_the_rows_keeps_the_version(lake: Lake, monkeypatch):
     before = projection.mapping_version(lake.workspace, lake.source)
-    lake.declare(files="other*.csv", customer_source="telco", format={"type": "csv"})
+    lake.declare(files="other*.csv", customer_source="telco", format={"type": "csv"},
+                 max_quarantine_rate=0.2)  # fmt: skip
     lake.content["min_group_size"] = 9
     lake.content["timezone"] = "Asia/Tokyo"  # the source has its own
     assert projection.mapping_version(lake.workspace, lake.source) == before
@@ -484,6 +485,16 @@ def test_settings(lake: Lake):
     assert {(row["source"], row["entity"], row["customer_source"]) for row in mapped} == {
         ("telco", "survey_responses", "crm")
     }
+
+
+def test_limits_of_sources_are_those_they_declare(lake: Lake):
+    prepare_lake(lake.workspace)
+    assert settings(lake, "source_limits") == []
+    lake.declare(max_quarantine_rate=0.2)
+    prepare_lake(lake.workspace)
+    assert settings(lake, "source_limits") == [
+        {"source": "telco", "entity": "survey_responses", "max_quarantine_rate": 0.2}
+    ]
 
 
 def test_every_settings_table_is_written_and_named(lake: Lake):

@@ -296,6 +296,7 @@ def test_a_mistake_at_the_top_is_one_line(tmp_path, path, value, line):
         ("format.max_file_mb", 0, "format.max_file_mb: 0 must be at least 1"),
         ("format.max_field_kb", 10**9, "format.max_field_kb: 1000000000 must be at most 262,144"),
         ("format.records", "data", "format.records has no meaning for type csv; remove it"),
+        ("max_quarantine_rate", 5, "max_quarantine_rate: 5 must be at most 1"),
         ("format.allow_empty", 1, "format.allow_empty: 1 must be true or false"),
         ("format", "csv", "format: 'csv' must be a mapping of keys to values"),
         ("columns.scor", "x", "unknown column 'scor' of survey_responses in columns; did you mean"
