@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Callable, Iterable
 
 from orchestration.core.sql import literal
+from orchestration.lake.values import as_compared
 from orchestration.workspace.excluded import excluded_values
 from orchestration.workspace.model import Source, Workspace
 
@@ -49,15 +50,18 @@ def _comparable(email: str) -> str:
 def excluded_condition(workspace: Workspace, source: Source) -> str:
     """SQL of whether ``exclude`` names a row, over its canonical texts; never NULL.
 
-    E-mails and their domains are compared in their comparable form, the column ``_email``; other
-    texts as they are, without blanks around them.
+    E-mails and their domains are compared in their comparable form, the column ``_email``; ids in
+    the form that they have in the lake; other texts as they are, without blanks around them.
     """
     compared = {"email": "_email", "email_domain": "split_part(_email, '@', 2)"}
     parts = []
     for name, values in excluded_values(workspace.root, source).items():
         if values:
             text = compared.get(name, f"trim({name})")
-            folded = (_comparable(value) if name in compared else value for value in values)
-            listed = ", ".join(literal(value) for value in sorted(set(folded)))
+            if name in compared:
+                folded = {_comparable(value) for value in values}
+            else:
+                folded = {as_compared(source, name, value) for value in values}
+            listed = ", ".join(literal(value) for value in sorted(folded))
             parts.append(f"coalesce({text} in ({listed}), false)")
     return f"({' or '.join(parts)})" if parts else "false"

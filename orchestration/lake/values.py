@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Collection
 
 import pyarrow as pa
@@ -70,6 +72,20 @@ def normalised(source: Source, name: str, cell: str) -> str:
         width = int(form.removeprefix("zero_padded_"))
         digits = f"lpad({digits}, greatest({width}, cast(length({digits}) as integer)), '0')"
     return f"case when regexp_full_match({cell}, {literal(_WHOLE)}) then {digits} else {cell} end"
+
+
+def as_compared(source: Source, name: str, text: str) -> str:
+    """A text of a column as the SQL above brings it into the lake: of ids their form."""
+    if name.endswith("customer_id") and re.search(_SIGNS, text):
+        email = unicodedata.normalize("NFKC", text).strip().lower()
+        text = email if re.fullmatch(EMAIL, email) else text
+    form = source.normalise.get(name)
+    if form == "lower":
+        return text.lower()
+    if form is None or not re.fullmatch(_WHOLE, text):
+        return text
+    digits = text.partition(".")[0].lstrip("0") or "0"
+    return digits if form == "integer" else digits.zfill(int(form.removeprefix("zero_padded_")))
 
 
 def customer_columns(source: Source) -> tuple[str, ...]:

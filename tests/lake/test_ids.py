@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ingest_support import RESPONSES, Lake
 
 from orchestration.lake import projection
-from orchestration.lake.values import normalised
+from orchestration.lake.values import as_compared, normalised
 from orchestration.workspace.model import Source
 
 COLUMNS = {"response_id": "id", "score": "nps", "submitted_at": "date", "customer_id": "who"}
@@ -108,6 +108,27 @@ def test_every_way_to_write_a_number_is_one_id(number, zeros, ending):
 def test_reading_an_id_again_changes_nothing(text, form):
     once = read_by(form, text.replace("\0", ""))
     assert read_by(form, once) == once
+
+
+@given(
+    st.text(st.sampled_from("0123456789.,aAßé-"), max_size=12),
+    st.sampled_from(["integer", "zero_padded_8", "lower"]),
+)
+def test_listed_ids_are_read_as_delivered_ones(text, form):
+    source = Source.model_validate(
+        {**RESPONSES, "columns": COLUMNS, "normalise": {"customer_id": form}}
+    )
+    assert as_compared(source, "customer_id", text) == read_by(form, text)
+
+
+def test_ids_are_excluded_in_any_form(lake: Lake):
+    listed = ["0007", "Ann@Example.com"]
+    lake.declare(
+        columns=COLUMNS, normalise={"customer_id": "integer"}, exclude={"customer_id": listed}
+    )
+    deliver(lake, ["7.0", "ann@example.com", "8"])
+    flags = [row["_flags"] for row in lake.raw()]
+    assert flags == ["_row:excluded", "_row:excluded", None]
 
 
 def test_a_change_of_form_reads_the_files_again(lake: Lake):
