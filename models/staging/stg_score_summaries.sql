@@ -29,7 +29,10 @@ select
         -- a metric of two classes has no worst one
         when
             {{ to_number('detractors') }} > 0
-            and lower(trim(metric)) in (select metrics.metric from {{ ref('metrics') }} as metrics where metrics.bottom_prior = 0)
+            and lower(trim(metric)) in (
+                select metrics.metric from {{ ref('metrics') }} as metrics
+                where metrics.bottom_prior = 0
+            )
             then 'bad_value'
     end as reject_reason,
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 
 from orchestration.workspace.model import Source
 
+_NAME = re.compile(r"[\w .()#/?-]{1,60}")
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_ .()#/-]{1,60}")
 # Stands between cells that are hashed as one text.
 MARK = "\x1f"
@@ -27,6 +29,15 @@ def shown_names(names: Iterable[str]) -> str:
     if others:
         safe.append(f"{others} {'others' if safe else 'not shown'}")
     return ", ".join(safe)
+
+
+def recorded_names(names: Iterable[str]) -> tuple[str, ...]:
+    """A file's columns for the manifest: of one that may be data a digest, which tells it apart."""
+
+    def digest(name: str) -> str:
+        return f"sha256:{hashlib.sha256(name.encode()).hexdigest()[:12]}"
+
+    return tuple(name if _NAME.fullmatch(name) else digest(name) for name in names)
 
 
 @dataclass(frozen=True)

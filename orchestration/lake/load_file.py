@@ -16,7 +16,7 @@ import pyarrow as pa
 from orchestration.core.atomic_write import MANY, commit, commit_all, scratch
 from orchestration.core.sql import literal
 from orchestration.lake import packs, reader
-from orchestration.lake.columns import snapshot_kind, wanted_columns
+from orchestration.lake.columns import recorded_names, snapshot_kind, wanted_columns
 from orchestration.lake.documents import check_documents, reject_documents, select_documents
 from orchestration.lake.faults import FileFault
 from orchestration.lake.manifest import FileState
@@ -249,7 +249,7 @@ def _loaded_state(run: Run, read: ReadFile, loaded: int, warnings: list[str]) ->
         rows_rejected=read.opened.rejected,
         rows_blank=read.opened.blank,
         warnings=tuple(warnings),
-        columns=read.opened.names,
+        columns=recorded_names(read.opened.names),
         assumed_timezone=assumed_timezone(run, warnings),
     )
 

@@ -42,7 +42,7 @@ counted as (
         {%- endfor %}
     from listed
     where {{ condition }}
-    group by 1, 2, 3, 5, 6, 7, 8
+    group by {{ 'first_on, last_on' if grain == 'all' else start }}, metric, survey_type, dimension, segment
     {%- if not loop.last %}
 
     union all
