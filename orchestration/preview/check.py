@@ -63,7 +63,7 @@ def _chosen(workspace: Workspace, wanted: str | None) -> list[Source]:
 
 
 def _with_others(workspace: Workspace, chosen: Sequence[Source]) -> list[Source]:
-    """The chosen sources, and those that know their customers, surveys and invitations."""
+    """The chosen sources, and those that know their customers, surveys, invitations and rates."""
     names = {each.name for each in chosen}
     owners = {each.customers_of for each in chosen}
     return [
@@ -72,6 +72,7 @@ def _with_others(workspace: Workspace, chosen: Sequence[Source]) -> list[Source]
         if each in chosen
         or (each.entity == "customers" and each.customers_of in owners)
         or (each.entity in ("surveys", "survey_invitations") and each.name in names)
+        or each.entity == "exchange_rates"
     ]
 
 

@@ -32,6 +32,7 @@ class Match:
         by: the other entry, ``name/entity``.
         shapes: what most of them look like on both sides, letters as ``a`` and digits as ``9``,
             where they look different; None else.
+        least: the share of customer ids that should be known, as the entry declares it.
     """
 
     column: str
@@ -40,6 +41,12 @@ class Match:
     ids: int
     by: str
     shapes: tuple[str, str] | None = None
+    least: float = 0
+
+    @property
+    def is_low(self) -> bool:
+        """Whether none is known, or fewer than the entry's ``min_match_rate`` says."""
+        return self.known == 0 or self.known < self.least * self.ids
 
 
 def matches_of(
@@ -72,7 +79,8 @@ def matches_of(
             shapes = None
             if known < ids and column != "email":
                 shapes = _shapes(connection, source, other, column)
-            found.append(Match(column, what, known, ids, other.label, shapes))
+            least = source.min_match_rate if column == "customer_id" else None
+            found.append(Match(column, what, known, ids, other.label, shapes, least or 0))
     return found
 
 

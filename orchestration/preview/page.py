@@ -220,5 +220,8 @@ def _match_lines(match: Match) -> list[str]:
     verb = "is" if match.ids == 1 else "are"
     text = f"{match.known:,} of {match.ids:,} {what} {verb} known to {by}"
     if match.shapes:
-        text += f"; here most look like {match.shapes[0]}, there like {match.shapes[1]}"
-    return _line("match", text, "!" if match.known == 0 else " ")
+        text += (
+            f"; here most look like {match.shapes[0]}, there like {match.shapes[1]}: `normalise` "
+            "says in which form ids are compared"
+        )
+    return _line("match", text, "!" if match.is_low else " ")

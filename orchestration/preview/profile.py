@@ -180,17 +180,21 @@ def _formats(
     return tuple(found), odd[0] if odd else 0
 
 
-def shared_values(one: Table, column: str, other: Table, other_column: str) -> tuple[int, int]:
+def shared_values(
+    one: Table, column: str, other: Table, other_column: str, *, as_integers: bool = False
+) -> tuple[int, int]:
     """How many distinct values of a column there are, and how many of them another table has.
 
-    Case, and blanks around, don't matter, as in e-mail addresses.
+    Case, and blanks around, don't matter, as in e-mail addresses; and where they are compared as
+    integers, no fraction of zeros.
     """
+    value = r"regexp_replace(trim(v), '\.0+$', '')" if as_integers else "lower(trim(v))"
     with duckdb.connect() as connection:
         for name, table, picked in (("a", one, column), ("b", other, other_column)):
             connection.register(name, table.columns.select([picked]).rename_columns(["v"]))
         row = connection.execute(
-            "select count(*), count(b.v) from (select distinct lower(trim(v)) as v from a where "
-            "v is not null) as a left join (select distinct lower(trim(v)) as v from b) as b "
+            f"select count(*), count(b.v) from (select distinct {value} as v from a where "
+            f"v is not null) as a left join (select distinct {value} as v from b) as b "
             "on a.v = b.v"
         ).fetchone()
     return (row[0], row[1]) if row else (0, 0)

@@ -47,6 +47,7 @@ class Entry:
     null_values: list[str] = field(default_factory=list)
     customer_source: str | None = None
     snapshot_at: str | None = None
+    normalise: dict[str, str] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
     choices: list[Choice] = field(default_factory=list)
     answers: list[dict[str, str]] = field(default_factory=list)

@@ -94,6 +94,8 @@ def _entry_lines(entry: Entry) -> list[str]:
     if entry.null_values:
         listed = ", ".join(json.dumps(word) for word in entry.null_values)
         lines.append(f"    null_values: [{listed}]")
+    if entry.normalise:
+        lines.append(f"    normalise: {_flow(entry.normalise)}")
     if entry.snapshot_at:
         lines.append(f"    snapshot_at: {json.dumps(entry.snapshot_at)}")
     if entry.customer_source:

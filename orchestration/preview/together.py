@@ -179,13 +179,7 @@ def _connect(entries: list[Entry]) -> None:
                     break
     for entry in asking:
         if entry.customer_source is None and len(people) == 1 and "customer_id" in entry.columns:
-            ids = _shared(entry, people[0], "customer_id")
-            if ids:
-                entry.customer_source = people[0].name
-                entry.remarks.append(
-                    f"none of {ids[0]:,} customer ids is known to {people[0].name}: compare how "
-                    "both are written"
-                )
+            _join_unmatched(entry, people[0])
     loose = [each for each in asking if each.customer_source is None]
     for place, entry in enumerate(loose):
         for other in loose[place + 1 :]:
@@ -193,6 +187,29 @@ def _connect(entries: list[Entry]) -> None:
             if ids and ids[1]:
                 shared = entry.customer_source or _common_name([entry.name, other.name])
                 entry.customer_source = other.customer_source = shared
+
+
+def _join_unmatched(entry: Entry, crm: Entry) -> None:
+    """Join answers to the only customers that there are, though no id of them is the same."""
+    ids = _shared(entry, crm, "customer_id")
+    if ids is None:
+        return
+    entry.customer_source = crm.name
+    (one,), (two,) = entry.columns["customer_id"], crm.columns["customer_id"]
+    sides = [(e, name) for e, name in ((entry, one), (crm, two)) if _has_floats(e, name)]
+    if sides and shared_values(entry.table, one, crm.table, two, as_integers=True)[1]:
+        for each, _ in sides:
+            each.normalise["customer_id"] = "integer"
+        return
+    entry.remarks.append(
+        f"none of {ids[0]:,} customer ids is known to {crm.name}: compare how both are written"
+    )
+
+
+def _has_floats(entry: Entry, name: str) -> bool:
+    """Whether the ids of a column are whole numbers written as floats, as pandas does."""
+    profile = next(p for p in entry.profiles if p.name == name)
+    return profile.is_number and re.fullmatch(r"\d+\.0+", profile.first) is not None
 
 
 def _shared(entry: Entry, other: Entry, column: str) -> tuple[int, int] | None:

@@ -330,11 +330,17 @@ def test_the_status_of_an_answer(tmp_path):
 
 
 def test_ids_that_are_written_in_two_ways_are_joined_all_the_same(tmp_path):
-    """The check then says that none is known, and how both look."""
+    """As floats and as integers; where that does not help, the check shows how both look."""
     crm = written(tmp_path, "crm.csv", "customer_id,email\n1,a@mail.example\n2,b@mail.example\n")
     asked = written(tmp_path, "a.csv", "id,customer_id,at,nps\n7,1.0,2026-01-05,9\n")
     entries, _, _ = made(tmp_path / "ws", [crm, asked])
     assert entries["a", "survey_responses"]["customer_source"] == "crm"
+    assert entries["a", "survey_responses"]["normalise"] == {"customer_id": "integer"}
+    load_workspace(tmp_path / "ws")
+    other = written(tmp_path, "b.csv", "id,customer_id,at,nps\n7,K-1,2026-01-05,9\n")
+    entries, _, _ = made(tmp_path / "other", [crm, other])
+    assert entries["b", "survey_responses"]["customer_source"] == "crm"
+    assert "normalise" not in entries["b", "survey_responses"]
 
 
 # --- what is refused ----------------------------------------------------------------------------
