@@ -55,7 +55,7 @@ def _hash(content: str) -> str:
 def deliveries(draw: st.DrawFn) -> list[dict]:
     """Rows of few keys, versions and contents in three files, so that they meet often."""
     rows = []
-    for number in range(draw(st.integers(1, 14))):
+    for number in range(draw(st.integers(1, 12))):
         content = draw(st.sampled_from("abc"))
         deleted = draw(st.integers(0, 4)) == 0
         refused = draw(st.sampled_from((*[None] * 12, "score_missing", "excluded")))
@@ -89,15 +89,20 @@ def judging():
         connection.execute("set threads = 1")
         connection.execute("pragma disable_optimizer")
 
+        connection.register("no_rows", DELIVERED.empty_table())
+        connection.execute(f"create table {JUDGED} as select *{others} from no_rows")
+        # planned once
+        connection.execute(f"prepare empty as delete from {JUDGED}")
+        connection.execute(f"prepare judged as {query}")
+
         def judge(**deliveries: list[dict]) -> dict[str, list[dict]]:
             """Judge several deliveries at once; sources keep them apart."""
             rows = [{**row, "source": name} for name, part in deliveries.items() for row in part]
             connection.register("delivered", pa.Table.from_pylist(rows, schema=DELIVERED))
-            connection.execute(
-                f"create or replace table {JUDGED} as select *{others} from delivered"
-            )
+            connection.execute("execute empty")
+            connection.execute(f"insert into {JUDGED} by name from delivered")
             judged = {name: [] for name in deliveries}
-            for row in connection.execute(query).to_arrow_table().to_pylist():
+            for row in connection.execute("execute judged").to_arrow_table().to_pylist():
                 judged[row.pop("source")].append(row)
             return judged
 
