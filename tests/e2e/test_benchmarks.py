@@ -11,7 +11,7 @@ import duckdb
 import e2e_support as e2e
 import pytest
 
-from benchmarks import baseline, generate
+from benchmarks import baseline, generate, ingest
 
 ANSWERS = 3000
 FOUNDATION = Path(__file__).parents[2] / "models" / "marts" / "foundation"
@@ -131,3 +131,22 @@ def test_the_command_lines_say_what_they_need() -> None:
             check=True,
         )
         assert f"python -m benchmarks.{module}" in done.stdout
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_the_ingest_benchmark_compares_equal_rows(tmp_path: Path, kind: str) -> None:
+    """What DuckDB writes of the file is what the lake has of it."""
+    ingest.deliver(tmp_path / kind, kind, ANSWERS)
+    assert ingest.by_product(tmp_path / kind) == ANSWERS
+    assert ingest.by_duckdb(tmp_path / kind, kind) == ANSWERS
+    with duckdb.connect() as connection:
+        lake, script = (
+            connection.execute(query).fetchall()
+            for query in (
+                "select response_id, customer_id, email, score, comment "
+                f"from '{tmp_path}/{kind}/lake/raw/survey_responses/pulse-*.parquet' order by all",
+                "select id, customer, email, score::varchar, comment "
+                f"from '{tmp_path}/{kind}/duckdb.parquet' order by all",
+            )
+        )
+    assert lake == script
