@@ -342,7 +342,8 @@ def test_a_part_of_the_graph_runs_its_own_checks(root):
     run = _run(dg.AssetSelection.assets(["raw", "customers"]))
     assert run.success
     assert run.ran == ["raw/customers"]
-    assert set(run.outcome) == {"raw/customers provenance", "raw/customers filled"}
+    names = ("provenance", "filled", "readable")
+    assert set(run.outcome) == {f"raw/customers {name}" for name in names}
 
 
 def test_every_check_is_an_asset_check():
