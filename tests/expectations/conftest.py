@@ -38,6 +38,7 @@ SETTINGS = [
     create table raw.segments as
     select 1 as position, 'region' as segment, 'region' as published_name
     """,
+    "create table raw.split_attributes (attribute varchar)",
     """
     create table raw.mapped_columns as
     select * from (values
