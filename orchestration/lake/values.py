@@ -100,7 +100,8 @@ def fold_addresses(table: pa.Table, columns: Collection[str]) -> pa.Table:
         column = table.column(place)
         if name not in columns or not pa.types.is_string(column.type):
             continue
-        if not pc.any(pc.match_substring_regex(column, _SIGNS)).as_py():
+        # plain searches take a quarter of a pattern's time
+        if not any(pc.any(pc.match_substring(column, sign)).as_py() for sign in "@＠"):
             continue
         email = pc.utf8_lower(pc.utf8_trim(pc.utf8_normalize(column, "NFKC"), characters=_UNSEEN))
         is_email = pc.match_substring_regex(email, f"^{EMAIL}$")

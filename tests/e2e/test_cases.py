@@ -74,8 +74,8 @@ def _joined(sources: list[dict]) -> list[dict]:
     return [{**first, "columns": columns, "constants": constants, "answers": answers}]
 
 
-# A metric has one scale in a workspace.
-ALONE = {"one_to_ten"}
+# A metric has one scale in a workspace, and an address is one voice in all of its sources.
+ALONE = {"one_to_ten", "same_person"}
 
 
 @pytest.fixture(scope="module")
@@ -240,3 +240,17 @@ def test_a_wrong_format_is_told_with_its_source(tmp_path):
         right, "select avg(contribution), count(*) from marts.fct_nps_responses"
     )
     assert (score, answers) == (pytest.approx(100 * (2 - 1) / 3), 3)  # 10 9 0
+
+
+def test_a_person_counts_in_each_product_that_was_ticked(tmp_path):
+    """As an attribute of several values, which is no segment: its parts overlap."""
+    root = case_of("google_forms_literal", tmp_path / "forms", split={"products": ";"})
+    e2e.redeclare(root, segments=None)
+    e2e.build(root)
+    rows = e2e.marts(
+        root,
+        "select segment, responses, nps from marts.fct_nps_by_value_period where dimension = "
+        "'products' and time_grain = 'all' and basis = 'responses' order by 1",
+    )
+    # 10 2, 2 8 and 10 9
+    assert rows == [("Calendar", 2, 0.0), ("Drive", 2, -50.0), ("Mail", 2, 100.0)]
