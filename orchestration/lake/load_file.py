@@ -342,7 +342,7 @@ def _load(run: Run, read: ReadFile) -> WrittenFile:
             relation = select_documents(run, rows) if rows.is_json else ""
             warnings = file_warnings(run, rows)
             if rows.is_json:
-                made = projections_of(run, rows, delivery, relation)
+                made = projections_of(run, rows, delivery, relation, has_marks=read.found.has_marks)
                 query = " union all ".join(each.rows for each in made)
                 loaded = _copy(run, rows, query, raw_temporary)
                 reject_documents(run, rows, read.found, rejects, loaded // len(made))

@@ -297,7 +297,7 @@ def _scan(
         found.text_size = found.size if text.out is None else text.written
         found.text = None if found.fault else (kept if text.out is None else scratch)
         found.skip = found.skip if text.out is None else 0
-        found.has_marks = text.has_marks
+        found.has_marks = text.marks.found
 
 
 def _begin(
@@ -349,6 +349,21 @@ class _Escapes:
         return max(0, found.start() - held) if found else None
 
 
+class _Marks:
+    """Finds ``MARK`` in a text; of JSON also where it is written as an escape."""
+
+    def __init__(self, *, is_json: bool) -> None:
+        self._sought = (MARK.encode(), *((b"\\u001f", b"\\u001F") if is_json else ()))
+        self._held = b""
+        self.found = False
+
+    def feed(self, data: bytes) -> None:
+        """Look at the next bytes."""
+        data = self._held + data
+        self.found = self.found or any(each in data for each in self._sought)
+        self._held = data[-5:]  # what an escape may begin with
+
+
 class _Text:
     """The text side of a scan: strict decoding, NUL, lines, quotation marks, blankness."""
 
@@ -365,7 +380,7 @@ class _Text:
         self.out = scratch.open("wb") if copies or encoding not in _UTF8 else None
         self.written = 0
         self.lines = Lines()
-        self.has_marks = False
+        self.marks = _Marks(is_json=self._escapes is not None)
         self.fault: FileFault | None = None
         self.quote_fault: FileFault | None = None
 
@@ -397,7 +412,7 @@ class _Text:
             message = f"a NUL character (\\u0000) in line {line}: no text has one; fix the export"
             self.fault = FileFault("nul_byte", message)
         self.lines.feed(data)
-        self.has_marks = self.has_marks or MARK.encode() in data
+        self.marks.feed(data)
         self._is_blank = self._is_blank and not data.strip()
         if self.out:
             self.out.write(data)

@@ -44,7 +44,9 @@ def without_null_values(source: Source, cell: str) -> str:
 
 def trimmed(cell: str) -> str:
     """SQL of an id without blanks around it; NULL where nothing is left."""
-    return f"nullif(trim({cell}, {literal(_UNSEEN)}), '')"
+    # a search in the long list of blanks costs ten times as much as a look at both ends
+    ends = " and ".join(f"({cell})[{place}] between '!' and '~'" for place in (1, -1))
+    return f"case when {ends} then {cell} else nullif(trim({cell}, {literal(_UNSEEN)}), '') end"
 
 
 def comparable(email: str) -> str:

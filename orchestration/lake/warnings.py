@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from orchestration.lake.columns import count, shown_names
+from orchestration.lake.columns import MARK, count, shown_names
 from orchestration.lake.manifest import Key, now
-from orchestration.lake.projection import Delivery, Projection, build_projection
+from orchestration.lake.projection import Delivery, Known, Projection, build_projection
 from orchestration.lake.rows import Rows
 from orchestration.lake.session import ReadFile, Run
+from orchestration.workspace.model import Source
 
 _ASSUMED = "times without an offset"
 
 
-def projections_of(run: Run, rows: Rows, delivery: Delivery, relation: str) -> list[Projection]:
-    """The projections of an opened file over a relation of its rows: of each answer in a row."""
+def projections_of(
+    run: Run, rows: Rows, delivery: Delivery, relation: str, *, has_marks: bool = True
+) -> list[Projection]:
+    """The projections of an opened file over a relation of its rows: of each answer in a row.
+
+    Args:
+        run: of the source.
+        rows: the opened file.
+        delivery: the file as a whole.
+        relation: of its rows.
+        has_marks: whether a cell may hold ``MARK``; looking for it takes most of the time.
+    """
     return [
         build_projection(
             run.workspace,
@@ -24,9 +35,14 @@ def projections_of(run: Run, rows: Rows, delivery: Delivery, relation: str) -> l
             cells=rows.cells,
             at=rows.at,
             relation=relation,
+            known=Known(has_marks=has_marks or _in_constants(part)),
         )
         for part in run.source.parts
     ]
+
+
+def _in_constants(part: Source) -> bool:
+    return any(MARK in text for text in part.constants.values())
 
 
 def file_warnings(run: Run, rows: Rows, naive: list[str] | None = None) -> list[str]:

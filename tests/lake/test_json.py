@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from ingest_support import HEADER, Lake
 
-from orchestration.lake import json_paths
+from orchestration.lake import json_paths, scan
 
 ANSWER = {
     "token": "t1",
@@ -161,6 +161,29 @@ def test_elements_keep_their_places(lake: Lake):
         (4, "null"),
     ]
     assert (result.rows_delivered, result.rows_loaded, result.rows_rejected) == (4, 2, 2)
+
+
+@pytest.mark.parametrize("size", [8 << 20, 7, 5])
+@pytest.mark.parametrize("mark", ["\\u001f", "\\u001F"])
+def test_marks_inside_cells_do_not_make_documents_alike(lake: Lake, mark, size, monkeypatch):
+    monkeypatch.setattr(scan, "CHUNK", size)  # an escape is cut anywhere
+    declare(lake, "jsonl", columns={"response_id": "a", "score": "b", "submitted_at": "c"})
+    lines = [("x", f"9{mark}", ""), ("x", "9", mark)]
+    text = "".join(f'{{"a": "{a}", "b": "{b}", "c": "{c}"}}\n' for a, b, c in lines)
+    lake.deliver(text)
+    assert lake.ingest().problems == []
+    assert len({row["_row_hash"] for row in lake.raw()}) == 2
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "json"])
+def test_a_document_hashes_the_same_with_and_without_marks_elsewhere(lake: Lake, kind: str):
+    declare(lake, kind, columns={"response_id": "a", "score": "b", "submitted_at": "c"})
+    document, other = '{"a": "1", "b": 9, "c": "2025-01-02"}', '{"a": "2\\u001f", "b": 9, "c": ""}'
+    for name, each in {"a": [document], "b": [document, other]}.items():
+        lake.deliver("\n".join(each) if kind == "jsonl" else f"[{', '.join(each)}]", name)
+    assert lake.ingest().problems == []
+    hashes = [row["_row_hash"] for row in lake.raw() if row["response_id"] == "1"]
+    assert len(hashes) == 2 and len(set(hashes)) == 1
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "latin-1"])
