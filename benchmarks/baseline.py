@@ -19,7 +19,12 @@ from pathlib import Path
 import duckdb
 import yaml
 
+from orchestration.lake.hash_key import VARIABLE
+
 SCRIPT = Path(__file__).with_name("baseline.sql")
+# What the product makes besides: nobody delivers what two of these tables are made of, and who
+# knows just these files knows how many of their ids fit together.
+LEFT_OUT = {"fct_nps_by_value_period", "ingest_match_rates", "nps_score_summaries"}
 
 
 def statements() -> list[tuple[str, str]]:
@@ -48,6 +53,8 @@ def run(root: Path) -> dict[str, float]:
         connection.execute(f"attach '{name}' as published (storage_version 'v1.4.0')")
         connection.execute("set variable as_of_on = $day", {"day": settings["as_of"]})
         connection.execute("set variable headline = 'relational'")
+        key = hashlib.sha256(os.environ.get(VARIABLE, "").encode()).hexdigest()
+        connection.execute("set variable hash_key = $key", {"key": key})
         started = time.monotonic()
         connection.execute("create temp table hashed (path varchar, file_sha256 varchar)")
         connection.executemany("insert into hashed values (?, ?)", _hashes(root))

@@ -9,6 +9,8 @@ set TimeZone = 'UTC';
 set preserve_insertion_order = false;
 create temp macro utc(wall) as timezone('UTC', timezone('Europe/Brussels', cast(wall as timestamp)));
 create temp macro business_day(instant) as cast(timezone('Europe/Brussels', timezone('UTC', instant)) as date);
+-- an address that stands for a person is hashed with a key
+create temp macro keyed(address) as md5(getvariable('hash_key')[33:] || md5(getvariable('hash_key')[:32] || address));
 create temp macro file_of(path) as split_part(path, '/', -1);
 set variable as_of_at = (select utc(getvariable('as_of_on') + 1));
 
@@ -481,6 +483,8 @@ create temp table answers as
 select
     cast(row_number() over () as int) as a,
     coalesce(delivered.c, identities.c) as c,
+    -- of those whom nobody knows
+    case when coalesce(delivered.c, identities.c) is null then delivered.email end as email,
     md5('pulse|' || delivered.id) as response_key,
     delivered.id as response_id,
     delivered.survey_id,
@@ -525,7 +529,7 @@ select
     answers.survey_id,
     everybody.customer_key,
     everybody.account_key,
-    coalesce(everybody.customer_key, answers.response_key) as voice_key,
+    coalesce(everybody.customer_key, keyed(answers.email), answers.response_key) as voice_key,
     surveys.metric,
     surveys.survey_type,
     surveys.scale,
@@ -1174,6 +1178,7 @@ select
     files.file_name,
     'loaded' as file_status,
     cast(null as varchar) as file_reason,
+    cast(null as varchar) as assumed_timezone,
     cast(sum(judged.n) as bigint) as rows_delivered,
     cast(coalesce(sum(judged.n) filter (judged.status = 'accepted'), 0) as bigint) as rows_accepted,
     cast(coalesce(sum(judged.n) filter (judged.status = 'quarantined'), 0) as bigint) as rows_quarantined,
