@@ -12,7 +12,7 @@ from dbt_support import PROJECT_DIR, manifest, nodes, ours
 LIMITS = {
     "lines of a model": 130,
     "median lines of a model": 35,
-    "macros": 76,
+    "macros": 65,
     "models on the longest path": 15,
     "relations written as text in a config": 0,
     "lines of orchestration/publish": 700,
@@ -37,8 +37,17 @@ def test_half_of_the_models_are_short():
 
 
 def test_macros_are_few():
-    """Macros of generic tests count as well; the texts of one engine are part of the project."""
-    assert len(ours("macros")) <= LIMITS["macros"]
+    """By name: what a macro is in one engine's words is no other one, nor is an override of dbt's own.
+
+    Macros of generic tests count as well.
+    """
+    macros = ours("macros")
+    named = {name.removeprefix("duckdb__") for name in macros}
+    overrides = {
+        "generate_schema_name", "get_incremental_replace_sql", "get_where_subquery", "safe_cast",
+    }  # fmt: skip
+    assert overrides <= named
+    assert len(named - overrides) <= LIMITS["macros"]
 
 
 def test_no_path_through_the_models_is_too_long():
