@@ -40,8 +40,8 @@ full-refresh: setup ## the same, every model rebuilt from the lake
 dev: setup ## Dagster's UI on loopback
 	@$(BIN)/nps dev
 
-test: setup ## all tests
-	@$(BIN)/python -m pytest
+test: setup ## all tests, on two cores
+	@$(BIN)/python tests/run_all.py
 
 N ?= 1000000
 bench: setup ## compare with a hand-written script, on N answers (N=1000000)
