@@ -205,7 +205,7 @@ def case_of(case: str, root: Path, **changes: object) -> Path:
 
 
 def test_ids_written_as_floats(tmp_path):
-    """Told as they are; found once they are declared to be whole numbers."""
+    """Reported as they are; found once they are declared to be whole numbers."""
     root = case_of("float_ids", tmp_path / "float_ids")
     e2e.build(root)
     suites = {"ingest_match_rates": MARTS["ingest_match_rates"]}
