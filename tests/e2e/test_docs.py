@@ -12,6 +12,8 @@ from expectations.suites.marts import MARTS
 from expectations.suites.reconciliation import RECONCILIATION
 
 PAGES = ("docs/analyst.md", "docs/metrics.md", "docs/scientist.md")
+# Nothing in the sample has several values; tests/e2e/test_overlapping_values.py holds this table's rows.
+EMPTY = "marts.fct_nps_by_value_period"
 
 
 def queries() -> list[tuple[str, str]]:
@@ -25,7 +27,8 @@ def queries() -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("page", "query"), queries())
 def test_a_documented_query_finds_something(tables, page, query):
-    assert tables.execute(query.rstrip().rstrip(";")).fetchone() is not None
+    found = tables.execute(query.rstrip().rstrip(";")).fetchone()
+    assert (found is None) == (EMPTY in query)
 
 
 @pytest.mark.parametrize("table", sorted(MARTS.keys() - FOUNDATION.keys() - RECONCILIATION.keys()))
