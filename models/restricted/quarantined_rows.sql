@@ -1,5 +1,5 @@
 -- Rows that ingest could not read, and rows that staging refused, with what was delivered.
-{% for entity in entities() %}
+{% for entity in var('entities') %}
 {%- set canonical = graph.sources['source.' ~ model.package_name ~ '.raw.' ~ entity].columns if execute else {} %}
 {#- What was delivered, and nothing that ingest added, such as its time: equal deliveries, equal tables. -#}
 {%- set delivered = [] %}

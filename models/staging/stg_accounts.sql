@@ -9,7 +9,7 @@ select
     _attributes as attributes,
 
     -- numerics
-    {{ to_number('arr') }} as arr,
+    {{ try_cast('trim(arr)', 'double') }} as arr,
 
     -- verdict
     case

@@ -3,7 +3,7 @@ select
     upper(trim(currency)) as currency,
 
     -- numerics
-    {{ to_number('rate') }} as rate,
+    {{ try_cast('trim(rate)', 'double') }} as rate,
 
     -- dates
     {{ try_cast('valid_from', 'date') }} as valid_from,
@@ -16,7 +16,7 @@ select
         {{ timestamp_reasons('valid_from', required=true) }}
         {{ number_reasons('rate', required=true) }}
         -- a rate that is no rate would make money vanish or change its sign
-        when {{ to_number('rate') }} <= 0 then 'bad_value'
+        when {{ try_cast('trim(rate)', 'double') }} <= 0 then 'bad_value'
     end as reject_reason,
 
     -- provenance

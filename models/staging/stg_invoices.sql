@@ -11,7 +11,7 @@ select
 
     -- numerics
     -- a refund takes revenue back, whichever sign the source writes
-    case when lower(trim(kind)) = 'refund' then -abs({{ to_number('amount') }}) else {{ to_number('amount') }} end as amount,
+    case when lower(trim(kind)) = 'refund' then -abs({{ try_cast('trim(amount)', 'double') }}) else {{ try_cast('trim(amount)', 'double') }} end as amount,
 
     -- timestamps
     {{ try_cast('invoiced_at', 'timestamp') }} as invoiced_at,

@@ -8,7 +8,7 @@ select
     currency,
 
     -- numerics
-    {{ to_number('amount') }} as amount,
+    {{ try_cast('trim(amount)', 'double') }} as amount,
 
     -- timestamps
     {{ try_cast('moved_at', 'timestamp') }} as moved_at,

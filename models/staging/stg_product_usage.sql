@@ -7,7 +7,7 @@ select
     feature,
 
     -- numerics
-    {{ to_number('quantity') }} as quantity,
+    {{ try_cast('trim(quantity)', 'double') }} as quantity,
 
     -- dates
     {{ try_cast('used_on', 'date') }} as used_on,

@@ -7,7 +7,7 @@ select
 
     -- numerics
     {%- for count in ['promoters', 'passives', 'detractors'] %}
-    cast({{ to_number(count) }} as bigint) as {{ count }},
+    cast({{ try_cast('trim(' ~ count ~ ')', 'double') }} as bigint) as {{ count }},
     {%- endfor %}
 
     -- dates
@@ -28,7 +28,7 @@ select
         {%- endfor %}
         -- a metric of two classes has no worst one
         when
-            {{ to_number('detractors') }} > 0
+            {{ try_cast('trim(detractors)', 'double') }} > 0
             and lower(trim(metric)) in (
                 select metrics.metric from {{ ref('metrics') }} as metrics
                 where metrics.bottom_prior = 0

@@ -10,7 +10,7 @@ select
     currency,
 
     -- numerics
-    {{ to_number('mrr') }} as mrr,
+    {{ try_cast('trim(mrr)', 'double') }} as mrr,
 
     -- timestamps
     {{ try_cast('started_at', 'timestamp') }} as started_at,

@@ -1,4 +1,4 @@
-{%- set attributes = split_attributes() -%}
+{%- set attributes = first_column('select attribute from ' ~ source('raw', 'split_attributes') ~ ' order by attribute') -%}
 
 with snapshots as (
     {%- for attribute in attributes %}

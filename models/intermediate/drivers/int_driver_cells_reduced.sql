@@ -1,4 +1,4 @@
-{%- set attributes = driver_attributes() -%}
+{%- set attributes = dict(dimensions(), **var('driver_classes')) -%}
 
 select
     cells.metric,

@@ -1,4 +1,4 @@
-{%- set attributes = driver_attributes() | list -%}
+{%- set attributes = (dimensions() | list) + (var('driver_classes') | list) -%}
 {%- set forwards, backwards = {}, {} -%}
 {%- for attribute in attributes -%}
     {%- do forwards.update({attribute: attribute}) -%}

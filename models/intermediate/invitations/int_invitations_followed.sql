@@ -31,29 +31,6 @@ judged as (
     from asked
 ),
 
--- of a customer's several answers to one invitation the first
-answered as (
-    select
-        links.invitation_key,
-        {%- for column in voice %}
-        responses.{{ column }},
-        {%- endfor %}
-        responses.nps_class,
-        {{ segment_list('responses.', from_mart=true) }}
-        responses.responded_at,
-        row_number() over (
-            partition by links.invitation_key, responses.{{ voice | join(', responses.') }}
-            order by responses.responded_at asc nulls last, responses.response_key asc nulls last
-        ) as turn
-    from {{ ref('int_survey_responses_versioned') }} as links
-    inner join {{ ref('fct_nps_responses') }} as responses on links.response_key = responses.response_key
-    where
-        links.row_status = 'accepted'
-        and links.invitation_key is not null
-        and responses.customer_key is not null
-        and {{ is_affected('responses.customer_key', 'int_customers_affected') }}
-),
-
 -- an answer that cannot be read is an answer
 answer_times as (
     select
@@ -92,13 +69,11 @@ history as (
 select
     judged.*,
     case
-        when judged.is_answered then answered.nps_class
+        when judged.is_answered then null
         when first_answers.responded_at <= judged.landmark_at then 'answered_other'
         else 'no_response'
     end as nps_class,
-    {%- for segment in segment_columns() %}
-    case when judged.is_answered then answered.{{ segment }} else history.{{ segment }} end as {{ segment }},
-    {%- endfor %}
+    {{ segment_list('history.') }}
     case
         when lifecycles.churned_at > judged.landmark_at
             then cast({{ dbt.datediff('judged.landmark_on', business_date('lifecycles.churned_at'), 'day') }} as int)
@@ -108,14 +83,6 @@ select
     lifecycles.churned_at is null or lifecycles.churned_at > judged.landmark_at as may_be_active
 from judged
 inner join {{ ref('int_customer_lifecycles_dated') }} as lifecycles on judged.customer_key = lifecycles.customer_key
-left join answered
-    on
-        case when judged.is_answered then judged.invitation_key end = answered.invitation_key
-        {%- for column in voice %}
-        and judged.{{ column }} = answered.{{ column }}
-        {%- endfor %}
-        and judged.landmark_at >= answered.responded_at
-        and answered.turn = 1
 left join first_answers
     on
         case when not judged.is_answered then judged.customer_key end = first_answers.customer_key

@@ -16,7 +16,6 @@ from {{ ref('fct_nps_churn') }}
 
 union all
 
--- who was asked lately may still answer
 select
     followed.customer_key,
     followed.metric,
@@ -30,5 +29,4 @@ select
     followed.has_churn_information,
     followed.may_be_active
 from {{ ref('int_invitations_followed') }} as followed
-cross join {{ source('raw', 'workspace') }} as workspace
-where not followed.is_answered and followed.landmark_on <= workspace.as_of_on
+where not followed.is_answered

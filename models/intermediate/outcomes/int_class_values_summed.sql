@@ -24,6 +24,7 @@ with classified as (
         {{ segment_list() }}
         customer_key
     from {{ ref('int_first_anchors_chosen') }}
+    where anchored_on <= (select as_of_on from {{ source('raw', 'workspace') }})
 ),
 
 valued as (

@@ -1,17 +1,28 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace',
+    meta={'changed': {'key': 'customer_key', 'model': 'int_customers_affected'}},
+) }}
 {%- set columns = [
     'customer_key', 'metric', 'survey_type', 'nps_class', 'anchored_on', 'days_to_churn', 'anchor_key',
     'is_silence', 'has_churn_information', 'may_be_active',
 ] -%}
 
 -- chosen by time alone, so that no later anchor changes the choice
-with first_days as (
+with anchors as (
+    select * from {{ ref('int_anchors_unioned') }}
+    where
+        may_be_active
+        and {{ is_affected('customer_key', 'int_customers_affected') }}
+),
+
+first_days as (
     select
         customer_key,
         metric,
         survey_type,
         min(anchored_on) as first_on
-    from {{ ref('int_anchors_unioned') }}
-    where may_be_active
+    from anchors
     group by customer_key, metric, survey_type
 ),
 
@@ -22,14 +33,13 @@ earliest as (
         {%- endfor %}
         {{ segment_list('anchors.') }}
         count(*) over (partition by anchors.customer_key, anchors.metric, anchors.survey_type) as anchors_of_day
-    from {{ ref('int_anchors_unioned') }} as anchors
+    from anchors
     inner join first_days
         on
             anchors.customer_key = first_days.customer_key
             and anchors.metric = first_days.metric
             and anchors.survey_type = first_days.survey_type
             and anchors.anchored_on = first_days.first_on
-    where anchors.may_be_active
 ),
 
 -- the instant is looked up only where a customer has several anchors on the first day; an invitation may

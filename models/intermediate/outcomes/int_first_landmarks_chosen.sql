@@ -3,7 +3,7 @@ with judged as (
     select
         followed.*,
         followed.may_be_active and followed.landmark_on <= workspace.as_of_on as is_compared
-    from {{ ref('int_invitations_followed') }} as followed
+    from {{ ref('int_landmarks_classified') }} as followed
     cross join {{ source('raw', 'workspace') }} as workspace
 ),
 

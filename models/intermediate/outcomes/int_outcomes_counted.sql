@@ -6,7 +6,7 @@ with windows as (
     select cast(horizon_days as int) as window_days from {{ ref('revenue_at_risk_rates') }}
 ),
 
--- the only step that reads single anchors: all later ones read groups
+-- the only step that reads single anchors: all later ones read groups; who was asked lately may still answer
 grouped as (
     {%- for relation, anchors, customers in [('int_anchors_unioned', 'count(*)', '0'), ('int_first_anchors_chosen', '0', 'count(*)')] %}
     select
@@ -21,6 +21,7 @@ grouped as (
         {{ anchors }} as responses,
         {{ customers }} as customers
     from {{ ref(relation) }}
+    where anchored_on <= (select as_of_on from {{ source('raw', 'workspace') }})
     group by metric, survey_type, nps_class, {{ segment_list() }} anchored_on, days_to_churn, has_churn_information, may_be_active
     {%- if loop.first %}
 

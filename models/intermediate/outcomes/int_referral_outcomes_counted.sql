@@ -39,6 +39,8 @@ followed as (
     -- elsewhere an unreported referral does not mean that there was none
     inner join {{ ref('int_customer_sources_described') }} as sources
         on customers.source = sources.customer_source and sources.has_referrals
+    cross join workspace
+    where anchors.anchored_on <= workspace.as_of_on
 ),
 
 referred as (

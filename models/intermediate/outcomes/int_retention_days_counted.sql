@@ -5,7 +5,7 @@
 {%- set sets = [
     ('responses', 'answer', 'int_anchors_unioned', 'anchored_on', 'may_be_active and not is_silence'),
     ('customers', 'answer', 'int_first_anchors_chosen', 'anchored_on', 'not is_silence'),
-    ('responses', 'landmark', 'int_invitations_followed', 'landmark_on', 'may_be_active'),
+    ('responses', 'landmark', 'int_landmarks_classified', 'landmark_on', 'may_be_active'),
     ('customers', 'landmark', 'int_first_landmarks_chosen', 'landmark_on', 'is_compared'),
 ] -%}
 

@@ -1,4 +1,4 @@
-{%- set attributes = split_attributes() -%}
+{%- set attributes = first_column('select attribute from ' ~ source('raw', 'split_attributes') ~ ' order by attribute') -%}
 {%- set text = dbt.type_string() -%}
 
 -- depends_on: {{ ref('fct_nps_responses') }}, {{ ref('int_survey_responses_versioned') }}, {{ ref('int_customer_values_dated') }}

@@ -8,7 +8,7 @@
     'customer_id', 'customer_key', 'email_key', 'account_id', 'metric',
     'survey_type', 'scale', 'channel', 'touchpoint', 'language', 'attributes', 'score',
     'has_comment', 'is_deleted', 'submitted_at', 'updated_at',
-] + provenance_columns() -%}
+] + var('provenance_columns') -%}
 
 with surveys as (
     select * from {{ ref('int_surveys_versioned') }}

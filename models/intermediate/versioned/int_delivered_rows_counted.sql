@@ -1,6 +1,6 @@
 {{ config(materialized='view') }}
 
-{% for entity in entities() %}
+{% for entity in var('entities') %}
 select
     source,
     '{{ entity }}' as entity,
