@@ -13,7 +13,7 @@
         order by files.file_sha256
     {%- endset -%}
     {%- set found = [] -%}
-    {%- for sha256 in run_query(query).columns[0].values() -%}
+    {%- for sha256 in first_column(query) -%}
         {%- do found.append("'" ~ sha256 ~ "'") -%}
     {%- endfor -%}
     {{ return(found) }}
@@ -25,7 +25,7 @@
 {% macro delivered_rows(staged, entity, judged, columns, reason='reject_reason') -%}
 {%- set new = new_files(entity) -%}
 {#- a filter on literals lets the engine leave other files unread -#}
-{%- set waiting = run_query('select distinct file_sha256 from ' ~ judged ~ ' where ' ~ reason ~ " = 'future' order by 1").columns[0].values() -%}
+{%- set waiting = first_column('select distinct file_sha256 from ' ~ judged ~ ' where ' ~ reason ~ " = 'future' order by 1") -%}
 delivered as (
     select
         {%- for column in columns %}

@@ -18,12 +18,18 @@
     {%- if last_build is none -%}
         {{ return(1) }}
     {%- endif -%}
-    {{ return(run_query('select batch from ' ~ last_build).columns[0].values()[0] | int) }}
+    {{ return(first_column('select batch from ' ~ last_build) | first | int) }}
 {%- endmacro %}
 
 {#- A table of schema raw that says how to build, not what is built: it makes no lineage. -#}
 {% macro of_lake(table) -%}
     {{ return(api.Relation.create(database=target.database, schema='raw', identifier=table)) }}
+{%- endmacro %}
+
+{#- The values of a query's first column, read while dbt compiles: settings that decide which columns and rows
+    there are. None while dbt only parses. -#}
+{% macro first_column(query) -%}
+    {{ return(run_query(query).columns[0].values() | list if execute else []) }}
 {%- endmacro %}
 
 {#- Whether a row is affected by the batch: whether its column's value is in a model of affected keys,

@@ -64,7 +64,7 @@
 {#- The calendar day of a UTC instant in the workspace's business zone. The zone's name is read from the lake
     and written into the SQL: DuckDB takes six times as long where the name is a column. -#}
 {% macro business_date(instant) -%}
-    {%- set zone = run_query('select timezone from ' ~ of_lake('workspace')).columns[0].values()[0] if execute else 'UTC' -%}
+    {%- set zone = first_column('select timezone from ' ~ of_lake('workspace')) | first | default('UTC') -%}
     {{ return(adapter.dispatch('business_date', 'nps_warehouse')(instant, "'" ~ zone ~ "'")) }}
 {%- endmacro %}
 
@@ -81,7 +81,7 @@
     period that is as many months late as its year begins after January. -#}
 {% macro period_start(grain, day) -%}
     {%- if grain.startswith('fiscal_') -%}
-        {%- set months = (fiscal_year_start() or 1) - 1 -%}
+        {%- set months = ((first_column('select fiscal_year_start from ' ~ of_lake('workspace')) | first) or 1) - 1 -%}
         cast({{ dbt.dateadd('month', months, dbt.date_trunc(grain.removeprefix('fiscal_'), dbt.dateadd('month', -months, day))) }} as date)
     {%- else -%}
         cast({{ dbt.date_trunc(grain, day) }} as date)

@@ -13,20 +13,15 @@
     Canetti and Krawczyk 1996), with half of the key inside and half outside. The key is read from the lake
     and written into the SQL, which stays in the workspace's private folders. -#}
 {% macro keyed_hash(text) -%}
-    {%- set key = run_query('select hash_key from ' ~ of_lake('hash_keys')).columns[0].values()[0] if execute else '' -%}
+    {%- set key = first_column('select hash_key from ' ~ of_lake('hash_keys')) | first | default('') -%}
     {%- set inner = dbt.hash("'" ~ key[:32] ~ "' || " ~ text) -%}
     cast({{ dbt.hash("'" ~ key[32:] ~ "' || " ~ inner) }} as {{ var('key_type') }})
 {%- endmacro %}
 
-{#- The names of the columns that say where a row came from. -#}
-{% macro provenance_columns() -%}
-    {{ return(['source', 'customer_source', 'file_sha256', 'row_number', 'snapshot_at', 'row_hash']) }}
-{%- endmacro %}
-
-{#- These columns, as every staging model selects them from the lake: the row's hash as text, for reading
+{#- The columns that say where a row came from, as every staging model selects them from the lake: the row's hash as text, for reading
     128 bits from it is worth while only once a row is judged. -#}
 {% macro provenance() -%}
-    {%- for column in provenance_columns() %}
+    {%- for column in var('provenance_columns') %}
     _{{ column }} as {{ column }}{{ ',' if not loop.last }}
     {%- endfor %}
 {%- endmacro %}

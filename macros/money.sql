@@ -132,7 +132,7 @@ select
         when rated.reject_reason is not null then rated.reject_reason
         when rated.rate is null then 'unknown_currency'
     end as reject_reason
-    {%- for column in provenance_columns() %},
+    {%- for column in var('provenance_columns') %},
     rated.{{ column }}
     {%- endfor %}
 from rated

@@ -1,13 +1,7 @@
-{#- The month in which the workspace's fiscal year begins, 1 to 12; none: it has no fiscal grains, or dbt
-    only parses. Read from the lake while dbt compiles: it decides which columns and rows there are. -#}
-{% macro fiscal_year_start() -%}
-    {{ return(run_query('select fiscal_year_start from ' ~ of_lake('workspace')).columns[0].values()[0] if execute else none) }}
-{%- endmacro %}
-
 {#- The time grains from one grain upwards, the fiscal ones last, if the workspace has them. -#}
 {% macro time_grains(shortest='day') -%}
     {%- set calendar = ['day', 'week', 'month', 'quarter', 'year'] -%}
-    {{ return(calendar[calendar.index(shortest):] + (['fiscal_quarter', 'fiscal_year'] if fiscal_year_start() else [])) }}
+    {{ return(calendar[calendar.index(shortest):] + (['fiscal_quarter', 'fiscal_year'] if first_column('select fiscal_year_start from ' ~ of_lake('workspace')) | first else [])) }}
 {%- endmacro %}
 
 {#- From counts to scores: the CTE `scored`, the relation's columns with responses, nps,

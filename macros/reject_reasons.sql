@@ -28,8 +28,3 @@
     {%- endif %}
     when {{ column }} is not null and not {{ matches('trim(' ~ column ~ ')', '[+-]?[0-9]{1,30}([.][0-9]+)?([eE][+-]?[0-9]{1,2})?') }} then 'bad_number'
 {%- endmacro %}
-
-{#- Text as a number; NULL where it is none. -#}
-{% macro to_number(column) -%}
-    {{ try_cast('trim(' ~ column ~ ')', 'double') }}
-{%- endmacro %}

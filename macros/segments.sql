@@ -48,22 +48,3 @@
         'all'
     {%- endif -%}
 {%- endmacro %}
-
-{#- What nps_key_drivers explains a score by, as a mapping of columns to themselves: what NPS is cut by, and
-    the class of the same voice's latest answer to each metric of customers. -#}
-{% macro driver_attributes() -%}
-    {%- set names = (dimensions() | list) + ['class_nps', 'class_csat', 'class_ces'] -%}
-    {%- set columns = {} -%}
-    {%- for name in names -%}
-        {%- do columns.update({name: name}) -%}
-    {%- endfor -%}
-    {{ return(columns) }}
-{%- endmacro %}
-
-{#- The workspace's attributes that may have several values, by name. None while dbt only parses. -#}
-{% macro split_attributes() -%}
-    {%- if execute -%}
-        {{ return(run_query('select attribute from ' ~ source('raw', 'split_attributes') ~ ' order by attribute').columns[0].values() | list) }}
-    {%- endif -%}
-    {{ return([]) }}
-{%- endmacro %}

@@ -13,7 +13,7 @@
     entity: whose delivered rows a staging relation holds: in a batch the new ones are judged with the older
     ones of their keys. None: the relation holds all that is to be judged. -#}
 {% macro judge_versions(relation, columns, key, version, deleted='false', withdrawals=[], entity=none, ids=none) -%}
-{%- set columns = columns + provenance_columns() %}
+{%- set columns = columns + var('provenance_columns') %}
 {%- if entity and is_batch() %}
 {{ delivered_rows(relation, entity, this, columns) }},
 

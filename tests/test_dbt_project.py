@@ -11,6 +11,7 @@ from typing import Any
 
 import duckdb
 import pytest
+import yaml
 from dbt_support import (
     PROJECT_DIR,
     bare_sql,
@@ -70,9 +71,9 @@ def test_seeds_describe_the_columns_they_have():
 # --- the raw contract -------------------------------------------------------------------------
 
 
-def test_macro_entities_names_the_canonical_entities():
-    text = ours("macros")["entities"]["macro_sql"]
-    assert re.findall(r"'(\w+)'", text) == list(ENTITIES)
+def test_entities_of_the_project_are_the_canonical_ones():
+    project = yaml.safe_load((PROJECT_DIR / "dbt_project.yml").read_text(encoding="utf-8"))
+    assert project["vars"]["entities"] == list(ENTITIES)
 
 
 @pytest.mark.parametrize("entity", ENTITIES)
