@@ -313,9 +313,10 @@ NUMBERS = {
         "365": "days a year",
     },
     "nps_lift_by_class": {
-        "2": "a square, in Welch's error",
+        "2": "a square, in Welch's error and its degrees of freedom",
         "6": "digits that a sum of doubles is good for",
     },
+    "nps_nonresponse_bias": {"2": "a square, in Welch's degrees of freedom"},
     "nps_retention_adjusted": {"9": "digits that a fit is good for"},
     "nps_retention_by_window": {"12": "digits that a sum of doubles is good for"},
     "nps_retention_curves": {"12": "digits that a running sum of doubles is good for"},

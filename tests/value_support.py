@@ -465,12 +465,19 @@ class Business:
             "unknown_because": raw["unknown_because"]
             or (None if is_known else "stratum_too_small"),
         }
+        variances = []  # of each segment and class, with its degrees of freedom
         for prefix, values in (("", own), ("passive_", passive)):
             parts = [(BASE[r] / covered, values[r]) for r in both] if is_known else []
+            variances += [((w * part.sem()) ** 2, len(part) - 1) for w, part in parts]
             error = math.sqrt(sum((w * part.sem()) ** 2 for w, part in parts))
             mean = sum(w * part.mean() for w, part in parts)
             row[f"{prefix}mean"] = mean if is_known else None
             row[f"{prefix}standard_error"] = error if is_known else None
+        total = sum(variance for variance, _ in variances)
+        # Satterthwaite 1946
+        squares = sum(variance**2 / degrees for variance, degrees in variances)
+        is_tested = total > 0 and cell[1] != "passive"
+        row["degrees_of_freedom"] = total**2 / squares if is_tested else None
         return row
 
 

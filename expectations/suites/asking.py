@@ -7,7 +7,14 @@ from the settings and the seeds.
 from __future__ import annotations
 
 from expectations import Check, no_rows
-from expectations.suites.common import EVERY_GRAIN, TOLERANCE, assumed, keys, no_emails
+from expectations.suites.common import (
+    EVERY_GRAIN,
+    TOLERANCE,
+    assumed,
+    keys,
+    no_emails,
+    t_test_is_wrong,
+)
 
 _EVENTS = ("bounced", "opted_out", "delivered", "opened", "responded", "scored")
 _COHORT = "survey_key, survey_id, metric, survey_type, channel"
@@ -158,6 +165,7 @@ ASKING: dict[str, tuple[Check, ...]] = {
             select 1
             from {{batch}} as t
             cross join raw.workspace as w
+            cross join (select {assumed("confidence_z")} as z) as c
             where t.responders is null or t.silent is null or least(t.responders, t.silent) < 0
                 or t.excluded is null or t.excluded < 0
                 or (t.excluded > 0 and t.measure <> 'tenure_days')
@@ -170,6 +178,12 @@ ASKING: dict[str, tuple[Check, ...]] = {
                 or (t.unknown_because is null) <> (t.standard_error is not null)
                 or (t.z is not null) <> coalesce(t.standard_error > 0, false)
                 or (t.z is null) <> (t.p_value is null)
+                or (t.z is null) <> (t.ci_low is null) or (t.z is null) <> (t.ci_high is null)
+                or (t.degrees_of_freedom is null) <> (t.z is null or t.measure = 'churn_rate')
+                or not (
+                    least(t.responders, t.silent) - 1 - {TOLERANCE} <= t.degrees_of_freedom
+                    and t.degrees_of_freedom <= t.responders + t.silent - 2 + {TOLERANCE}
+                )
                 or t.unknown_because not in (
                     'no_mrr', 'no_sign_up_dates', 'no_churn_information', 'no_window_is_over',
                     'too_few', 'too_large'
@@ -182,9 +196,11 @@ ASKING: dict[str, tuple[Check, ...]] = {
                     and abs(t.z * t.standard_error - t.difference)
                         > {TOLERANCE} * (1 + abs(t.difference))
                 )
+                or (t.measure <> 'churn_rate' and ({t_test_is_wrong("t.standard_error", "c.z")}))
                 -- the normal tail is between two elementary bounds (Chernoff; Gordon)
                 or not (
-                    t.p_value <= exp(-t.z * t.z / (1 + 1)) + {TOLERANCE}
+                    t.measure <> 'churn_rate'
+                    or t.p_value <= exp(-t.z * t.z / (1 + 1)) + {TOLERANCE}
                     and t.p_value >= sqrt((1 + 1) / pi()) * exp(-t.z * t.z / (1 + 1))
                         * abs(t.z) / (1 + t.z * t.z) - {TOLERANCE}
                 )
@@ -192,15 +208,16 @@ ASKING: dict[str, tuple[Check, ...]] = {
                     not t.responder_mean between 0 and 1 or not t.silent_mean between 0 and 1
                 ))
             """,
-            why="Difference and z follow from the means, p from the normal distribution; an "
-            "unknown figure is NULL with a reason.",
+            why="Difference and z follow from the means, p and interval from Student's t, of "
+            "shares from the normal distribution; an unknown figure is NULL with a reason.",
         ),
         no_rows(
             "shares",
             f"""
             with adjusted as (
                 select
-                    t.z, t.standard_error,
+                    t.z, t.standard_error, t.ci_low, t.ci_high,
+                    {assumed("confidence_z")} as confidence_z,
                     t.responders + gone + stayed as first_size,
                     t.silent + gone + stayed as second_size,
                     (t.responder_mean * t.responders + gone) / first_size as first_share,
@@ -220,6 +237,8 @@ ASKING: dict[str, tuple[Check, ...]] = {
                 - second_share * (1 - second_share) / second_size
             ) > {TOLERANCE} * standard_error * standard_error
                 or abs(z * standard_error - (first_share - second_share)) > {TOLERANCE}
+                or abs(greatest(-1, (z - confidence_z) * standard_error) - ci_low) > {TOLERANCE}
+                or abs(least(1, (z + confidence_z) * standard_error) - ci_high) > {TOLERANCE}
             """,
             why="Shares are tested with one churned and one kept customer added to each group, so"
             " that all against none is a difference as well.",

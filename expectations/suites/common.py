@@ -147,6 +147,44 @@ def p_value_is_wrong(root: str) -> str:
         or t.p_value < 0 or t.p_value > 1 + {TOLERANCE}"""
 
 
+def t_tail(t: str, degrees: str) -> str:
+    """The two-sided tail of Student's t, integrated over the angle atan(t / sqrt(degrees)).
+
+    The density is a power of the cosine there. Of many degrees nothing is left beyond 12
+    standard deviations.
+    """
+    start, end = f"atan(abs({t}) / sqrt({degrees}))", f"least(pi() / 2, 12 / sqrt({degrees}))"
+
+    def area(start: str) -> str:
+        return f"""greatest(0, {end} - {start}) * list_sum(list_transform(
+            range(1000),
+            lambda k: pow(cos({start} + ({end} - {start}) * (k + 0.5) / 1000), ({degrees}) - 1)
+        ))"""
+
+    return f"(({area(start)}) / ({area('0.0')}))"
+
+
+def t_test_is_wrong(error: str, z: str) -> str:
+    """A condition of rows whose p_value or interval is not Student's.
+
+    The model's approximations are good from 4 degrees of freedom on.
+
+    Args:
+        error: the standard error of t.difference.
+        z: the column with the interval's standard deviations of the normal distribution.
+    """
+    level = t_tail(z, "1e8")  # so many are as good as normal
+    p, outside = t_tail("t.z", "t.degrees_of_freedom"), f"(t.ci_high - t.difference) / ({error})"
+    allowed = "case when t.degrees_of_freedom >= 4 then 0.001 * {} + 1e-6 else 0.03 end"
+    return f"""
+        (t.z is null) <> (t.p_value is null) or (t.z is null) <> (t.ci_low is null)
+        or (t.z is null) <> (t.ci_high is null) or t.ci_low >= t.ci_high
+        or abs(t.ci_low + t.ci_high - 2 * t.difference)
+            > {TOLERANCE} * (1 + abs(t.ci_low) + abs(t.ci_high))
+        or abs(t.p_value - {p}) > {allowed.format(p)}
+        or abs({t_tail(outside, "t.degrees_of_freedom")} - {level}) > {allowed.format(level)}"""
+
+
 def corrected(family: str) -> Check:
     """p_adjusted recomputed by the definition of Benjamini and Hochberg, one family at a time."""
     return no_rows(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from expectations import Check, no_rows
-from expectations.suites.common import MOMENT, TOLERANCE, corrected, keys, p_value_is_wrong
+from expectations.suites.common import MOMENT, TOLERANCE, corrected, keys, t_test_is_wrong
 
 _LIFT = (
     keys(
@@ -26,6 +26,7 @@ _LIFT = (
         from {{batch}} as t
         cross join raw.workspace as w
         cross join (select value from seeds.assumptions where name = 'lift_days') as a
+        cross join (select value as z from seeds.assumptions where name = 'confidence_z') as c
         left join {{batch}} as p
             on t.metric = p.metric and t.survey_type = p.survey_type and t.measure = p.measure
             and t.dimension = p.dimension and p.nps_class = 'passive'
@@ -76,11 +77,17 @@ _LIFT = (
                 - power(t.difference, 2)
             ) > {TOLERANCE} * (1 + power(t.difference, 2))
             or t.z * t.difference < 0
-            or (t.z is null) <> (t.p_value is null)
-            or {p_value_is_wrong("abs(t.z)")}
+            or (t.z is null) <> (t.degrees_of_freedom is null)
+            or (t.dimension = 'all' and abs(
+                t.degrees_of_freedom * (
+                    coalesce(power(t.standard_error, 4) / (t.observed - 1), 0)
+                    + coalesce(power(t.passive_standard_error, 4) / (p.observed - 1), 0)
+                ) / power(power(t.standard_error, 2) + power(t.passive_standard_error, 2), 2) - 1
+            ) > {TOLERANCE})
+            or {t_test_is_wrong("t.difference / t.z", "c.z")}
         """,
-        why="A mean is total / customers, a lift its difference from the passives' mean, p "
-        "follows from both standard errors; an unknown figure is NULL with a reason.",
+        why="A mean is total / customers, a lift its difference from the passives' mean, p and "
+        "interval are those of Welch's test; an unknown figure is NULL with a reason.",
     ),
     corrected("metric, survey_type, dimension"),
     no_rows(
@@ -115,7 +122,10 @@ _LIFT = (
                 t.metric, t.survey_type, t.nps_class, t.measure, t.dimension, b.customers,
                 least(coalesce(c.n, 0), coalesce(p.n, 0)) >= greatest(w.min_group_size, 2)
                     as is_covered,
-                c.mean, c.variance, p.mean as passive_mean, p.variance as passive_variance
+                c.mean, c.variance, p.mean as passive_mean, p.variance as passive_variance,
+                power(b.customers, 4) * (
+                    power(c.variance, 2) / (c.n - 1) + power(p.variance, 2) / (p.n - 1)
+                ) as squares
             from {{batch}} as t
             inner join base as b on t.dimension = b.published_name
             cross join raw.workspace as w
@@ -140,7 +150,9 @@ _LIFT = (
                 sqrt(sum(power(customers, 2) * variance) filter (is_covered))
                     / sum(customers) filter (is_covered) as error,
                 sqrt(sum(power(customers, 2) * passive_variance) filter (is_covered))
-                    / sum(customers) filter (is_covered) as passive_error
+                    / sum(customers) filter (is_covered) as passive_error,
+                power(sum(power(customers, 2) * (variance + passive_variance))
+                    filter (is_covered), 2) / sum(squares) filter (is_covered) as degrees
             from compared
             group by all
         )
@@ -169,10 +181,12 @@ _LIFT = (
                 or abs(t.standard_error - e.error) > {TOLERANCE} * (1 + t.standard_error)
                 or abs(t.passive_standard_error - e.passive_error)
                     > {TOLERANCE} * (1 + t.passive_standard_error)
+                -- of which twelve digits are summed
+                or abs(t.degrees_of_freedom - e.degrees) > 0.001 * e.degrees
             ))
         """,
         why="A standardised mean is that of the segments, weighted with the customer base, where "
-        "enough of both classes were observed.",
+        "enough of both classes were observed; its degrees of freedom are Satterthwaite's.",
     ),
     no_rows(
         "of_the_facts",

@@ -223,9 +223,8 @@ def _resampled(products: Floats, resampling: Resampling) -> Floats:
 
 
 def _figures(found: Shares, voices: int, resampling: Resampling) -> Iterator[dict[str, Any]]:
-    """The figures of each attribute: the first regression's, and the others' quantiles."""
-    outside = two_sided_level(resampling.z) / 2
-    low, high = np.quantile(found.shares[1:], [outside, 1 - outside], axis=0)
+    """The figures of each attribute: the first regression's, and bounds from the others."""
+    low, high = _bounds(found.shares[0], found.shares[1:], two_sided_level(resampling.z) / 2)
     together = float(found.together[0])
     for place, degrees in enumerate(found.degrees):
         added = float(found.added[0, place])
@@ -241,3 +240,20 @@ def _figures(found: Shares, voices: int, resampling: Resampling) -> Iterator[dic
             statistic = (voices - found.rank - 1) * max(0.0, added) / (1 - together)
             figures["p_value"] = chi_squared_tail(statistic, int(degrees))
         yield figures
+
+
+def _bounds(shares: Floats, resampled: Floats, outside: float) -> tuple[Floats, Floats]:
+    """Percentile intervals less the bias of the resamples, which explain more than their sample.
+
+    Bias: Efron and Tibshirani 1993, An Introduction to the Bootstrap, chapter 10. The quantiles are
+    those of order p (r + 1) of r resamples (Davison and Hinkley 1997, Bootstrap Methods, 5.2.1).
+
+    Args:
+        shares: of the k attributes, (k,).
+        resampled: theirs in the resamples, (r, k).
+        outside: probability below the lower and above the upper bound.
+    """
+    bias = resampled.mean(axis=0) - shares
+    found = np.quantile(resampled, [outside, 1 - outside], axis=0, method="weibull") - bias
+    low, high = np.clip(found, 0.0, 1.0)
+    return low, high

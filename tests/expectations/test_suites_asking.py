@@ -9,6 +9,7 @@ from statistics import NormalDist
 
 import duckdb
 import pytest
+from scipy import stats
 from suites_support import failing_after
 
 from expectations.suites.asking import ASKING as ASKED_FOR
@@ -62,10 +63,19 @@ def _agresti_caffo(first: tuple[int, int], second: tuple[int, int]) -> tuple[flo
 
 # What is tested: 1 of 2 who answered and none of 3 silent left; 100 days against 50.
 CHURN = _agresti_caffo((1, 2), (0, 3))
-TENURE = (50.0, 25.0)
+TENURE = (50.0, 20.0)
 SURE = _agresti_caffo((2, 2), (0, 3))
-P_CHURN, P_TENURE = (2 * NORMAL.cdf(-abs(d / error)) for d, error in (CHURN, TENURE))
+# of 4 and 5 with unequal variances
+TENURE_T = stats.t(6.5)
+P_CHURN = 2 * NORMAL.cdf(-abs(CHURN[0] / CHURN[1]))
+P_TENURE = float(2 * TENURE_T.sf(TENURE[0] / TENURE[1]))
 assert P_TENURE < P_CHURN
+
+
+def _interval(tested: tuple[float, float]) -> tuple[float, float]:
+    """95 % bounds of a difference of shares, which is not beyond 1."""
+    half = NORMAL.inv_cdf(0.975) * tested[1]
+    return max(-1.0, tested[0] - half), min(1.0, tested[0] + half)
 
 
 def _bias(
@@ -74,20 +84,23 @@ def _bias(
     """A row of nps_nonresponse_bias; without a test it says that there are too few."""
     counts = f"{sizes[0]}::bigint as responders, {sizes[1]}::bigint as silent"
     if tested is None:
-        figures = ", ".join(["null::double"] * 6) + ", 2::bigint, null::double, null::boolean"
+        figures = ", ".join(["null::double"] * 9) + ", 2::bigint, null::double, null::boolean"
         why = "'too_few'"
     else:
         difference, error = tested
-        z = difference / error
-        p = 2 * NORMAL.cdf(-abs(z))
+        is_share = measure == "churn_rate"
+        p, degrees = (P_CHURN, "null::double") if is_share else (P_TENURE, TENURE_T.args[0])
+        low, high = _interval(tested) if is_share else TENURE_T.interval(0.95)
+        if not is_share:
+            low, high = difference + low * error, difference + high * error
         figures, why = (
-            f"{means[0]}, {means[1]}, {means[0] - means[1]}, {error}, {z}, {p}, 2::bigint, "
-            f"{adjusted}, {adjusted <= 0.05}",
+            f"{means[0]}, {means[1]}, {means[0] - means[1]}, {error}, {low}, {high}, "
+            f"{difference / error}, {degrees}, {p}, 2::bigint, {adjusted}, {adjusted <= 0.05}",
             "null",
         )
     names = (
-        "responder_mean, silent_mean, difference, standard_error, z, p_value, comparisons, "
-        "p_adjusted, is_significant"
+        "responder_mean, silent_mean, difference, standard_error, ci_low, ci_high, z, "
+        "degrees_of_freedom, p_value, comparisons, p_adjusted, is_significant"
     )
     return f"""
     select
@@ -236,6 +249,15 @@ MISTAKES = {
         f"{BIAS} p_value = 1, p_adjusted = 1 where window_days = 30"
     ),
     ("nps_nonresponse_bias", "tested z"): f"{BIAS} z = -z where measure = 'tenure_days'",
+    ("nps_nonresponse_bias", "tested interval"): (
+        f"{BIAS} ci_low = ci_low + 1, ci_high = ci_high - 1 where measure = 'tenure_days'"
+    ),
+    ("nps_nonresponse_bias", "tested degrees"): (
+        f"{BIAS} degrees_of_freedom = 8 where measure = 'tenure_days'"
+    ),
+    ("nps_nonresponse_bias", "tested normal"): (
+        f"{BIAS} p_value = p_value / 2, p_adjusted = p_adjusted / 2 where measure = 'tenure_days'"
+    ),
     ("nps_nonresponse_bias", "tested reason"): (
         f"{BIAS} unknown_because = 'perhaps' where measure = 'mrr'"
     ),
@@ -394,11 +416,13 @@ def test_every_check_can_fail():
         "ci_low_finite = null, ci_high_finite = null",
         # nothing varies: a difference of zero, and nothing to test
         f"{BIAS} responder_mean = 50, difference = 0, standard_error = 0, z = null, "
+        "ci_low = null, ci_high = null, degrees_of_freedom = null, "
         "p_value = null, p_adjusted = null, is_significant = null where measure = 'tenure_days'; "
         f"{BIAS} comparisons = 1",
         # all against none, and what is too large to be summed
         f"{BIAS} responder_mean = 1, difference = 1, standard_error = {SURE[1]}, "
-        f"z = {SURE[0] / SURE[1]}, {_p_of(SURE[0] / SURE[1])} where window_days = 30; "
+        f"z = {SURE[0] / SURE[1]}, {_p_of(SURE[0] / SURE[1])}, ci_low = {_interval(SURE)[0]}, "
+        f"ci_high = {_interval(SURE)[1]} where window_days = 30; "
         f"delete from marts.nps_nonresponse_bias where measure = 'tenure_days'; {BIAS} {ALONE}; "
         f"{BIAS} unknown_because = 'too_large', is_suppressed = false, responders = 2 "
         "where measure = 'mrr'",

@@ -235,6 +235,14 @@ MISTAKES = {
     (LIFT, "figures z"): change(LIFT, "z = -z", COMPARED),
     (LIFT, "figures error"): change(LIFT, "standard_error = 2 * standard_error + 1", COMPARED),
     (LIFT, "figures p"): change(LIFT, "p_value = p_value / 4, p_adjusted = p_adjusted / 4", ALONE),
+    (LIFT, "figures interval"): change(
+        LIFT,
+        "ci_low = difference - 2 * (difference - ci_low), ci_high = 2 * ci_high - difference",
+        COMPARED,
+    ),
+    (LIFT, "figures degrees"): change(
+        LIFT, "degrees_of_freedom = degrees_of_freedom / 2", COMPARED
+    ),
     (LIFT, "figures reason"): change(LIFT, "unknown_because = 'too_few'", COMPARED),
     (LIFT, "figures not delivered"): change(
         LIFT,

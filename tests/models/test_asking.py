@@ -393,17 +393,26 @@ def samples(tables: dict[str, Rows]) -> pd.DataFrame:
     return pd.DataFrame(found, columns=names)
 
 
-def _difference(measure: str, groups: tuple[pd.Series, pd.Series]) -> tuple[float, float]:
-    """What is tested and its standard error: Welch for means, Agresti and Caffo for shares."""
+FIGURES = (
+    *("responder_mean", "silent_mean", "difference", "standard_error", "z"),
+    *("degrees_of_freedom", "p_value", "ci_low", "ci_high"),
+)
+
+
+def _difference(measure: str, groups: tuple[pd.Series, pd.Series]) -> tuple[float, float, Any]:
+    """What is tested, its error and distribution: Welch for means, Agresti and Caffo for shares."""
     if measure != "churn_rate":
         means = [group.mean() for group in groups]
-        return means[0] - means[1], math.sqrt(sum(g.var(ddof=1) / len(g) for g in groups))
+        error = math.sqrt(sum(g.var(ddof=1) / len(g) for g in groups))
+        degrees = stats.ttest_ind(*groups, equal_var=False).df if error else 1
+        return means[0] - means[1], error, stats.t(degrees)
     # one success and one failure more in each group
     first, second = (pd.concat([g, pd.Series([0.0, 1.0])]) for g in groups)
     error = math.sqrt(sum(g.mean() * (1 - g.mean()) / len(g) for g in (first, second)))
-    return first.mean() - second.mean(), error
+    return first.mean() - second.mean(), error, stats.norm()
 
 
+@pytest.mark.filterwarnings("ignore:Precision loss")
 def test_bias_agrees_with_pandas_and_scipy(run):
     tables = asked(3)
     rows = by(run("nps_nonresponse_bias", **tables), "survey_type", "measure", "window_days")
@@ -423,23 +432,29 @@ def test_bias_agrees_with_pandas_and_scipy(run):
         excluded += row["excluded"]
         small = min(len(first), len(second)) < SETTINGS["min_group_size"]
         assert row["is_suppressed"] == small
-        names = ("responder_mean", "silent_mean", "difference", "standard_error", "z", "p_value")
-        figures = [row[name] for name in names]
+        figures = [row[name] for name in FIGURES]
         reasons.add(row["unknown_because"])
         families[survey_type].append(row)
         if small:
             assert row["unknown_because"] is not None
-            assert figures == [None] * 6
+            assert figures == [None] * len(FIGURES)
             continue
         assert row["unknown_because"] is None
-        difference, error = _difference(measure, (first, second))
+        difference, error, distribution = _difference(measure, (first, second))
         expected = [first.mean(), second.mean(), first.mean() - second.mean(), error]
         if error == 0:
-            assert figures == [*map(near, expected), None, None]
+            assert figures == [*map(near, expected), *[None] * 5]
             continue
         z = difference / error
-        p = 2 * stats.norm.sf(abs(z))
-        assert figures == pytest.approx([*expected, z, p], rel=1e-9, abs=1e-9)
+        degrees = distribution.args[0] if distribution.args else None
+        assert figures[:5] == pytest.approx([*expected, z], rel=1e-9, abs=1e-9)
+        assert row["degrees_of_freedom"] == near(degrees)
+        # approximations of Student's t, from 4 degrees of freedom on
+        assert figures[6] == pytest.approx(2 * distribution.sf(abs(z)), rel=1e-3, abs=1e-6)
+        bounds = difference + np.array(distribution.interval(0.95)) * error
+        if measure == "churn_rate":
+            bounds = bounds.clip(-1, 1)
+        assert figures[7:] == pytest.approx(list(bounds), abs=4e-4 * (bounds[1] - bounds[0]))
         extremes += measure == "churn_rate" and {first.mean(), second.mean()} <= {0.0, 1.0}
     assert excluded > 50
     corrected = 0
@@ -495,10 +510,9 @@ def test_who_is_asked_a_hundred_times_counts_once(run):
         tenures[sent["is_responded"]][sent["customer_key"]].append(days)
     first, second = ([days[0] for days in tenures[group].values()] for group in (True, False))
     assert (row["responders"], row["silent"]) == (30, 31) == (len(first), len(second))
-    z = stats.ttest_ind(first, second, equal_var=False).statistic
-    p = 2 * stats.norm.sf(abs(z))
-    assert (row["z"], row["p_value"]) == pytest.approx((z, p))
-    assert p > 0.1 and not row["is_significant"]
+    test = stats.ttest_ind(first, second, equal_var=False)
+    assert (row["z"], row["p_value"]) == pytest.approx((test.statistic, test.pvalue))
+    assert test.pvalue > 0.1 and not row["is_significant"]
     by_invitation = [day for days in tenures[False].values() for day in days]
     assert stats.ttest_ind(first, by_invitation, equal_var=False).pvalue < 1e-20
 

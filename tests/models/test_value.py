@@ -307,9 +307,23 @@ def test_lift_agrees_with_pandas(database, business):
     }
 
 
+TESTED = ("ci_low", "ci_high", "degrees_of_freedom", "p_value", "p_adjusted", "is_significant")
+
+
+def assert_student(row: dict[str, Any], degrees: float, p: float, bounds: tuple) -> None:
+    """A row's test, up to what approximations of Student's t leave: more below 4 degrees of freedom."""
+    assert degrees >= 2
+    few = degrees < 4
+    assert row["degrees_of_freedom"] == pytest.approx(degrees, rel=1e-9)
+    p_error = {"rel": 0.01, "abs": 1e-4} if few else {"rel": 1e-3, "abs": 1e-6}
+    assert row["p_value"] == pytest.approx(p, **p_error)
+    width_error = (4e-3 if few else 4e-4) * (bounds[1] - bounds[0])
+    assert (row["ci_low"], row["ci_high"]) == pytest.approx(tuple(bounds), abs=width_error)
+
+
 @pytest.mark.filterwarnings("ignore:Precision loss")
 def test_comparisons_with_passives_agree_with_scipy(database, business):
-    """z is scipy's Welch t; with infinite degrees of freedom t is normal."""
+    """z, its degrees of freedom, p and the interval are those of scipy's Welch test."""
     expected, found = business.lift(), lift(database)
     compared = 0
     families = defaultdict(list)
@@ -331,11 +345,11 @@ def test_comparisons_with_passives_agree_with_scipy(database, business):
         spread = is_known and (own["standard_error"] or passive["standard_error"])
         assert (row["z"] is not None) == bool(spread and nps_class != "passive")
         if row["z"] is None:
-            assert row["p_value"] is row["p_adjusted"] is row["is_significant"] is None
+            assert {row[name] for name in TESTED} == {None}
             continue
         test = stats.ttest_ind(own["values"], passive["values"], equal_var=False)
         assert row["z"] == pytest.approx(test.statistic, rel=1e-9, abs=1e-9)
-        assert row["p_value"] == pytest.approx(2 * stats.norm.sf(abs(test.statistic)), abs=1e-9)
+        assert_student(row, test.df, test.pvalue, test.confidence_interval())
         families[survey_type].append(row)
         compared += 1
     assert compared > CASES
@@ -349,7 +363,6 @@ def test_comparisons_with_passives_agree_with_scipy(database, business):
             if (key[0], key[3]) == (survey_type, "all")
         }
         assert size == {len(rows)}
-    assert len({row["is_significant"] for rows in families.values() for row in rows}) == 2
 
 
 @pytest.fixture(scope="module")
@@ -384,9 +397,12 @@ def test_standardised_differences_are_tested_with_their_own_errors(large):
             assert 1 + row["lift"] == near(row["mean"] / row["passive_mean"])
         error = (row["standard_error"] ** 2 + row["passive_standard_error"] ** 2) ** 0.5
         assert (row["z"] is not None) == (error > 0 and nps_class != "passive")
+        assert (row["degrees_of_freedom"] is not None) == (row["z"] is not None)
         if row["z"] is not None:
             assert row["z"] == near(row["difference"] / error)
-            assert row["p_value"] == near(2 * stats.norm.sf(abs(row["z"])))
+            student = stats.t(row["degrees_of_freedom"], row["difference"], error)
+            p = 2 * stats.t.sf(abs(row["z"]), row["degrees_of_freedom"])
+            assert_student(row, row["degrees_of_freedom"], p, student.interval(0.95))
             families[survey_type].append(row)
     assert sum(map(len, families.values())) > 5
     for rows in families.values():

@@ -13,7 +13,7 @@ from orchestration.statistics.drivers import DRIVERS, Resampling, estimated_driv
 from orchestration.statistics.tables import table_of
 
 RESAMPLING = Resampling(resamples=200, seed=1, z=1.959963984540054)
-PARTS = 100
+PARTS = 200
 
 
 def counted(frame: pd.DataFrame, names: list[str]) -> pa.Table:
@@ -118,15 +118,18 @@ def test_p_is_even_where_nothing_drives():
 
 
 @pytest.mark.simulation
-def test_intervals_of_a_true_driver_cover_in_90_of_100():
-    """Of the plan's share, which a population of a million has; 400 and 1,000 voices.
+@pytest.mark.parametrize("count", [200, 400, 1000])
+def test_intervals_hold_the_share_of_a_driver_and_of_none(count: int):
+    """Of the plan, which a population of a million has, and of the region, which is 0.
 
-    Nominal are 95: quantiles of resamples fall short, as docs/metrics.md says.
+    At 0 a truth has one side: an interval holds it unless all of it lies above.
     """
     truth = estimated(voices(1_000_000, seed=77), Resampling(2, 1, 1.96))["plan"]["share"]
-    for count in (400, 1000):
-        covered = []
-        for seed in range(400):
-            row = estimated(voices(count, seed))["plan"]
-            covered.append(row["ci_low"] <= truth <= row["ci_high"])
-        assert 0.9 <= np.mean(covered) <= 0.985, count
+    holds = []
+    for seed in range(1000):
+        found = estimated(voices(count, seed), Resampling(400, seed, RESAMPLING.z))
+        plan, region = found["plan"], found["region"]
+        holds.append((plan["ci_low"] <= truth <= plan["ci_high"], region["ci_low"] <= 0))
+    of_plan, of_region = np.mean(holds, axis=0)
+    assert 0.93 <= of_plan <= 0.98
+    assert 0.93 <= of_region

@@ -12,6 +12,7 @@ with averaged as (
             when classes.observed >= workspace.min_group_size
                 then classes.deviation / sqrt(nullif(classes.observed, 0))
         end as standard_error,
+        case when classes.observed > 1 then 1e0 * (classes.observed - 1) end as degrees,
         case
             when classes.customers > 0 and classes.delivered = 0 then 'not_delivered'
             when classes.customers > 0 and classes.observed = 0 then 'no_window_is_over'
@@ -25,7 +26,8 @@ with averaged as (
 select
     averaged.*,
     passives.mean as passive_mean,
-    passives.standard_error as passive_standard_error
+    passives.standard_error as passive_standard_error,
+    passives.degrees as passive_degrees
 from averaged
 left join averaged as passives
     on

@@ -34,6 +34,7 @@ compared as (
             and own.deviation is not null and passive.deviation is not null, false
         ) as is_covered
         {%- for class in classes %},
+        {{ class }}.observed - 1 as {{ class }}_degrees,
         {{ class }}.total / {{ class }}.observed as {{ class }}_mean,
         {{ class }}.deviation * {{ class }}.deviation / {{ class }}.observed as {{ class }}_variance
         {%- endfor %}
@@ -62,6 +63,18 @@ weighted as (
     window same_cell as (partition by {{ cell | join(', ') }}, dimension)
 ),
 
+-- and contributes a part of the variance
+shared as (
+    select
+        *
+        {%- for class in classes %},
+        weight * weight * {{ class }}_variance
+        / nullif({{ exact_sum('weight * weight * ' ~ class ~ '_variance', 'over same_cell') }}, 0) as {{ class }}_part
+        {%- endfor %}
+    from weighted
+    window same_cell as (partition by {{ cell | join(', ') }}, dimension)
+),
+
 summed as (
     select
         {{ cell | join(', ') }},
@@ -71,9 +84,11 @@ summed as (
         cast(sum(case when is_covered then customers else 0 end) as bigint) as covered_customers
         {%- for class in classes %},
         {{ exact_sum('weight * ' ~ class ~ '_mean') }} as {{ class }}_mean,
-        sqrt({{ exact_sum('weight * weight * ' ~ class ~ '_variance') }}) as {{ class }}_error
+        sqrt({{ exact_sum('weight * weight * ' ~ class ~ '_variance') }}) as {{ class }}_error,
+        -- Satterthwaite 1946: of a sum of variances that have their own degrees of freedom
+        1 / nullif({{ exact_sum(class ~ '_part * ' ~ class ~ '_part / nullif(' ~ class ~ '_degrees, 0)') }}, 0) as {{ class }}_degrees
         {%- endfor %}
-    from weighted
+    from shared
     group by {{ cell | join(', ') }}, dimension
 ),
 
@@ -83,10 +98,12 @@ final as (
         dimension,
         observed,
         1e0 * covered_customers / nullif(base_customers, 0) as covered_share,
-        case when covered_customers >= {{ assumption('min_standardised_share') }} * base_customers then own_mean end as mean,
-        case when covered_customers >= {{ assumption('min_standardised_share') }} * base_customers then own_error end as standard_error,
-        case when covered_customers >= {{ assumption('min_standardised_share') }} * base_customers then passive_mean end as passive_mean,
-        case when covered_customers >= {{ assumption('min_standardised_share') }} * base_customers then passive_error end as passive_standard_error
+        {%- for column, published in {
+            'own_mean': 'mean', 'own_error': 'standard_error', 'own_degrees': 'degrees', 'passive_mean': 'passive_mean',
+            'passive_error': 'passive_standard_error', 'passive_degrees': 'passive_degrees',
+        }.items() %}
+        case when covered_customers >= {{ assumption('min_standardised_share') }} * base_customers then {{ column }} end as {{ published }}{{ ',' if not loop.last }}
+        {%- endfor %}
     from summed
 )
 

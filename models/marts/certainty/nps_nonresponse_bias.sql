@@ -45,18 +45,35 @@ compared as (
     from judged
 ),
 
+-- Welch 1947, the degrees of freedom by Satterthwaite 1946; shares have the normal distribution
 standardised as (
     select
         *,
-        tested_difference / nullif(standard_error, 0) as z
+        {{ assumption('confidence_z') }} as confidence_z,
+        tested_difference / nullif(standard_error, 0) as z,
+        case
+            when measure <> 'churn_rate' and standard_error > 0
+                then
+                    power(responder_variance + silent_variance, 2)
+                    / (power(responder_variance, 2) / nullif(responders - 1, 0) + power(silent_variance, 2) / nullif(silent - 1, 0))
+        end as degrees_of_freedom
     from compared
+),
+
+deviated as (
+    select
+        *,
+        nullif(standard_error, 0)
+        * case when measure = 'churn_rate' then confidence_z else {{ t_quantile('confidence_z', 'degrees_of_freedom') }} end as half_width,
+        case when measure = 'churn_rate' then z else {{ t_as_normal('z', 'degrees_of_freedom') }} end as deviate
+    from standardised
 ),
 
 tested as (
     select
         *,
-        {{ two_sided_p('z') }} as p_value
-    from standardised
+        {{ two_sided_p('deviate') }} as p_value
+    from deviated
 ),
 
 {{ benjamini_hochberg('tested', 'p_value', ['metric', 'survey_type']) }},
@@ -74,7 +91,10 @@ final as (
         case when unknown_because is null then raw_silent_mean end as silent_mean,
         difference,
         standard_error,
+        case when measure = 'churn_rate' and tested_difference - half_width < -1 then -1e0 else tested_difference - half_width end as ci_low,
+        case when measure = 'churn_rate' and tested_difference + half_width > 1 then 1e0 else tested_difference + half_width end as ci_high,
         z,
+        degrees_of_freedom,
         p_value,
         comparisons,
         p_adjusted,
