@@ -246,8 +246,7 @@ def test_drivers_are_those_of_the_published_answers(tables):
         ]
         share, ci_low, ci_high = found[name]
         assert share == pytest.approx(sum(gained) / len(orders), abs=1e-9)
-        if name in ("plan", "region"):  # of what does not drive the interval lies too high
-            assert ci_low <= share <= ci_high
+        assert ci_low <= share <= ci_high
 
 
 def test_plan_and_region_drive_the_score_and_the_channel_does_not(tables):

@@ -255,8 +255,10 @@ MISTAKES = {
     ("nps_nonresponse_bias", "tested degrees"): (
         f"{BIAS} degrees_of_freedom = 8 where measure = 'tenure_days'"
     ),
+    # towards the normal distribution's, 0.012, and not yet significant
     ("nps_nonresponse_bias", "tested normal"): (
-        f"{BIAS} p_value = p_value / 2, p_adjusted = p_adjusted / 2 where measure = 'tenure_days'"
+        f"{BIAS} p_value = 0.6 * p_value, p_adjusted = 0.6 * p_adjusted "
+        "where measure = 'tenure_days'"
     ),
     ("nps_nonresponse_bias", "tested reason"): (
         f"{BIAS} unknown_because = 'perhaps' where measure = 'mrr'"
