@@ -68,7 +68,12 @@ def _clock(second: int) -> str:
 
 def iso_utc(stamp: int) -> str:
     """``2025-03-31T07:30:00Z``."""
-    day, second = divmod(epoch(stamp), DAY)
+    return iso_of_epoch(epoch(stamp))
+
+
+def iso_of_epoch(seconds: int) -> str:
+    """``2025-03-31T07:30:00Z``, of seconds since 1970 in UTC."""
+    day, second = divmod(seconds, DAY)
     return f"{iso_day(day)}T{_clock(second)}Z"
 
 

@@ -15,7 +15,7 @@ import random
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sample import counter, crm, helpdesk, money, panel, reseller, surveys, website
+from sample import counter, crm, follow_ups, helpdesk, money, panel, reseller, surveys, website
 from sample.answers import plan_csat, plan_transactional
 from sample.people import make_customers
 from sample.relational import plan_relational
@@ -54,7 +54,9 @@ def _deliveries(seed: int) -> dict[str, dict[str, bytes]]:
             **pulse_responses,
             **surveys.pulse_invitations(rng, invitations),
             "surveys.json": surveys.pulse_surveys(),
-            "follow_ups.csv": surveys.pulse_follow_ups(rng, answers),
+            "follow_ups.csv": follow_ups.pulse_follow_ups(
+                random.Random(f"follow_ups {seed}"), answers
+            ),
         },
         "intercept": surveys.intercept_responses(rng, transactional, customers),
         "helpdesk": {

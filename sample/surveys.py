@@ -282,30 +282,6 @@ def pulse_surveys() -> bytes:
     return json.dumps(document, indent=2).encode() + b"\n"
 
 
-def pulse_follow_ups(rng: random.Random, answers: list[Answer]) -> bytes:
-    """Cases opened after bad answers, 400 of them."""
-    early = QUARTER_ENDS[_LAST] - 31
-    unhappy = [a for a in answers if a.nps_class == "detractor" and a.day < early]
-    rows = []
-    for number, answer in enumerate(rng.sample(unhappy, 400)):
-        opened = answer.stamp + rng.randrange(3600, DAY)
-        contact = opened + rng.randrange(3600, 5 * DAY)
-        closed = contact + rng.randrange(3600, 15 * DAY)
-        is_closed = number % 5 > 0
-        rows.append(
-            (
-                f"case-{number + 1:04d}",
-                answer.response_id,
-                iso_utc(opened),
-                iso_utc(contact),
-                iso_utc(closed) if is_closed else "",
-                rng.choice(("Team Blue", "Team Green", "Team Red")),
-                rng.choice(("recovered", "explained", "no answer")) if is_closed else "",
-            )
-        )
-    return table(("case", "response", "opened", "contacted", "closed", "owner", "outcome"), rows)
-
-
 # --- intercept: CSV, quarterly ------------------------------------------------------------------
 
 _INTERCEPT_HEADER = (

@@ -107,11 +107,11 @@ def test_every_entity_has_its_models():
 PREFIXES = {
     "staging": ("stg_",),
     "intermediate": ("int_",),
-    "marts": ("dim_", "fct_", "nps_", "customer_", "survey_", "earned_", "ingest_"),
+    "marts": ("dim_", "fct_", "nps_", "customer_", "survey_", "earned_", "ingest_", "follow_up_"),
     "restricted": ("quarantined_rows", "response_comments", "customer_identities", "nps_actions"),
 }
 # Written once, as a mart, and read there by intermediate models that several marts share.
-READ_BY_ALL = {"fct_nps_responses", "fct_nps_churn", "dim_customers"}
+READ_BY_ALL = {"fct_nps_responses", "fct_nps_churn", "fct_nps_transitions", "dim_customers"}
 # What a layer's models may be made of.
 MAY_READ = {
     "staging": set(),
@@ -267,6 +267,14 @@ NUMBERS = {
         "2": "days after whose beginning in UTC the one before is over everywhere",
     },
     "fct_nps_churn": {"6": "digits that a sum of doubles is good for"},
+    "int_follow_ups_judged": {
+        "100": "what the best class contributes",
+        "3600": "seconds an hour",
+    },
+    "follow_up_sla": {
+        "0.5": "the median, as the column's name says",
+        "0.9": "nine of ten, as the column's name says",
+    },
     "nps_actions": {"6": "digits that a sum of doubles is good for"},
     "nps_outcomes_by_class": {
         "365": "days a year",

@@ -8,11 +8,14 @@ select
     -- text
     owner,
     outcome,
+    nullif(trim(root_cause), '') as root_cause,
+    nullif(trim(action), '') as action,
 
     -- timestamps
     {{ try_cast('opened_at', 'timestamp') }} as opened_at,
     {{ try_cast('first_contact_at', 'timestamp') }} as first_contact_at,
     {{ try_cast('closed_at', 'timestamp') }} as closed_at,
+    {{ try_cast('reopened_at', 'timestamp') }} as reopened_at,
 
     -- verdict
     case
@@ -22,6 +25,7 @@ select
         {{ timestamp_reasons('opened_at') }}
         {{ timestamp_reasons('first_contact_at') }}
         {{ timestamp_reasons('closed_at') }}
+        {{ timestamp_reasons('reopened_at') }}
         {{ event_reasons('opened_at') }}
     end as reject_reason,
 

@@ -35,6 +35,8 @@ from orchestration.workspace.model import Source, Workspace
 
 # Part of every mapping version: raise it when the same bytes are to be read differently.
 READER_VERSION = "3"
+# The same of single entities, of those whose columns became more.
+ENTITY_VERSIONS = {"follow_ups": "2"}
 
 
 def mapping_version(workspace: Workspace, source: Source) -> str:
@@ -61,6 +63,7 @@ def mapping_version(workspace: Workspace, source: Source) -> str:
         "answers": [answer.model_dump(exclude_none=True) for answer in source.answers],
         "normalise": source.normalise,
         "churned": source.churned and source.churned.model_dump(),
+        "entity": ENTITY_VERSIONS.get(source.entity),
     }
     content |= {key: value for key, value in later.items() if value}
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

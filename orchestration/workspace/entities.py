@@ -131,7 +131,7 @@ ENTITIES: dict[str, Entity] = {
         _entity(
             "follow_ups",
             "case_id response_id",
-            "opened_at first_contact_at closed_at owner outcome",
+            "opened_at first_contact_at closed_at owner outcome reopened_at root_cause action",
         ),
         _entity("exchange_rates", "currency valid_from rate"),
         _entity(

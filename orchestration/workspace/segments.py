@@ -12,12 +12,14 @@ from collections.abc import Sequence
 # What the score tables cut by beside the workspace's segments, and their total.
 BUILT_IN_DIMENSIONS = frozenset({"channel", "touchpoint", "survey", "all"})
 # The fixed columns of the marts that carry segments: fct_nps_responses, fct_nps_churn,
-# dim_customers, dim_customer_history.
+# fct_nps_transitions, dim_customers, dim_customer_history.
 FIXED_COLUMNS = frozenset(
     """response_key source response_id survey_key survey_id customer_key account_key voice_key
     metric survey_type scale channel touchpoint language score nps_class contribution has_comment
     responded_at responded_on version_at
     churned_on days_to_churn has_churn_information was_active_at_answer mrr_at_answer revenue_before
+    next_response_key from_class to_class from_contribution to_contribution next_responded_at
+    next_responded_on days_between was_followed_up
     customer_id signed_up_at churned_at is_active is_inferred
     valid_from valid_to""".split()  # noqa: SIM905
 )

@@ -42,6 +42,8 @@ EMPTY = (
     "nps_retention_stratified",
     "nps_retention_adjusted",
     "earned_growth",
+    "fct_follow_ups",
+    "follow_up_sla",
 )
 
 

@@ -132,6 +132,12 @@ FIXED = {
         nps_class VARCHAR, *, responded_on DATE, churned_on DATE, days_to_churn INTEGER,
         has_churn_information BOOLEAN, was_active_at_answer BOOLEAN, mrr_at_answer DOUBLE,
         revenue_before DOUBLE""",
+    "fct_nps_transitions": """
+        response_key UUID, next_response_key UUID, voice_key UUID, customer_key UUID,
+        metric VARCHAR, survey_type VARCHAR, *, from_class VARCHAR, to_class VARCHAR,
+        from_contribution INTEGER, to_contribution INTEGER, responded_at TIMESTAMP,
+        next_responded_at TIMESTAMP, responded_on DATE, next_responded_on DATE,
+        days_between INTEGER, was_followed_up BOOLEAN""",
 }
 
 

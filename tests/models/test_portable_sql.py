@@ -164,11 +164,11 @@ def test_a_rule_finds_what_breaks_it(rule: str, breaking: str, keeping: str):
 # What models and macros may call by name: functions of both engines with one meaning.
 SHARED_FUNCTIONS = """
     abs avg cast ceil coalesce count exp extract first_value floor greatest grouping lag last_value lead
-    least length ln lower max min nullif power rank round row_number sqrt sum trim upper
+    least length ln lower max min nullif percentile_cont power rank round row_number sqrt sum trim upper
 """
 # Words before a parenthesis that call nothing.
 KEYWORDS = """
-    all and any as between by case decimal distinct else except exists from having in insert into is
+    all and any as between by case decimal distinct else except exists from group having in insert into is
     join lateral not on or over partition select sets some then union using values when where window
 """
 # What prepares or keeps a build, in statements of its own, is written for DuckDB.

@@ -603,7 +603,7 @@ def test_entities_are_those_of_the_contract():
     assert dates == ["used_on", "valid_from", "period_start", "period_end"]
     times = [c for e in ENTITIES.values() for c in e.columns if c.kind == "timestamp"]
     assert all(column.name.endswith("_at") for column in times)
-    assert len(times) == 25
+    assert len(times) == 26
 
 
 @pytest.mark.parametrize("levels", [300, 3000])
