@@ -46,9 +46,3 @@ delivered as (
         {%- endif %}
 )
 {%- endmacro %}
-
-{#- Which older rows are not among the delivered ones. -#}
-{% macro not_delivered(entity, reason='reject_reason') -%}
-    {%- set new = new_files(entity) -%}
-    {{ reason }} is distinct from 'future'{{ ' and file_sha256 not in (' ~ new | join(', ') ~ ')' if new }}
-{%- endmacro %}

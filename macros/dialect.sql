@@ -61,6 +61,21 @@
     unnest(string_split({{ text }}, '|'))
 {%- endmacro %}
 
+{#- Text in lower case and without accents, with a bar for everything that is neither letter nor digit: as many
+    characters as the text has. apart: bars around each Chinese character as well, which is a word by itself. -#}
+{% macro barred_words(text, apart=false) -%}
+    {{ return(adapter.dispatch('barred_words', 'nps_warehouse')(text, apart)) }}
+{%- endmacro %}
+
+{% macro duckdb__barred_words(text, apart) -%}
+    {%- set barred = "regexp_replace(strip_accents(lower(" ~ text ~ ")), '[^\\pL\\pN]', '|', 'g')" -%}
+    {%- if apart -%}
+        regexp_replace({{ barred }}, '(\p{Han})', '|\1|', 'g')
+    {%- else -%}
+        {{ barred }}
+    {%- endif -%}
+{%- endmacro %}
+
 {#- The calendar day of a UTC instant in the workspace's business zone. The zone's name is read from the lake
     and written into the SQL: DuckDB takes six times as long where the name is a column. -#}
 {% macro business_date(instant) -%}

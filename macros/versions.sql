@@ -44,7 +44,11 @@ to_judge as (
         nullif(known.reject_reason, 'conflicting_duplicate') as reject_reason
     from {{ this }} as known
     inner join known_keys on {{ same_key('known', 'known_keys', key) }}
-    where {{ not_delivered(entity) }}
+    where
+        known.reject_reason is distinct from 'future'
+        {%- for file_sha256 in new_files(entity) %}
+        {{ 'and known.file_sha256 not in (' if loop.first }}{{ file_sha256 }}{{ ', ' if not loop.last else ')' }}
+        {%- endfor %}
 ),
 {%- set relation = 'to_judge' %}
 

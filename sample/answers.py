@@ -147,8 +147,29 @@ def known_to_nobody(
 # --- comments -----------------------------------------------------------------------------------
 
 
+def planned_themes(answer: Answer) -> dict[str, tuple[int, int, int]]:
+    """How often answers of its plan and quarter name themes: truths.STARTER_THEMES."""
+    return truths.STARTER_THEMES.get(answer.quarter, {}) if answer.plan == "starter" else {}
+
+
+def _sentence(answer: Answer, theme: str) -> str:
+    place = voices.THEMES.index(theme)
+    return voices.SENTENCES[answer.language][answer.nps_class][place]
+
+
+def _name_planned_themes(rng: random.Random, answers: list[Answer]) -> None:
+    """Comments of the answers that truths.STARTER_THEMES counts, one theme each."""
+    for quarter, themes in truths.STARTER_THEMES.items():
+        told = [a for a in answers if a.quarter == quarter and planned_themes(a)]
+        for theme, counts in themes.items():
+            for nps_class, count in zip(CLASSES, counts, strict=True):
+                silent = [a for a in told if a.nps_class == nps_class and not a.comment]
+                for answer in rng.sample(silent, count):
+                    answer.comment = _sentence(answer, theme)
+
+
 def add_comments(
-    rng: random.Random, answers: list[Answer], count: int, themes: tuple[int, ...]
+    rng: random.Random, answers: list[Answer], count: int, themes: tuple[str, ...]
 ) -> None:
     """Comments on exactly ``count`` answers, each hostile text once.
 
@@ -156,14 +177,17 @@ def add_comments(
         rng: the source of chance.
         answers: all answers of one survey.
         count: how many of them carry a comment.
-        themes: the themes a comment may speak of, as indexes of ``voices.THEMES``.
+        themes: the themes a comment may speak of.
     """
     for answer in answers:
         answer.language = rng.choice(("en", "en", "fr", "nl", "nl", "de"))
+    if any(answer.plan for answer in answers):
+        _name_planned_themes(rng, answers)
+    silent = [answer for answer in answers if not answer.comment]
     hostile = iter(voices.HOSTILE_COMMENTS)
-    for answer in rng.sample(answers, count):
-        sentence = voices.SENTENCES[answer.language][answer.nps_class][rng.choice(themes)]
-        answer.comment = next(hostile, sentence)
+    for answer in rng.sample(silent, count - len(answers) + len(silent)):
+        free = [theme for theme in themes if theme not in planned_themes(answer)]
+        answer.comment = next(hostile, _sentence(answer, rng.choice(free)))
 
 
 # --- transactional and satisfaction surveys -----------------------------------------------------
@@ -225,7 +249,7 @@ def plan_transactional(rng: random.Random, customers: list[Customer]) -> list[An
     for answer in twice:
         answer.stamp = stamp_of("2025-10-26T02:30")
     rng.shuffle(answers)
-    add_comments(rng, answers, truths.TRANSACTIONAL_COMMENTS, (1, 2, 3))
+    add_comments(rng, answers, truths.TRANSACTIONAL_COMMENTS, voices.THEMES[1:4])
     for number, answer in enumerate(answers):
         answer.response_id = f"tx-{number + 1:05d}"
         answer.channel = "in_app" if answer.person_id else "email"

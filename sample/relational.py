@@ -393,7 +393,7 @@ def plan_relational(rng: random.Random, customers: list[Customer]) -> Relational
     _invite(rng, relational)
     _silences(rng, relational, customers)
     _bounces(rng, relational)
-    add_comments(rng, slots, truths.RELATIONAL_COMMENTS, tuple(range(len(voices.THEMES))))
+    add_comments(rng, slots, truths.RELATIONAL_COMMENTS, voices.THEMES)
     for number, slot in enumerate(slots):
         slot.response_id = slot.response_id or f"pr-{number + 1:05d}"
         slot.updated = slot.stamp

@@ -93,6 +93,20 @@ FALL = QUARTER_AFTER.nps - QUARTER_BEFORE.nps  # -26.67
 # Answers at 2025-01-01 00:30 in Brussels, still 2024 in UTC: they belong to 2025.
 RELATIONAL_AFTER_MIDNIGHT = 12
 
+# What comments of plan starter say, in the quarter before the fall and in the fall (from 0):
+# promoters, passives and detractors that name the theme, each in a comment of one theme.
+STARTER_THEMES = {
+    6: {"price": (5, 3, 4), "support": (6, 2, 4)},
+    7: {"price": (2, 3, 90), "support": (1, 2, 50)},
+}
+# The starter plan's score without the answers that name the theme, and the impact that follows:
+#   price    before 30 - 100 (95 - 36) / 188 = -1.38, in the fall -70 - 100 (18 - 70) / 105 = -20.48
+#   support  before 30 - 100 (94 - 36) / 188 = -0.85, in the fall -70 - 100 (19 - 110) / 147 = -8.10
+STARTER_IMPACT = {
+    "price": (30 - 100 * 59 / 188, -70 + 100 * 52 / 105),
+    "support": (30 - 100 * 58 / 188, -70 + 100 * 91 / 147),
+}
+
 # --- 3. churn within 180 days, over relational answers ------------------------------------------
 # An answer is at risk if its customer is in the CRM and had not left. Observed: its 180 days are
 # over at as_of, which holds for the first six quarters and for neither of the last two.

@@ -14,10 +14,11 @@ from expectations.suites.histogram import HISTOGRAM
 from expectations.suites.history import HISTORY
 from expectations.suites.lift import LIFT
 from expectations.suites.overlapping import OVERLAPPING
-from expectations.suites.reconciliation import RECONCILIATION, RESTRICTED
+from expectations.suites.reconciliation import QUARANTINED, RECONCILIATION
 from expectations.suites.retention import RETENTION
 from expectations.suites.scores import SCORES
 from expectations.suites.summaries import SUMMARIES
+from expectations.suites.themes import NAMED, THEMES
 from expectations.suites.trends import TRENDS
 from expectations.suites.value import VALUE
 from expectations.suites.weighting import WEIGHTING
@@ -43,4 +44,7 @@ MARTS: dict[str, tuple[Check, ...]] = {
     **LIFT,
     **GROWTH,
     **FOLLOW_UPS,
+    **THEMES,
 }
+
+RESTRICTED: dict[str, tuple[Check, ...]] = {**QUARANTINED, **NAMED}

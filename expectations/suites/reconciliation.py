@@ -117,7 +117,7 @@ RECONCILIATION: dict[str, tuple[Check, ...]] = {
     ),
 }
 
-RESTRICTED: dict[str, tuple[Check, ...]] = {
+QUARANTINED: dict[str, tuple[Check, ...]] = {
     "quarantined_rows": (
         no_rows(
             "accounted",

@@ -285,6 +285,37 @@ class QuarantinedFile:
 
 
 @dataclass(frozen=True)
+class Theme:
+    """A row of nps_themes_by_period: a theme of the headline's latest complete period.
+
+    Attributes:
+        name: as the lexicon has it, not yet safe to print.
+        time_grain: the grain of the period.
+        period_start: first day of the period.
+        compared_start: first day of the period before; None: there is none.
+        responses: customers whose latest answer names it.
+        nps: their score; None where there are too few.
+        impact: points by which they move the score.
+        low: lower end of its 95 % interval.
+        high: upper end of its 95 % interval.
+        change: of the impact against the period before; None where it can't be compared.
+        is_significant: whether the change is real; None where it is not tested.
+    """
+
+    name: str
+    time_grain: str
+    period_start: date
+    compared_start: date | None
+    responses: int
+    nps: float | None
+    impact: float
+    low: float
+    high: float
+    change: float | None
+    is_significant: bool | None
+
+
+@dataclass(frozen=True)
 class PageFigures:
     """Everything the page shows; what the database lacks stays empty.
 
@@ -302,6 +333,7 @@ class PageFigures:
     months: list[Score] = field(default_factory=list)
     segments: dict[str, list[Score]] = field(default_factory=dict)
     contrasts: list[Comparison] = field(default_factory=list)
+    themes: list[Theme] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     curves: list[Curve] = field(default_factory=list)
     risks: list[Risk] = field(default_factory=list)

@@ -7,7 +7,7 @@ import unicodedata
 from datetime import date
 from typing import TYPE_CHECKING
 
-from orchestration.report.figures import Comparison, Headline, WindowChange
+from orchestration.report.figures import Comparison, Headline, Theme, WindowChange
 
 if TYPE_CHECKING:
     from orchestration.workspace.model import Workspace
@@ -113,13 +113,15 @@ def quarter_name(day: date) -> str:
     return f"{day.year} Q{(day.month + 2) // 3}"
 
 
+def period_name(grain: str, day: date) -> str:
+    """A period by a day of it, as `2025 Q3` or `Aug 2025`."""
+    return quarter_name(day) if grain == "quarter" else f"{MONTHS[day.month - 1][:3]} {day.year}"
+
+
 def period_names(change: Comparison) -> tuple[str, str]:
     """The period compared with and the period itself, as `2025 Q3` or `Aug 2025`."""
-    days = change.compared_start, change.period_start
-    if change.time_grain == "quarter":
-        return quarter_name(days[0]), quarter_name(days[1])
-    before, now = (f"{MONTHS[day.month - 1][:3]} {day.year}" for day in days)
-    return before, now
+    grain = change.time_grain
+    return period_name(grain, change.compared_start), period_name(grain, change.period_start)
 
 
 def age_words(seconds: float) -> str:
@@ -232,3 +234,17 @@ def change_words(change: Comparison) -> str:
     )
     seen = seen_words(change.detectable_change, change.responses)
     return text if change.is_significant or not seen else f"{text}; {seen}"
+
+
+def theme_words(theme: Theme) -> str:
+    """What a theme does to the score, in one sentence, with its change since the period before."""
+    score = f", who score {theme.nps:.1f}" if theme.nps is not None else ""
+    text = (
+        f"{display_text(theme.name)}: {signed_plainly(theme.impact)} points "
+        f"({theme.low:.1f} to {theme.high:.1f}), named by {counted(theme.responses, 'customer')}"
+        f"{score}"
+    )
+    if theme.change is None or theme.compared_start is None:
+        return text
+    before = period_name(theme.time_grain, theme.compared_start)
+    return f"{text}; {signed_plainly(theme.change)} since {before}: {verdict(theme.is_significant)}"

@@ -227,6 +227,7 @@ def _environment() -> Environment:
         "interval": formatting.interval,
         "longer_words": formatting.longer_words,
         "percent_interval": formatting.percent_interval,
+        "period_name": formatting.period_name,
         "period_names": formatting.period_names,
         "seen_words": formatting.seen_words,
         "untested_words": formatting.untested_words,

@@ -36,6 +36,7 @@ from orchestration.report.figures import (
     Score,
     SourceRows,
     Split,
+    Theme,
     WindowChange,
 )
 from orchestration.report.formatting import display_text
@@ -87,6 +88,7 @@ def read_page_figures(marts: Marts, workspace: Workspace) -> PageFigures:
         months=found([], monthly_scores, workspace),
         segments=found({}, segment_scores, workspace),
         contrasts=found([], contrasts, workspace),
+        themes=found([], moving_themes, workspace),
         outcomes=found([], outcomes, workspace),
         curves=found([], retention_curves, workspace),
         risks=found([], revenue_at_risk, workspace),
@@ -251,6 +253,23 @@ def _of_period(workspace: Workspace, change: Comparison) -> str:
     """The SQL condition of the period of a change."""
     start = literal(change.period_start.isoformat())
     return f"{_against_previous(workspace, change.time_grain)} and period_start = date {start}"
+
+
+def moving_themes(marts: Marts, workspace: Workspace, most: int = 3) -> list[Theme]:
+    """The themes that move the headline's latest complete quarter most, else the latest month."""
+    for grain in RECENT_PERIODS:
+        rows = marts.execute(
+            "select theme, time_grain, period_start, compared_period_start, responses, nps, "
+            "impact, impact_ci_low, impact_ci_high, impact_change, is_significant "
+            "from marts.nps_themes_by_period "
+            f"where time_grain = {literal(grain)} and basis = 'customers' and is_complete "
+            f"and {is_headline(workspace)} and dimension = 'all' and impact is not null "
+            "and responses > 0 qualify dense_rank() over (order by period_start desc) = 1 "
+            f"order by abs(impact) desc, theme limit {most}"
+        ).fetchall()
+        if rows:
+            return [Theme(*row) for row in rows]
+    return []
 
 
 # --- months and segments ------------------------------------------------------------------------

@@ -28,7 +28,9 @@ from orchestration.report.formatting import (
     headline_name,
     longer_words,
     p_words,
+    period_name,
     signed_plainly,
+    theme_words,
     verdict,
     voices_words,
     window_change_words,
@@ -41,6 +43,7 @@ from orchestration.report.queries import (
     headline,
     headline_change,
     match_rates,
+    moving_themes,
     published_generation,
     quarantined_files,
     quarantined_rows,
@@ -137,6 +140,8 @@ def build_summary(workspace: Workspace, run: RunFacts) -> str:
     if run.seconds:
         stages = ", ".join(f"{display_text(name)} {s:.1f} s" for name, s in run.seconds.items())
         lines += _paragraph("Time", f"{stages}; {sum(run.seconds.values()):.1f} s in all")
+    with suppress(duckdb.Error), open_published(workspace.published / MARTS.file_name) as marts:
+        lines += _guarded(_theme_lines, marts, workspace)
     return "\n".join(lines)
 
 
@@ -425,6 +430,25 @@ def _risk_lines(marts: duckdb.DuckDBPyConnection, workspace: Workspace) -> list[
         )
         lines += textwrap.wrap(
             text, WIDTH, initial_indent=" " * (LABEL + 2), subsequent_indent=" " * (LABEL + 4)
+        )
+    return lines
+
+
+def _theme_lines(marts: duckdb.DuckDBPyConnection, workspace: Workspace) -> list[str]:
+    """The three themes of comments that move the score most; none where nobody wrote of any."""
+    found = moving_themes(marts, workspace)
+    if not found:
+        return []
+    period = period_name(found[0].time_grain, found[0].period_start)
+    lines = _paragraph(
+        "Themes", f"what moves the score most, {period}: the score less the score without them"
+    )
+    for theme in found:
+        lines += textwrap.wrap(
+            theme_words(theme),
+            WIDTH,
+            initial_indent=" " * (LABEL + 2),
+            subsequent_indent=" " * (LABEL + 4),
         )
     return lines
 

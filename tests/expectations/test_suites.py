@@ -19,7 +19,7 @@ from expectations import NO_ROWS, Check, query_on
 from expectations.suites.foundation import FOUNDATION as FACTS
 from expectations.suites.marts import MARTS, RESTRICTED
 from expectations.suites.raw import raw_suites
-from expectations.suites.reconciliation import RECONCILIATION
+from expectations.suites.reconciliation import QUARANTINED, RECONCILIATION
 from expectations.validate import validate
 from orchestration.workspace.entities import ENTITIES
 
@@ -27,7 +27,7 @@ FOUNDATION = FACTS | RECONCILIATION
 RAW = raw_suites(ENTITIES)
 ALL = [
     (schema, table, check)
-    for schema, suites in (("raw", RAW), ("marts", FOUNDATION), ("restricted", RESTRICTED))
+    for schema, suites in (("raw", RAW), ("marts", FOUNDATION), ("restricted", QUARANTINED))
     for table, checks in suites.items()
     for check in checks
 ]
@@ -386,7 +386,7 @@ def test_a_good_lake_passes(good_raw):
 
 def test_a_good_warehouse_passes(good_marts):
     assert _failures(good_marts, FOUNDATION, "marts") == set()
-    assert _failures(good_marts, RESTRICTED, "restricted") == set()
+    assert _failures(good_marts, QUARANTINED, "restricted") == set()
 
 
 @pytest.mark.parametrize("mistake", RAW_MISTAKES, ids=" ".join)
@@ -404,7 +404,7 @@ def test_a_mistake_in_raw_is_found_by_its_check_alone(mistake, good_raw, tmp_pat
 def test_a_mistake_in_marts_is_found_by_its_check_alone(mistake, good_marts, tmp_path):
     table, name = mistake[0], mistake[1].split()[0]
     bad = _corrupt(good_marts, tmp_path, MARTS_MISTAKES[mistake])
-    schema, suites = ("marts", FOUNDATION) if table in FOUNDATION else ("restricted", RESTRICTED)
+    schema, suites = ("marts", FOUNDATION) if table in FOUNDATION else ("restricted", QUARANTINED)
     assert _found(bad, MARTS_CHECKS) == {(schema, table, name)}
     if mistake[1] == name:
         checks = [check for check in suites[table] if check.name == name]
@@ -643,7 +643,7 @@ FOUND_BY_ROWS = {
     mistake
     for mistake in MARTS_MISTAKES
     for table, name in [(mistake[0], mistake[1].split()[0])]
-    for check in (FOUNDATION | RESTRICTED)[table]
+    for check in (FOUNDATION | QUARANTINED)[table]
     if check.name == name and check.scope == "rows"
 }
 
@@ -651,7 +651,7 @@ FOUND_BY_ROWS = {
 def _looked_at(mistake, good_marts, folder, condition: str) -> bool:
     """Whether a mistake is found by its check, where the rows of a condition are new."""
     table, name = mistake[0], mistake[1].split()[0]
-    schema, suites = ("marts", FOUNDATION) if table in FOUNDATION else ("restricted", RESTRICTED)
+    schema, suites = ("marts", FOUNDATION) if table in FOUNDATION else ("restricted", QUARANTINED)
     (check,) = [check for check in suites[table] if check.name == name]
     bad = _corrupt(good_marts, folder, MARTS_MISTAKES[mistake])
     if check.scope == "table":

@@ -164,7 +164,8 @@ def test_a_rule_finds_what_breaks_it(rule: str, breaking: str, keeping: str):
 # What models and macros may call by name: functions of both engines with one meaning.
 SHARED_FUNCTIONS = """
     abs avg cast ceil coalesce count exp extract first_value floor greatest grouping lag last_value lead
-    least length ln lower max min nullif percentile_cont power rank round row_number sqrt sum trim upper
+    least left length ln lower max min nullif percentile_cont power rank round row_number sqrt sum trim
+    upper
 """
 # Words before a parenthesis that call nothing.
 KEYWORDS = """

@@ -9,7 +9,7 @@ import pytest
 import sample_landing as landing_of
 
 import sample
-from sample import counter, panel, reseller, truths, website
+from sample import counter, panel, reseller, truths, voices, website
 from sample.generate import generate
 
 CLASSES = ("promoter", "passive", "detractor")
@@ -185,6 +185,24 @@ def test_only_starter_falls_after_the_price_rise(relational, plan):
         is_before = number < truths.QUARTERS_BEFORE
         expected = truths.QUARTER_BY_PLAN_BEFORE if is_before else truths.QUARTER_BY_PLAN_AFTER
         assert counted(quarter) == expected[plan]
+
+
+@pytest.mark.parametrize("quarter", truths.STARTER_THEMES)
+def test_comments_of_the_fall_speak_of_their_themes(relational, quarter):
+    """Each of the theme's sentences speaks of nothing else; no other comment has one of them."""
+    here = relational[
+        (relational["plan"] == "starter")
+        & (relational["year"] == 2024 + quarter // 4)
+        & (relational["quarter"] == quarter % 4 + 1)
+    ]
+    for theme, expected in truths.STARTER_THEMES[quarter].items():
+        place = voices.THEMES.index(theme)
+        said = {c: [by[c][place] for by in voices.SENTENCES.values()] for c in CLASSES}
+        found = [
+            int((here["comment"].isin(said[name]) & (here["nps_class"] == name)).sum())
+            for name in CLASSES
+        ]
+        assert tuple(found) == expected
 
 
 @pytest.mark.parametrize("year", truths.RELATIONAL_BY_YEAR)

@@ -62,7 +62,10 @@ responses as (
     from {{ judged }}
     where
         response_key in (select affected.response_key from affected)
-        and {{ not_delivered('survey_responses', reason='staged_reason') }}
+        and staged_reason is distinct from 'future'
+        {%- for file_sha256 in new_files('survey_responses') %}
+        {{ 'and file_sha256 not in (' if loop.first }}{{ file_sha256 }}{{ ', ' if not loop.last else ')' }}
+        {%- endfor %}
 ),
 {%- else -%}
 responses as (

@@ -1,0 +1,104 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace',
+    meta={'changed': {'key': 'response_key', 'model': 'int_responses_affected'}},
+) }}
+{%- set beginning = 3 -%}
+
+-- a star stands for any letters: without one a term begins, or ends, where a word does
+with written as (
+    select
+        theme,
+        language,
+        term,
+        kind,
+        term like '*%' as begins_anywhere,
+        term like '%*' as ends_anywhere,
+        {{ barred_words(dbt.replace('term', "'*'", "''")) }} as letters,
+        {{ barred_words(dbt.replace('term', "'*'", "''"), apart=true) }} as letters_apart
+    from {{ ref('theme_terms') }}
+),
+
+terms as (
+    select
+        theme,
+        language,
+        term,
+        kind,
+        letters,
+        case when begins_anywhere then 1 else 0 end as offset_letters,
+        case when begins_anywhere then '' else '|' end || letters || case when ends_anywhere then '' else '|' end as pattern,
+        -- by what a word must begin for the term to be looked for
+        case
+            when letters_apart <> letters then {{ dbt.split_part('letters_apart', "'|'", 2) }}
+            when begins_anywhere then '*'
+            else left(letters, {{ beginning }})
+        end as beginning
+    from written
+),
+
+comments as (
+    select
+        comments.response_key,
+        languages.language,
+        '|' || {{ barred_words('comments.comment') }} || '|' as letters,
+        '*|' || {{ barred_words('comments.comment', apart=true) }} as letters_apart
+    from {{ ref('response_comments') }} as comments
+    inner join {{ ref('int_comment_languages') }} as languages on comments.response_key = languages.response_key
+    where {{ is_affected('comments.response_key', 'int_responses_affected') }}
+),
+
+words as (
+    select
+        response_key,
+        language,
+        letters,
+        {{ each_value('letters_apart') }} as word
+    from comments
+),
+
+matches as (
+    select distinct
+        words.response_key,
+        words.language,
+        terms.theme,
+        terms.term,
+        terms.kind,
+        terms.letters,
+        {{ dbt.position('terms.pattern', 'words.letters') }} - terms.offset_letters as match_start
+    from words
+    inner join terms
+        on
+            words.language = terms.language
+            and left(words.word, {{ beginning }}) = terms.beginning
+            and {{ dbt.position('terms.pattern', 'words.letters') }} > 0
+),
+
+-- an excluding term takes back the terms that are part of it
+kept as (
+    select
+        matches.*,
+        row_number() over (
+            partition by matches.response_key, matches.theme
+            order by matches.match_start asc nulls last, length(matches.letters) desc nulls last, matches.term asc nulls last, matches.language asc nulls last
+        ) as place
+    from matches
+    left join matches as excluding
+        on
+            matches.response_key = excluding.response_key
+            and matches.theme = excluding.theme
+            and matches.language = excluding.language
+            and excluding.kind = 'exclude'
+            and {{ dbt.position('matches.letters', 'excluding.letters') }} > 0
+    where matches.kind = 'include' and excluding.term is null
+)
+
+select
+    response_key,
+    theme,
+    language,
+    term,
+    cast(match_start as int) as match_start,
+    cast(length(letters) as int) as match_length
+from kept
+where place = 1

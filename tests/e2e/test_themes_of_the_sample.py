@@ -1,0 +1,92 @@
+"""What comments are about, in the published sample: the themes that drive the fall of plan starter."""
+
+from __future__ import annotations
+
+import pytest
+from sample_support import RELATIONAL, rows
+
+from sample import truths
+
+CELL = (
+    f"{RELATIONAL} and time_grain = 'quarter' and dimension = 'plan' and segment = 'starter' "
+    "and basis = 'responses'"
+)
+FALL, BEFORE = "2025-10-01", "2025-07-01"
+QUARTER = {FALL: 7, BEFORE: 6}
+ALL = {
+    FALL: truths.QUARTER_BY_PLAN_AFTER["starter"],
+    BEFORE: truths.QUARTER_BY_PLAN_BEFORE["starter"],
+}
+
+
+@pytest.mark.parametrize("theme", ["price", "support"])
+@pytest.mark.parametrize("start", [FALL, BEFORE])
+def test_the_planted_themes_are_read_back(tables, start, theme):
+    (found,) = rows(
+        tables,
+        "select promoters, passives, detractors, all_responses, impact, additive_impact, "
+        f"driver_share, method from marts.nps_themes_by_period where {CELL} "
+        f"and period_start = date '{start}' and theme = '{theme}'",
+    )
+    counts = truths.STARTER_THEMES[QUARTER[start]][theme]
+    answers = ALL[start]
+    before, after = truths.STARTER_IMPACT[theme]
+    assert found == (
+        *counts,
+        answers.responses,
+        pytest.approx(after if start == FALL else before, rel=1e-9),
+        pytest.approx(100 * (counts[0] - counts[2]) / answers.responses, rel=1e-9),
+        pytest.approx(counts[2] / answers.detractors, rel=1e-9),
+        "lexicon",
+    )
+
+
+def test_price_and_support_drive_the_fall(tables):
+    found = rows(
+        tables,
+        "select theme, impact_change, compared_period_start "
+        f"from marts.nps_themes_by_period where {CELL} and period_start = date '{FALL}' "
+        "order by impact_change limit 2",
+    )
+    assert [theme for theme, *_ in found] == ["price", "support"]
+    for theme, change, compared in found:
+        before, after = truths.STARTER_IMPACT[theme]
+        assert change == pytest.approx(after - before, rel=1e-9)
+        assert str(compared) == BEFORE
+    # of all plans, each customer once, both are more than chance
+    real = rows(
+        tables,
+        f"select theme from marts.nps_themes_by_period where {RELATIONAL} and dimension = 'all' "
+        "and time_grain = 'quarter' and basis = 'customers' and is_significant "
+        f"and period_start = date '{FALL}' and impact_change < 0 order by impact_change",
+    )
+    assert real == [("price",), ("support",)]
+
+
+def test_a_theme_is_found_where_the_comment_has_its_term(tables):
+    """The term's letters are in the comment, at the place that is published; case and accents apart."""
+    ((wrong, named),) = rows(
+        tables,
+        """
+        select
+            count(*) filter (
+                strip_accents(lower(substr(comment, match_start, match_length)))
+                <> strip_accents(replace(term, '*', ''))
+            ),
+            count(*)
+        from private.restricted.response_themes
+        inner join private.restricted.response_comments using (response_key)
+        where method = 'lexicon'
+        """,
+    )
+    assert wrong == 0
+    assert named > truths.RELATIONAL_COMMENTS
+
+
+def test_the_summary_ends_with_the_themes_that_move_the_score(sample_run):
+    last = sample_run.run.out.rstrip().splitlines()[-12:]
+    (label,) = [line for line in last if line.startswith("Themes")]
+    assert "2025 Q4" in label
+    after = " ".join(last[last.index(label) + 1 :])
+    # of all plans together as well: the others' comments speak of every theme alike
+    assert "price: -" in after and "since 2025 Q3: real" in after
