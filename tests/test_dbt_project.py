@@ -305,10 +305,11 @@ NUMBERS = {
         "1.128": "mean range of two standard normal values",
     },
     "int_comment_languages": {"2": "letters of a language's code"},
-    "int_themes_matched": {
+    "int_theme_terms_read": {
         "2": "the first character between bars",
         "3": "letters that words and terms are brought together by",
     },
+    "int_themes_matched": {"3": "letters that words and terms are brought together by"},
     "nps_themes_by_period": {
         "2": "half of a square, in Agresti and Coull's share",
         "6": "digits that a sum of doubles is good for",

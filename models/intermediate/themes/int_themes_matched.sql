@@ -5,39 +5,7 @@
 ) }}
 {%- set beginning = 3 -%}
 
--- a star stands for any letters: without one a term begins, or ends, where a word does
-with written as (
-    select
-        theme,
-        language,
-        term,
-        kind,
-        term like '*%' as begins_anywhere,
-        term like '%*' as ends_anywhere,
-        {{ barred_words(dbt.replace('term', "'*'", "''")) }} as letters,
-        {{ barred_words(dbt.replace('term', "'*'", "''"), apart=true) }} as letters_apart
-    from {{ ref('theme_terms') }}
-),
-
-terms as (
-    select
-        theme,
-        language,
-        term,
-        kind,
-        letters,
-        case when begins_anywhere then 1 else 0 end as offset_letters,
-        case when begins_anywhere then '' else '|' end || letters || case when ends_anywhere then '' else '|' end as pattern,
-        -- by what a word must begin for the term to be looked for
-        case
-            when letters_apart <> letters then {{ dbt.split_part('letters_apart', "'|'", 2) }}
-            when begins_anywhere then '*'
-            else left(letters, {{ beginning }})
-        end as beginning
-    from written
-),
-
-comments as (
+with comments as (
     select
         comments.response_key,
         languages.language,
@@ -67,7 +35,7 @@ matches as (
         terms.letters,
         {{ dbt.position('terms.pattern', 'words.letters') }} - terms.offset_letters as match_start
     from words
-    inner join terms
+    inner join {{ ref('int_theme_terms_read') }} as terms
         on
             words.language = terms.language
             and left(words.word, {{ beginning }}) = terms.beginning
