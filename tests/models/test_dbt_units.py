@@ -39,6 +39,7 @@ WITHOUT_UNIT_TESTS = {
     "int_retention_hazards_fitted": PYTHON,
     "dim_customer_history": SELECTION,
     "dim_surveys": SELECTION,
+    "response_themes": SELECTION,
     "int_answers_raked": "Python, of which dbt has no unit tests: tests/models/test_raking.py",
     "int_change_points_searched": "Python, of which dbt has no unit tests: tests/models/test_trend.py",
     "quarantined_rows": "tests/test_laws.py runs its compiled SQL: 32 inputs fit no YAML",
