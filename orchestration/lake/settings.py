@@ -36,6 +36,15 @@ _SETTINGS = {
         [("position", pa.int32()), ("segment", pa.string()), ("published_name", pa.string())]
     ),
     "split_attributes": pa.schema([("attribute", pa.string())]),
+    "events": pa.schema(
+        [
+            ("event", pa.string()),
+            ("happened_on", pa.date32()),
+            ("dimension", pa.string()),
+            ("segment", pa.string()),
+            ("window_days", pa.int32()),
+        ]
+    ),
     "mapped_columns": pa.schema(
         [
             ("source", pa.string()),
@@ -90,6 +99,10 @@ def write_settings(workspace: Workspace) -> None:
             for position, segment in enumerate(workspace.segments, start=1)
         ],
         "split_attributes": [(name,) for name in workspace.split_attributes],
+        "events": [
+            (event.name, event.day, event.dimension or "all", event.segment or "all", event.window_days)
+            for event in workspace.events
+        ],
         "mapped_columns": mapped,
         "hash_keys": [(hash_key(workspace),)],
         "source_limits": [

@@ -149,6 +149,7 @@ SETTINGS_TABLES = (
     "rolling_windows",
     "segments",
     "split_attributes",
+    "events",
     "mapped_columns",
     "hash_keys",
     "source_limits",

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from orchestration.core.errors import UserError
 from orchestration.workspace.answers import answers_mistakes, raw_parts
 from orchestration.workspace.entities import ENTITIES
+from orchestration.workspace.events import event_mistakes
 from orchestration.workspace.excluded import exclude_mistakes, list_mistakes
 from orchestration.workspace.hints import key_hint
 from orchestration.workspace.identity import identity_mistakes
@@ -20,6 +21,7 @@ from orchestration.workspace.model import (
     FILE_NAME,
     Answer,
     Churned,
+    Event,
     Format,
     Headline,
     Publish,
@@ -315,7 +317,7 @@ def _cross_mistakes(raw: Mapping[str, Any]) -> list[str]:
         if isinstance(segment, str) and segment not in attributes
     ]
     parts = [part for entry in entries for part in raw_parts(entry)]
-    return lines + _survey_type_mistakes(raw, parts)
+    return lines + event_mistakes(raw) + _survey_type_mistakes(raw, parts)
 
 
 _KEYS: dict[tuple[str, ...], type[BaseModel]] = {
@@ -325,6 +327,7 @@ _KEYS: dict[tuple[str, ...], type[BaseModel]] = {
     ("answers",): Answer,
     ("survey_rules",): SurveyRules,
     ("headline",): Headline,
+    ("events",): Event,
     ("publish",): Publish,
     ("churned",): Churned,
 }

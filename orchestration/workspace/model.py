@@ -281,6 +281,19 @@ class Headline(_Model):
         return f"metric = {literal(self.metric)} and survey_type = {literal(self.survey_type)}"
 
 
+class Event(_Model):
+    """Something that happened to all customers, or to those of one segment, on one day.
+
+    ``window_days``: so many days before it are compared with so many from it on.
+    """
+
+    name: Annotated[StrictStr, Field(min_length=1, max_length=100)]
+    day: Annotated[date, BeforeValidator(rules.known_day, json_schema_input_type=date)]
+    dimension: StrictStr | None = None
+    segment: StrictStr | None = None
+    window_days: Annotated[StrictInt, Field(ge=1, le=3_650)] = 90
+
+
 class Retain(_Model):
     """What Dagster's history keeps: the last runs with their events; older ones are deleted."""
 
@@ -315,6 +328,7 @@ class Settings(_Model):
     fiscal_year_start: Annotated[StrictInt, Field(ge=1, le=12)] | None = None
     survey_rules: SurveyRules = SurveyRules()
     headline: Headline = Headline()
+    events: tuple[Event, ...] = ()
     publish: Publish = Publish()
     webhook_env: Annotated[StrictStr, AfterValidator(rules.environment_name)] = "NPS_WEBHOOK_URL"
     memory_limit: Annotated[StrictStr, AfterValidator(rules.memory)] | None = None

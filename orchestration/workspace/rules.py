@@ -243,6 +243,16 @@ def day(value: object) -> object:
     return _within_bounds(value)
 
 
+def known_day(value: object) -> object:
+    """A day, which may not be left out."""
+    if value is None:
+        raise ValueError("is empty; write a day such as 2025-12-31")
+    try:
+        return day(value)
+    except ValueError as error:
+        raise ValueError(str(error).removesuffix(", or leave it out")) from None
+
+
 def _within_bounds(value: date | None) -> date | None:
     if value is not None and not _FIRST_DAY <= value <= _LAST_DAY:
         raise ValueError(f"{value} must be a day from {_FIRST_DAY} to {_LAST_DAY}")

@@ -87,6 +87,27 @@ def test_the_price_rise_is_significant_and_nothing_else(tables):
         assert p == pytest.approx(expected_test("previous_period", now, before)["p_value"])
 
 
+def test_the_price_rise_did_it_and_the_app_did_nothing(tables):
+    """Starter fell by 100 points from a quarter to the next, and nobody else moved: all of it is the
+    event's. The app's quarter is as the one before it."""
+    sql = f"""
+        select event, segment, responses_before, responses_after, nps_before, nps_after, change,
+            spared_change, effect, p_value < 0.001, is_complete, untested_because
+        from marts.nps_event_effects where {RELATIONAL} order by happened_on desc
+    """
+    old, new = (
+        plans["starter"] for plans in (truths.QUARTER_BY_PLAN_BEFORE, truths.QUARTER_BY_PLAN_AFTER)
+    )
+    rise, app = rows(tables, sql)
+    assert rise[:4] == ("price rise", "starter", old.responses, new.responses)
+    assert rise[4:9] == pytest.approx((old.nps, new.nps, -100, 0, -100))
+    assert rise[9:] == (True, True, None)
+    assert app[:2] == ("new mobile app", "all")
+    assert app[7] is None
+    assert app[8] == app[6]
+    assert app[9:] == (False, True, None)
+
+
 def z_of(first: truths.Score, second: truths.Score) -> float:
     """Standard deviations between two groups, each with three answers more (Rocks 2016)."""
 

@@ -39,6 +39,8 @@ SETTINGS = [
     select 1 as position, 'region' as segment, 'region' as published_name
     """,
     "create table raw.split_attributes (attribute varchar)",
+    "create table raw.events (event varchar, happened_on date, dimension varchar, segment varchar, "
+    "window_days int)",
     """
     create table raw.mapped_columns as
     select * from (values

@@ -735,3 +735,33 @@ def test_an_attribute_of_several_values_is_no_segment(tmp_path):
 def test_a_mistake_of_split(tmp_path, split, line):
     (found,) = mistakes(tmp_path, changed("sources.1.split", split))
     assert found == f"workspace.yml: sources[1] (telco/customers): {line}"
+
+
+def test_events_are_read(tmp_path):
+    events = [
+        {"name": "price rise", "day": "2025-10-01", "dimension": "channel", "segment": "mail"},
+        {"name": "outage", "day": "2025-11-01", "window_days": 14},
+    ]
+    rise, outage = load_workspace(write(tmp_path, {**MINIMAL, "events": events})).events
+    assert (rise.day, rise.segment, rise.window_days) == (date(2025, 10, 1), "mail", 90)
+    assert (outage.dimension, outage.segment, outage.window_days) == (None, None, 14)
+
+
+@pytest.mark.parametrize(
+    ("event", "line"),
+    [
+        ({"day": None}, "events.1.day: is empty; write a day such as 2025-12-31"),
+        ({"day": "1.10.2025"}, "events.1.day: '1.10.2025' is not a day; write it as 2025-12-31"),
+        ({"name": "rise"}, "events.1: events.0 has the same name; rename one"),
+        ({"segment": "mail"}, "events.1: dimension and segment belong together"),
+        (
+            {"dimension": "chanel", "segment": "mail"},
+            "events.1.dimension: 'chanel' is nothing that scores are cut by; did you mean 'channel'?",
+        ),
+        ({"window_days": 0}, "events.1.window_days: "),
+    ],
+)
+def test_a_mistake_of_an_event_is_one_line(tmp_path, event, line):
+    events = [{"name": "rise", "day": "2025-10-01"}, {"name": "outage", "day": "2025-11-01", **event}]
+    (found,) = mistakes(tmp_path, {**MINIMAL, "events": events})
+    assert found.startswith(f"workspace.yml: {line}"), found
