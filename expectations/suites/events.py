@@ -5,15 +5,15 @@ from __future__ import annotations
 from expectations import Check, no_rows
 from expectations.suites.common import MOMENT, TOLERANCE, keys
 
-# Each voice's latest answer on either side of an event, from the facts; a segment is matched by its name in
-# the facts, where other dimensions than the workspace's segments are columns of that name, too.
+# Each voice's latest answer on either side of an event, from the facts, where every dimension is a
+# column of its name but for the survey.
 _VOICES = f"""
     with answers as (
         select
             e.event, e.window_days, e.happened_on, r.metric, r.survey_type, r.voice_key,
             r.responded_on >= e.happened_on as is_after,
             case when e.dimension = 'all' then 'all' else json_extract_string(
-                to_json(r), '$."' || case e.dimension when 'survey' then 'survey_id' else e.dimension end || '"'
+                to_json(r), '$."' || if(e.dimension = 'survey', 'survey_id', e.dimension) || '"'
             ) end as segment,
             e.segment as touched, r.contribution, {MOMENT} as moment
         from raw.events as e
