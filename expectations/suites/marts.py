@@ -14,6 +14,7 @@ from expectations.suites.headline import HEADLINE
 from expectations.suites.histogram import HISTOGRAM
 from expectations.suites.history import HISTORY
 from expectations.suites.lift import LIFT
+from expectations.suites.metrics import METRICS
 from expectations.suites.overlapping import OVERLAPPING
 from expectations.suites.reconciliation import QUARANTINED, RECONCILIATION
 from expectations.suites.retention import RETENTION
@@ -47,6 +48,7 @@ MARTS: dict[str, tuple[Check, ...]] = {
     **GROWTH,
     **FOLLOW_UPS,
     **THEMES,
+    **METRICS,
 }
 
 RESTRICTED: dict[str, tuple[Check, ...]] = {**QUARANTINED, **NAMED}

@@ -762,6 +762,9 @@ def test_events_are_read(tmp_path):
     ],
 )
 def test_a_mistake_of_an_event_is_one_line(tmp_path, event, line):
-    events = [{"name": "rise", "day": "2025-10-01"}, {"name": "outage", "day": "2025-11-01", **event}]
+    events = [
+        {"name": "rise", "day": "2025-10-01"},
+        {"name": "outage", "day": "2025-11-01", **event},
+    ]
     (found,) = mistakes(tmp_path, {**MINIMAL, "events": events})
     assert found.startswith(f"workspace.yml: {line}"), found
