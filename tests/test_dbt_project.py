@@ -107,7 +107,17 @@ def test_every_entity_has_its_models():
 PREFIXES = {
     "staging": ("stg_",),
     "intermediate": ("int_",),
-    "marts": ("dim_", "fct_", "nps_", "customer_", "survey_", "earned_", "ingest_", "follow_up_"),
+    "marts": (
+        "dim_",
+        "fct_",
+        "nps_",
+        "customer_",
+        "survey_",
+        "earned_",
+        "ingest_",
+        "follow_up_",
+        "metric_",
+    ),
     "restricted": (
         *("quarantined_rows", "response_comments", "response_themes"),
         *("customer_identities", "nps_actions"),
@@ -280,6 +290,17 @@ NUMBERS = {
     "follow_up_sla": {
         "0.5": "the median, as the column's name says",
         "0.9": "nine of ten, as the column's name says",
+    },
+    "nps_event_effects": {"2": "square"},
+    "metric_correlations": {
+        "2": "of Fisher's transformation and of mean ranks",
+        "3": "what Fisher's standard error takes off n",
+        "1e-12": "what rounding may leave of a perfect correlation",
+    },
+    "nps_benchmark_gap": {
+        "2": "square",
+        "100": "percent",
+        "10000": "the largest variance of a score, in points squared",
     },
     "nps_actions": {"6": "digits that a sum of doubles is good for"},
     "nps_outcomes_by_class": {

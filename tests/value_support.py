@@ -174,7 +174,7 @@ class Business:
             }
             for a in answers
         ])  # fmt: skip
-        put(connection, "intermediate.int_invitations_followed", [
+        invitations = [
             {
                 "invitation_key": a["key"], "customer_key": a["customer"], "metric": "nps",
                 "survey_type": a["survey_type"], "nps_class": a["nps_class"],
@@ -199,6 +199,11 @@ class Business:
                 ),
             }
             for a in answers
+        ]  # fmt: skip
+        put(connection, "intermediate.int_landmarks_classified", invitations)
+        # what was answered gets its class there
+        put(connection, "intermediate.int_invitations_followed", [
+            {**each, "nps_class": None} if each["is_answered"] else each for each in invitations
         ])  # fmt: skip
         put(connection, "marts.dim_customers", [
             {
@@ -514,6 +519,7 @@ FILLED = (
         f"intermediate.{name}"
         for name in (
             "int_invitations_followed",
+            "int_landmarks_classified",
             "int_customer_lifecycles_dated",
             "int_customer_values_summed",
             "int_customer_money_moved",

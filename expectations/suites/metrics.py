@@ -126,7 +126,7 @@ METRICS: dict[str, tuple[Check, ...]] = {
                 or abs(t.gap - (t.nps - b.score)) > {TOLERANCE}
                 or (t.ci_low is null) <> t.is_suppressed
                 or t.standard_error < p.standard_error - {TOLERANCE}
-                or (b.year <> t.year) <> (coalesce(t.differs_in, '') like '%year%')
+                or t.has_other_year is distinct from (b.year <> t.year)
             """,
             scope="table",
             why="A gap is our score of its year less the benchmark's.",

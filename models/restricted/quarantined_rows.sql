@@ -3,9 +3,7 @@
 {%- set canonical = graph.sources['source.' ~ model.package_name ~ '.raw.' ~ entity].columns if execute else {} %}
 {#- What was delivered, and nothing that ingest added, such as its time: equal deliveries, equal tables. -#}
 {%- set delivered = [] %}
-{%- for column in canonical if not column.startswith('_') or column in ['_attributes', '_extra'] %}
-{%- do delivered.append(column) %}
-{%- endfor %}
+{%- for column in canonical if not column.startswith('_') or column in ['_attributes', '_extra'] %}{% do delivered.append(column) %}{% endfor %}
 select
     refused.source,
     '{{ entity }}' as entity,

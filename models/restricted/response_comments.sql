@@ -19,20 +19,16 @@ comments as (
         comment
     from {{ source('raw', 'survey_responses') }}
     where comment is not null
-),
-
-final as (
-    select
-        responses.response_key,
-        comments.comment
-    from comments
-    inner join responses
-        on
-            comments.source = responses.source
-            and comments.file_sha256 = responses.file_sha256
-            and comments.row_number = responses.row_number
-            -- a row may hold several answers
-            and comments.response_id = responses.response_id
 )
 
-select * from final
+select
+    responses.response_key,
+    comments.comment
+from comments
+inner join responses
+    on
+        comments.source = responses.source
+        and comments.file_sha256 = responses.file_sha256
+        and comments.row_number = responses.row_number
+        -- a row may hold several answers
+        and comments.response_id = responses.response_id

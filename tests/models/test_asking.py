@@ -48,6 +48,7 @@ STEPS = {
     "survey_fatigue": ("int_customer_sources_described",),
     "nps_nonresponse_bias": (
         "int_invitations_followed",
+        "int_landmarks_classified",
         "int_first_landmarks_chosen",
         "int_invitations_measured",
         "int_invitation_groups_averaged",

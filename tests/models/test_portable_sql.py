@@ -163,7 +163,7 @@ def test_a_rule_finds_what_breaks_it(rule: str, breaking: str, keeping: str):
 
 # What models and macros may call by name: functions of both engines with one meaning.
 SHARED_FUNCTIONS = """
-    abs avg cast ceil coalesce count exp extract first_value floor greatest grouping lag last_value lead
+    abs avg cast ceil coalesce corr count exp extract first_value floor greatest grouping lag last_value lead
     least left length ln lower max min nullif percentile_cont power rank round row_number sqrt sum trim
     upper
 """

@@ -29,6 +29,7 @@ Z = norm.ppf(0.975)
 REGIONS = ("north", "south", None)
 CHURN = '"nps"."marts"."fct_nps_churn"'
 INVITATIONS = '"nps"."intermediate"."int_invitations_followed"'
+LANDMARKS = '"nps"."intermediate"."int_landmarks_classified"'
 ANSWERS = '"nps"."marts"."fct_nps_responses"'
 # What curves and tests are built from, in the order of the build.
 INTERMEDIATE = (
@@ -122,7 +123,7 @@ def random_records(number: int) -> list[dict]:
 def fill(connection: duckdb.DuckDBPyConnection, rows: list[dict]) -> None:
     """Put records where the models look for answers and silences."""
     connection.register("records", pa.Table.from_pylist(rows, schema=RECORDS))
-    for table in (CHURN, ANSWERS, INVITATIONS):
+    for table in (CHURN, ANSWERS, INVITATIONS, LANDMARKS):
         connection.execute(f"delete from {table}")
     connection.execute(
         f"""
@@ -155,6 +156,7 @@ def fill(connection: duckdb.DuckDBPyConnection, rows: list[dict]) -> None:
         where days is not null
         """
     )
+    connection.execute(f"insert into {LANDMARKS} by name from {INVITATIONS}")
 
 
 def curves(connection: duckdb.DuckDBPyConnection, rows: list[dict] | None = None) -> pd.DataFrame:

@@ -53,9 +53,7 @@ def themes_found(comments: Iterable[tuple[str, str | None]]) -> list[frozenset[s
             "insert into marts.fct_nps_responses by name select $1 as response_key, $2 as language",
             [(row[0], row[2]) for row in keyed],
         )
-        rebuild(
-            connection, ["int_theme_terms_read", "int_comment_languages", "int_themes_matched"]
-        )
+        rebuild(connection, ["int_theme_terms_read", "int_comment_languages", "int_themes_matched"])
         rows = connection.execute(
             "select response_key, theme from intermediate.int_themes_matched"
         ).fetchall()

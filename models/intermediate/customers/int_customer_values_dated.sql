@@ -27,10 +27,7 @@ with snapshots as (
 select
     customer_key,
     dimension,
-    case
-        when lag(snapshot_at) over in_order is null then cast('1900-01-01' as timestamp)
-        else snapshot_at
-    end as valid_from,
+    case when lag(snapshot_at) over in_order is null then cast('1900-01-01' as timestamp) else snapshot_at end as valid_from,
     coalesce(lead(snapshot_at) over in_order, cast('9999-12-31' as timestamp)) as valid_to,
     listed
 from snapshots

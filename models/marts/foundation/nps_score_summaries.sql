@@ -1,12 +1,8 @@
+{%- set cell = ['source', 'metric', 'survey_type', 'period_start', 'period_end', 'dimension', 'segment'] -%}
+
 with counted as (
     select
-        source,
-        metric,
-        survey_type,
-        period_start,
-        period_end,
-        dimension,
-        segment,
+        {{ cell | join(', ') }},
         promoters,
         passives,
         detractors
@@ -17,13 +13,7 @@ with counted as (
 {{ score_counts('counted') }}
 
 select
-    source,
-    metric,
-    survey_type,
-    period_start,
-    period_end,
-    dimension,
-    segment,
+    {{ cell | join(', ') }},
     responses,
     promoters,
     passives,

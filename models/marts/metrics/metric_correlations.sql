@@ -11,7 +11,6 @@ with ranked_values as (
         rank() over (partition by {{ pair | join(', ') }} order by y asc nulls last)
         + (count(*) over (partition by {{ pair | join(', ') }}, y) - 1) / 2e0 as y_rank
     from {{ ref('int_kpis_paired') }}
-    where x is not null and y is not null
 ),
 
 measured as (

@@ -13,21 +13,20 @@ with years as (
     where scored.time_grain = 'year' and scored.basis = 'customers' and scored.dimension = 'all'
 ),
 
--- of how they were asked: one row for each way
+-- how they were asked: one row for each way
 asked as (
     select
         metric,
         survey_type,
         {{ period_start('year', 'responded_on') }} as period_start,
         scale,
-        lower(channel) as channel,
-        count(*) as answers
+        lower(channel) as asked_by
     from {{ ref('fct_nps_responses') }}
     group by metric, survey_type, {{ period_start('year', 'responded_on') }}, scale, lower(channel)
 ),
 
 -- of each benchmark and survey type the year that is nearest to the benchmark's
-nearest as (
+ranked_years as (
     select
         benchmarks.*,
         years.survey_type as our_survey_type,
@@ -45,22 +44,25 @@ nearest as (
     inner join years on benchmarks.metric = years.metric
 ),
 
--- a difference of the ways, where the benchmark says its own
+nearest as (
+    select * from ranked_years
+    where distance = 1
+),
+
+-- whether any of our answers was asked otherwise, where the benchmark says its own way
 compared as (
     select
         nearest.benchmark,
         nearest.our_survey_type,
-        count(case when asked.scale <> nearest.scale then 1 end) > 0 as has_other_scale,
-        count(case when asked.channel is null or asked.channel <> lower(nearest.method) then 1 end) > 0
-        and nearest.method is not null as has_other_method
+        max(case when asked.scale <> nearest.scale then 1 else 0 end) = 1 as has_other_scale,
+        max(case when asked.asked_by = lower(nearest.method) or nearest.method is null then 0 else 1 end) = 1 as has_other_method
     from nearest
     left join asked
         on
             nearest.metric = asked.metric
             and nearest.our_survey_type = asked.survey_type
             and nearest.period_start = asked.period_start
-    where nearest.distance = 1
-    group by nearest.benchmark, nearest.our_survey_type, nearest.method
+    group by nearest.benchmark, nearest.our_survey_type
 ),
 
 -- The mix behind a benchmark's score is not known: its error is that of the most spread mix with the score.
@@ -72,61 +74,45 @@ measured as (
             when metrics.bottom_prior > 0 then sqrt((10000 - power(nearest.score, 2)) / nullif(nearest.responses, 0))
             else sqrt(nearest.score * (100 - nearest.score) / nullif(nearest.responses, 0))
         end as benchmark_error,
-        nullif(concat_ws(
-            ', ',
-            case when compared.has_other_scale then 'scale' end,
-            case when nearest.survey_type <> nearest.our_survey_type then 'survey_type' end,
-            case when compared.has_other_method then 'method' end,
-            case when nearest.year <> nearest.our_year then 'year' end
-        ), '') as differs_in
+        compared.has_other_scale,
+        coalesce(nearest.survey_type <> nearest.our_survey_type, false) as has_other_survey_type,
+        compared.has_other_method,
+        nearest.year <> nearest.our_year as has_other_year
     from nearest
     inner join {{ ref('metrics') }} as metrics on nearest.metric = metrics.metric
     inner join compared on nearest.benchmark = compared.benchmark and nearest.our_survey_type = compared.our_survey_type
-    where nearest.distance = 1
 ),
 
-final as (
+summed as (
     select
-        benchmark,
-        metric,
-        our_survey_type as survey_type,
-        our_year as year,
-        our_responses as responses,
-        nps,
-        score as benchmark_score,
-        cast(percentile as double) as percentile,
-        nps - score as gap,
-        case when not is_suppressed then sqrt(power(standard_error, 2) + coalesce(power(benchmark_error, 2), 0)) end as standard_error,
-        benchmark_error is not null as has_benchmark_error,
-        differs_in,
-        source,
-        year as benchmark_year,
-        method,
-        region,
-        population,
-        is_suppressed
+        *,
+        case when not is_suppressed then sqrt(power(standard_error, 2) + coalesce(power(benchmark_error, 2), 0)) end as gap_error,
+        {{ assumption('confidence_z') }} as z
     from measured
 )
 
 select
-    final.benchmark,
-    final.metric,
-    final.survey_type,
-    final.year,
-    final.responses,
-    final.nps,
-    final.benchmark_score,
-    final.percentile,
-    final.gap,
-    final.standard_error,
-    final.gap - {{ assumption('confidence_z') }} * final.standard_error as ci_low,
-    final.gap + {{ assumption('confidence_z') }} * final.standard_error as ci_high,
-    final.has_benchmark_error,
-    final.differs_in,
-    final.source,
-    final.benchmark_year,
-    final.method,
-    final.region,
-    final.population,
-    final.is_suppressed
-from final
+    summed.benchmark,
+    summed.metric,
+    summed.our_survey_type as survey_type,
+    summed.our_year as year,
+    summed.our_responses as responses,
+    summed.nps,
+    summed.score as benchmark_score,
+    summed.percentile,
+    summed.nps - summed.score as gap,
+    summed.gap_error as standard_error,
+    summed.nps - summed.score - summed.z * summed.gap_error as ci_low,
+    summed.nps - summed.score + summed.z * summed.gap_error as ci_high,
+    summed.benchmark_error is not null as has_benchmark_error,
+    summed.has_other_scale,
+    summed.has_other_survey_type,
+    summed.has_other_method,
+    summed.has_other_year,
+    summed.source,
+    summed.year as benchmark_year,
+    summed.method,
+    summed.region,
+    summed.population,
+    summed.is_suppressed
+from summed
