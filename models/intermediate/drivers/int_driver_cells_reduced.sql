@@ -1,4 +1,4 @@
-{%- set attributes = dict(dimensions(), **var('driver_classes')) -%}
+{%- set attributes = (dimensions() | list) + var('driver_classes') -%}
 
 select
     cells.metric,

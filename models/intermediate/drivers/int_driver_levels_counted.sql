@@ -1,11 +1,11 @@
-{%- set attributes = dict(dimensions(), **var('driver_classes')) -%}
+{%- set attributes = (dimensions() | list) + var('driver_classes') -%}
 
 with counted as (
     select
         metric,
         survey_type,
-        {{ grouped_dimension(attributes) }} as attribute,
-        {{ grouped_dimension(attributes, value=true) }} as level,
+        {{ grouped_dimension(dict(zip(attributes, attributes))) }} as attribute,
+        {{ grouped_dimension(dict(zip(attributes, attributes)), value=true) }} as level,
         cast(sum(voices) as bigint) as voices,
         cast(sum(contributions) as bigint) as contributions
     from {{ ref('int_driver_cells_counted') }}

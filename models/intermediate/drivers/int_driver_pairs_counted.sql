@@ -1,4 +1,4 @@
-{%- set attributes = (dimensions() | list) + (var('driver_classes') | list) -%}
+{%- set attributes = (dimensions() | list) + var('driver_classes') -%}
 {%- set forwards, backwards = {}, {} -%}
 {%- for attribute in attributes -%}
     {%- do forwards.update({attribute: attribute}) -%}
