@@ -6,8 +6,8 @@ from expectations import Check
 from expectations.suites.adjusted import ADJUSTED
 from expectations.suites.asking import ASKING
 from expectations.suites.changes import CHANGES
-from expectations.suites.follow_ups import FOLLOW_UPS
 from expectations.suites.events import EVENTS
+from expectations.suites.follow_ups import FOLLOW_UPS
 from expectations.suites.foundation import FOUNDATION
 from expectations.suites.growth import GROWTH
 from expectations.suites.headline import HEADLINE

@@ -100,8 +100,14 @@ def write_settings(workspace: Workspace) -> None:
         ],
         "split_attributes": [(name,) for name in workspace.split_attributes],
         "events": [
-            (event.name, event.day, event.dimension or "all", event.segment or "all", event.window_days)
-            for event in workspace.events
+            (
+                event.name,
+                event.day,
+                event.dimension or "all",
+                event.segment or "all",
+                event.window_days,
+            )
+            for e in workspace.events
         ],
         "mapped_columns": mapped,
         "hash_keys": [(hash_key(workspace),)],

@@ -21,8 +21,8 @@ def test_what_goes_with_the_score_is_what_scipy_finds(tables):
         where n.metric = 'nps' and n.survey_type = 'relational' and c.metric = 'csat'
         """,
     )
-    found = dict(
-        (method, values)
+    found = {
+        method: values
         for method, *values in rows(
             tables,
             """
@@ -31,7 +31,7 @@ def test_what_goes_with_the_score_is_what_scipy_finds(tables):
                 and kpi = 'csat' and untested_because is null
             """,
         )
-    )
+    }
     pearson = stats.pearsonr(*zip(*pairs, strict=True))
     assert found["pearson"] == pytest.approx(
         (len(pairs), pearson.statistic, *pearson.confidence_interval(0.95))
