@@ -107,7 +107,7 @@ def write_settings(workspace: Workspace) -> None:
                 event.segment or "all",
                 event.window_days,
             )
-            for e in workspace.events
+            for event in workspace.events
         ],
         "mapped_columns": mapped,
         "hash_keys": [(hash_key(workspace),)],
