@@ -147,25 +147,9 @@ def known_to_nobody(
 # --- comments -----------------------------------------------------------------------------------
 
 
-def planned_themes(answer: Answer) -> dict[str, tuple[int, int, int]]:
-    """How often answers of its plan and quarter name themes: truths.STARTER_THEMES."""
-    return truths.STARTER_THEMES.get(answer.quarter, {}) if answer.plan == "starter" else {}
-
-
 def _sentence(answer: Answer, theme: str) -> str:
     place = voices.THEMES.index(theme)
     return voices.SENTENCES[answer.language][answer.nps_class][place]
-
-
-def _name_planned_themes(rng: random.Random, answers: list[Answer]) -> None:
-    """Comments of the answers that truths.STARTER_THEMES counts, one theme each."""
-    for quarter, themes in truths.STARTER_THEMES.items():
-        told = [a for a in answers if a.quarter == quarter and planned_themes(a)]
-        for theme, counts in themes.items():
-            for nps_class, count in zip(CLASSES, counts, strict=True):
-                silent = [a for a in told if a.nps_class == nps_class and not a.comment]
-                for answer in rng.sample(silent, count):
-                    answer.comment = _sentence(answer, theme)
 
 
 def add_comments(
@@ -181,13 +165,43 @@ def add_comments(
     """
     for answer in answers:
         answer.language = rng.choice(("en", "en", "fr", "nl", "nl", "de"))
-    if any(answer.plan for answer in answers):
-        _name_planned_themes(rng, answers)
-    silent = [answer for answer in answers if not answer.comment]
     hostile = iter(voices.HOSTILE_COMMENTS)
-    for answer in rng.sample(silent, count - len(answers) + len(silent)):
-        free = [theme for theme in themes if theme not in planned_themes(answer)]
-        answer.comment = next(hostile, _sentence(answer, rng.choice(free)))
+    for answer in rng.sample(answers, count):
+        sentence = _sentence(answer, rng.choice(themes))
+        answer.comment = next(hostile, sentence)
+
+
+def name_themes_of_the_fall(rng: random.Random, answers: list[Answer]) -> None:
+    """Let plan starter say what truths.STARTER_THEMES counts; as many comments as before.
+
+    Args:
+        rng: the source of chance.
+        answers: of the relational survey, with comments.
+    """
+    themes = truths.STARTER_THEMES
+    told = [a for a in answers if a.plan == "starter" and a.quarter in themes]
+    plain = [a for a in answers if a.comment and a.comment not in voices.HOSTILE_COMMENTS]
+    before = sum(a.plan == "starter" and a.quarter in themes for a in plain)
+    for answer in told:
+        if answer.comment not in voices.HOSTILE_COMMENTS:
+            answer.comment = ""
+    for quarter, planned in themes.items():
+        for theme, counts in planned.items():
+            for nps_class, count in zip(CLASSES, counts, strict=True):
+                silent = [
+                    a
+                    for a in told
+                    if (a.quarter, a.nps_class, a.comment) == (quarter, nps_class, "")
+                ]
+                for answer in rng.sample(silent, count):
+                    answer.comment = _sentence(answer, theme)
+    more = sum(sum(counts) for planned in themes.values() for counts in planned.values()) - before
+    others = [a for a in answers if not (a.plan == "starter" and a.quarter in themes)]
+    saying = [a for a in others if a.comment and a.comment not in voices.HOSTILE_COMMENTS]
+    for answer in rng.sample(saying, max(more, 0)):
+        answer.comment = ""
+    for answer in rng.sample([a for a in others if not a.comment], max(-more, 0)):
+        answer.comment = _sentence(answer, rng.choice(voices.THEMES))
 
 
 # --- transactional and satisfaction surveys -----------------------------------------------------

@@ -26,6 +26,7 @@ from sample.answers import (
     known_by_email,
     known_by_id,
     known_to_nobody,
+    name_themes_of_the_fall,
     stays,
 )
 from sample.clock import AS_OF, DAY, QUARTER_ENDS, QUARTER_STARTS, QUARTERS, stamp_of
@@ -394,6 +395,7 @@ def plan_relational(rng: random.Random, customers: list[Customer]) -> Relational
     _silences(rng, relational, customers)
     _bounces(rng, relational)
     add_comments(rng, slots, truths.RELATIONAL_COMMENTS, voices.THEMES)
+    name_themes_of_the_fall(random.Random("themes of the fall"), slots)
     for number, slot in enumerate(slots):
         slot.response_id = slot.response_id or f"pr-{number + 1:05d}"
         slot.updated = slot.stamp
