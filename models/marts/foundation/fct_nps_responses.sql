@@ -35,16 +35,20 @@ history as (
     from {{ ref('int_customer_history_built') }}
 ),
 
--- by id if the CRM knows it, else by an address that one customer holds, else by the unknown id
+-- by id if the CRM knows it, else by an address that one customer holds, else by the unknown id; employees are
+-- no customers, and nobody is to see which of them answered what
 identified as (
     select
         answers.*,
         {%- for column in ['metric', 'survey_type', 'scale', 'touchpoint'] %}
         surveys.{{ column }} as survey_{{ column }},
         {%- endfor %}
-        coalesce(by_id.customer_key, emails.customer_key, answers.customer_key) as identified_key
+        case when employees.metric is null then coalesce(by_id.customer_key, emails.customer_key, answers.customer_key) end as identified_key,
+        case when employees.metric is not null then cast(answers.customer_key as {{ dbt.type_string() }}) end as employee
     from answers
     left join surveys on answers.survey_key = surveys.survey_key
+    left join {{ ref('metrics') }} as employees
+        on coalesce(answers.metric, surveys.metric) = employees.metric and employees.population = 'employees'
     left join customers as by_id on answers.customer_key = by_id.customer_key
     -- an address is of use only where no id is; said beside the equality, it would be a nested loop
     left join {{ ref('int_customer_emails_resolved') }} as emails on case when by_id.customer_key is null then answers.email_key end = emails.email_key
@@ -63,7 +67,12 @@ final as (
             customers.account_key
         ) as account_key,
         -- whom no customer file knows is known by the id, else by the address, else not at all
-        coalesce(identified.identified_key, {{ keyed_hash('identified.email_key') }}, identified.response_key) as voice_key,
+        coalesce(
+            identified.identified_key,
+            {{ keyed_hash('identified.employee') }},
+            {{ keyed_hash('identified.email_key') }},
+            identified.response_key
+        ) as voice_key,
         -- what the answer does not say of itself, its survey says
         coalesce(identified.metric, identified.survey_metric) as metric,
         coalesce(identified.survey_type, identified.survey_survey_type) as survey_type,
