@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
 
 from sample import truths, voices
+from sample.accounts import CONTACTS, YEARLY_VALUES
 from sample.answers import Answer
 from sample.clock import (
     AS_OF,
@@ -28,7 +28,7 @@ def customers(rng: random.Random, everybody: list[Customer]) -> Files:
     """The customers as the CRM knew them on each snapshot's day."""
     header = (
         *("customer_no", "e_mail", "account_no", "full_name", "customer_since", "left_on"),
-        *("region", "plan", "industry"),
+        *("region", "plan", "industry", "role"),
     )
     files = {}
     for index, (label, day) in enumerate(zip(SNAPSHOTS, SNAPSHOT_DAYS, strict=True)):
@@ -38,22 +38,23 @@ def customers(rng: random.Random, everybody: list[Customer]) -> Files:
             if customer.signed_up_on >= day:
                 continue
             left_on = customer.left_on
+            account, role = CONTACTS.get(customer.customer_id, (customer.account_id, ""))
             if customer.pause and customer.pause[0] < day <= customer.pause[1]:
                 left_on = customer.pause[0]
             rows.append(
                 (
-                    *(customer.customer_id, customer.email[quarter], customer.account_id),
+                    *(customer.customer_id, customer.email[quarter], account),
                     customer.name,
                     slashed_day(customer.signed_up_on),
                     slashed_day(left_on) if left_on is not None and left_on < day else "",
-                    *(customer.region[quarter], customer.plan[quarter], customer.industry),
+                    *(customer.region[quarter], customer.plan[quarter], customer.industry, role),
                 )
             )
         name = f"customers_{label}.csv"
         for kind, count in truths.BAD_ROWS.get(("crm", "customers", name), {}).items():
             for number in range(count):
                 person = (
-                    f"stray{number}@example.net,,Stray {number},02/01/2024,,north,starter,retail"
+                    f"stray{number}@example.net,,Stray {number},02/01/2024,,north,starter,retail,"
                 )
                 if kind == "missing id":
                     scatter(rng, rows, ["," + person])
@@ -64,8 +65,8 @@ def customers(rng: random.Random, everybody: list[Customer]) -> Files:
 
 
 def accounts(rng: random.Random) -> bytes:
-    """400 companies, some of them without a customer."""
-    rows = [
+    """400 companies, some of them without a customer, and the key accounts."""
+    rows: list[Row] = [
         (
             f"A{number + 1:04d}",
             f"{voices.COMPANY_WORDS[number // 20]} {voices.COMPANY_KINDS[number % 20]}",
@@ -74,6 +75,10 @@ def accounts(rng: random.Random) -> bytes:
             rng.choice(("gold", "silver", "bronze")),
         )
         for number in range(400)
+    ]
+    rows += [
+        (account, f"Key account {account}", value, "Ilse Haas", "gold")
+        for account, value in YEARLY_VALUES.items()
     ]
     return table(("account_no", "company", "yearly_value", "owner", "tier"), rows)
 
@@ -220,23 +225,3 @@ def leads(rng: random.Random) -> bytes:
         for number in range(300)
     ]
     return table(("lead", "created", "mail", "region", "industry"), rows)
-
-
-def employees(rng: random.Random) -> bytes:
-    """60 colleagues in four departments."""
-    rows = []
-    departments: Iterable[str] = ("Support", "Sales", "Product", "Finance")
-    for number, department in enumerate(list(departments) * 15):
-        hired = day_of("2019-03-01") + rng.randrange(1800)
-        has_left = number % 12 == 11
-        rows.append(
-            (
-                f"E{number + 1:03d}",
-                f"colleague{number + 1}@example.com",
-                department,
-                f"E{number % 4 + 1:03d}" if number > 3 else "",
-                slashed_day(hired),
-                slashed_day(hired + 400) if has_left else "",
-            )
-        )
-    return table(("employee", "mail", "department", "manager", "hired", "left"), rows)

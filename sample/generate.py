@@ -4,7 +4,8 @@ An invented company, Juniper, asks its 4,000 customers how it does: 20,200 answe
 tools over two years, a CRM that knows who pays what and who left, and everything that goes wrong
 with such files. What is true of it stands in ``sample/truths.py``. Visitors of its website answer,
 too, without a name (``sample/website.py``), and one customer all the time (``sample/counter.py``);
-a reseller sends counts alone (``sample/reseller.py``).
+a reseller sends counts alone (``sample/reseller.py``). Contacts of key accounts are asked once a
+year (``sample/accounts.py``), employees each quarter (``sample/staff.py``).
 """
 
 from __future__ import annotations
@@ -15,7 +16,19 @@ import random
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sample import counter, crm, follow_ups, helpdesk, money, panel, reseller, surveys, website
+from sample import (
+    accounts,
+    counter,
+    crm,
+    follow_ups,
+    helpdesk,
+    money,
+    panel,
+    reseller,
+    staff,
+    surveys,
+    website,
+)
 from sample.answers import plan_csat, plan_transactional
 from sample.people import make_customers
 from sample.relational import plan_relational
@@ -48,7 +61,10 @@ def _deliveries(seed: int) -> dict[str, dict[str, bytes]]:
             **crm.usage(rng, customers),
             "referrals.csv": crm.referrals(rng, customers, answers),
             "leads.csv": crm.leads(rng),
-            "employees.csv": crm.employees(rng),
+        },
+        "hr": {
+            "employees.csv": staff.employees(rng),
+            **staff.staff_responses(random.Random(f"staff {seed}")),
         },
         "pulse": {
             **pulse_responses,
@@ -68,6 +84,7 @@ def _deliveries(seed: int) -> dict[str, dict[str, bytes]]:
         "website": website.website_responses(random.Random(f"website {seed}")),
         "counter": counter.counter_responses(random.Random(f"counter {seed}")),
         "reseller": reseller.reseller_summaries(),
+        "review": accounts.review_responses(random.Random(f"review {seed}")),
     }
 
 

@@ -115,6 +115,8 @@ PREFIXES = {
         "survey_",
         "earned_",
         "ingest_",
+        "account_",
+        "enps_",
         "follow_up_",
         "metric_",
     ),
@@ -272,6 +274,19 @@ def test_what_a_batch_builds_in_part_replaces_rows_and_no_table():
 
 # Numbers that no business would set otherwise, and why they stand where they stand.
 NUMBERS = {
+    "account_nps": {"100": "points of a score"},
+    "account_nps_by_period": {
+        "2": "a square, and a half",
+        "6": "digits that a sum of doubles is good for",
+        "100": "points of a score",
+    },
+    "int_account_periods_summed": {
+        "100": "points of a score",
+    },
+    "int_accounts_described": {
+        "6": "digits that a sum of doubles is good for",
+        "12": "months a year",
+    },
     "customer_nps_features": {"6": "digits that a sum of doubles is good for"},
     "int_feature_days_summed": {
         "90": "days, as the column's name says",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from expectations import Check
+from expectations.suites.accounts import ACCOUNTS
 from expectations.suites.adjusted import ADJUSTED
 from expectations.suites.asking import ASKING
 from expectations.suites.changes import CHANGES
+from expectations.suites.employees import EMPLOYEES
 from expectations.suites.events import EVENTS
 from expectations.suites.follow_ups import FOLLOW_UPS
 from expectations.suites.foundation import FOUNDATION
@@ -46,6 +48,8 @@ MARTS: dict[str, tuple[Check, ...]] = {
     **LIFT,
     **EVENTS,
     **GROWTH,
+    **ACCOUNTS,
+    **EMPLOYEES,
     **FOLLOW_UPS,
     **THEMES,
     **METRICS,

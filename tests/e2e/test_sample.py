@@ -31,7 +31,7 @@ from sample_support import (
 
 from orchestration.warehouse.database import open_build
 from orchestration.workspace.load import load_workspace
-from sample import counter, panel, reseller, truths, website
+from sample import accounts, counter, panel, reseller, staff, truths, website
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +136,8 @@ def test_nothing_is_pooled(tables):
     )
     assert found == [
         ("csat", "transactional", truths.CSAT[1]),
+        ("enps", "staff", staff.ACCEPTED_ANSWERS),
+        ("nps", "account", accounts.ACCEPTED_ANSWERS),
         ("nps", "counter", counter.ACCEPTED_ANSWERS),
         ("nps", "panel", 2 * panel.MEMBERS),
         ("nps", "relational", truths.RELATIONAL.responses),
@@ -143,6 +145,7 @@ def test_nothing_is_pooled(tables):
         ("nps", "website", website.ACCEPTED_ANSWERS),
     ]
     accepted = truths.ACCEPTED_ANSWERS + website.ACCEPTED_ANSWERS + counter.ACCEPTED_ANSWERS
+    accepted += accounts.ACCEPTED_ANSWERS + staff.ACCEPTED_ANSWERS
     assert sum(count for *_, count in found) == accepted
 
 
@@ -396,7 +399,7 @@ def test_segments_are_those_of_the_answers_day(tables, planted):
 
 # --- what became of every row -------------------------------------------------------------------
 
-FILES = truths.FILES | website.FILES | counter.FILES | reseller.FILES
+FILES = truths.FILES | website.FILES | counter.FILES | reseller.FILES | accounts.FILES | staff.FILES
 KNOWN_FATES = [key for key, fate in FILES.items() if fate.delivered is not None]
 
 

@@ -9,7 +9,7 @@ import pytest
 import sample_landing as landing_of
 
 import sample
-from sample import counter, panel, reseller, truths, voices, website
+from sample import accounts, counter, panel, reseller, staff, truths, voices, website
 from sample.generate import generate
 
 CLASSES = ("promoter", "passive", "detractor")
@@ -99,7 +99,9 @@ def test_another_seed_fills_the_same_quotas(landing, tmp_path):
 
 
 def test_delivers_the_files_that_the_truths_name_and_no_others(landing):
-    files = truths.FILES | website.FILES | counter.FILES | reseller.FILES
+    files = (
+        truths.FILES | website.FILES | counter.FILES | reseller.FILES | accounts.FILES | staff.FILES
+    )
     expected = {(source, name) for source, _, name in files}
     other = (truths.QUARANTINED_FILE, truths.REPLAYED_FILE, panel.FILE)
     expected |= {(key[0], key[2]) for key in other}
@@ -491,7 +493,7 @@ def _bad_rows_of_others(landing: Path) -> dict[str, int]:
     for path in sorted((landing / "crm").glob("customers_*.csv")):
         for line in path.read_text("utf-8").splitlines()[1:]:
             cells = line.split(",")
-            found["wrong_width"] += len(cells) != 9
+            found["wrong_width"] += len(cells) != 10
             found["missing_id"] += not cells[0]
     subscriptions = landing_of.table(landing, "crm/subscriptions_20251231.csv")
     is_day = r"\d{4}-\d\d-\d\d"
