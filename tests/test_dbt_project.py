@@ -310,6 +310,7 @@ NUMBERS = {
     "metric_correlations": {
         "2": "of Fisher's transformation and of mean ranks",
         "3": "what Fisher's standard error takes off n",
+        "10": "digits that a correlation of doubles is good for",
         "1e-12": "what rounding may leave of a perfect correlation",
     },
     "nps_benchmark_gap": {

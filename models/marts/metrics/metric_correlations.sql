@@ -1,6 +1,6 @@
 {%- set pair = ['level', 'metric', 'survey_type', 'kpi', 'kpi_survey_type'] -%}
 
--- equal values share the mean of their ranks
+-- equal values share the mean of their ranks; coefficients are rounded, as sums of doubles depend on the order of rows
 with ranked_values as (
     select
         {{ pair | join(', ') }},
@@ -19,7 +19,7 @@ measured as (
         {{ pair | join(', ') }},
         '{{ method }}' as method,
         count(*) as n,
-        case when min(x) < max(x) and min(y) < max(y) then corr({{ x }}, {{ y }}) end as coefficient
+        case when min(x) < max(x) and min(y) < max(y) then round(corr({{ x }}, {{ y }}), 10) end as coefficient
     from ranked_values
     group by {{ pair | join(', ') }}
     {%- if loop.first %}
