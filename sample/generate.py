@@ -5,7 +5,8 @@ tools over two years, a CRM that knows who pays what and who left, and everythin
 with such files. What is true of it stands in ``sample/truths.py``. Visitors of its website answer,
 too, without a name (``sample/website.py``), and one customer all the time (``sample/counter.py``);
 a reseller sends counts alone (``sample/reseller.py``). Contacts of key accounts are asked once a
-year (``sample/accounts.py``), employees each quarter (``sample/staff.py``).
+year (``sample/accounts.py``), employees each quarter (``sample/staff.py``). Some unhappy people are
+called and some, by chance, are not (``sample/care.py``).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from sample import (
     accounts,
+    care,
     counter,
     crm,
     follow_ups,
@@ -40,7 +42,7 @@ SEED = 2025
 WORKSPACE = Path(__file__).with_name("workspace.yml")
 
 
-def _deliveries(seed: int) -> dict[str, dict[str, bytes]]:
+def _deliveries(seed: int, key: str) -> dict[str, dict[str, bytes]]:
     """Every delivered file's bytes, by source and file name."""
     rng = random.Random(seed)
     customers = make_customers(rng)
@@ -83,6 +85,7 @@ def _deliveries(seed: int) -> dict[str, dict[str, bytes]]:
         # by chance of its own, so that the other files do not depend on it
         "website": website.website_responses(random.Random(f"website {seed}")),
         "counter": counter.counter_responses(random.Random(f"counter {seed}")),
+        "care": care.care_deliveries(random.Random(f"care {seed}"), key),
         "reseller": reseller.reseller_summaries(),
         "review": accounts.review_responses(random.Random(f"review {seed}")),
     }
@@ -91,17 +94,23 @@ def _deliveries(seed: int) -> dict[str, dict[str, bytes]]:
 def generate(target: Path, seed: int = SEED) -> None:
     """Write ``workspace.yml`` and ``landing/`` below a folder, made if it is missing.
 
-    The same seed gives the same bytes; files of these names are overwritten, others are left.
+    The same seed and the same key of the workspace, which is made if it is missing, give the same
+    bytes; files of these names are overwritten, others are left.
 
     Args:
         target: the workspace's folder.
         seed: who fills which quota; every truth holds for any seed.
     """
+    from orchestration.lake.hash_key import hash_key
+    from orchestration.workspace.load import load_workspace
+
     target = Path(target)
+    target.mkdir(parents=True, exist_ok=True)
+    (target / "workspace.yml").write_bytes(WORKSPACE.read_bytes())
     collects = gc.isenabled()
     gc.disable()  # many small objects, no cycles: looking for garbage takes a third of the time
     try:
-        deliveries = _deliveries(seed)
+        deliveries = _deliveries(seed, hash_key(load_workspace(target)))
     finally:
         if collects:
             gc.enable()
@@ -110,7 +119,6 @@ def generate(target: Path, seed: int = SEED) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
             (folder / name).write_bytes(content)
-    (target / "workspace.yml").write_bytes(WORKSPACE.read_bytes())
 
 
 def make_sample(workspace: Workspace) -> None:

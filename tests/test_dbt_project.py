@@ -318,7 +318,13 @@ NUMBERS = {
         "100": "percent",
         "10000": "the largest variance of a score, in points squared",
     },
-    "nps_actions": {"6": "digits that a sum of doubles is good for"},
+    "nps_actions": {
+        "6": "digits that a sum of doubles is good for",
+        "100": "points of a share of 1",
+        "3600": "seconds an hour",
+    },
+    "int_effect_customers_summed": {"100": "what the best class contributes"},
+    "follow_up_effect": {"2": "a square"},
     "nps_outcomes_by_class": {
         "365": "days a year",
         "12": "months a year",

@@ -213,6 +213,59 @@ FOLLOW_UPS: dict[str, tuple[Check, ...]] = {
             why="Counts and quantiles are those of the cases of fct_follow_ups.",
         ),
     ),
+    "follow_up_effect": (
+        keys(
+            "keys",
+            f"{_PAIR}, nps_class, measure",
+            also="""
+                t.measure not in ('recovered', 'next_nps', 'answered_again', 'retained')
+                or t.metric <> 'nps'""",
+            why="A measure has one row a class.",
+        ),
+        no_rows(
+            "differences",
+            f"""
+            select 1 from {{batch}} as t cross join raw.workspace as w
+            where t.is_suppressed is distinct from (
+                    least(t.told_observed, t.held_out_observed) < w.min_group_size
+                )
+                or t.is_suppressed <> (t.difference is null)
+                or t.is_suppressed <> (t.ci_low is null) or t.is_suppressed <> (t.ci_high is null)
+                or abs(t.told_value - t.held_out_value - t.difference) > {TOLERANCE}
+                or t.ci_low >= t.ci_high
+                or (t.measure <> 'next_nps' and (
+                    t.ci_low > t.difference + {TOLERANCE} or t.ci_high < t.difference - {TOLERANCE}
+                    or not t.told_value between 0 and 1 or not t.held_out_value between 0 and 1
+                ))
+                or t.told_observed > t.told_customers or t.told_contacted > t.told_customers
+                or t.held_out_observed > t.held_out_customers
+                or t.held_out_contacted > t.held_out_customers
+            """,
+            why="The difference is that of the two values and within its interval; it is NULL where"
+            " one side is smaller than min_group_size.",
+        ),
+        no_rows(
+            "of_the_answers",
+            f"""
+            select 1
+            from (
+                select {_PAIR}, nps_class, min(told_customers + held_out_customers) as customers
+                from {{batch}} group by all
+            ) as t
+            full join (
+                select {_PAIR}, nps_class, count(distinct customer_key) as customers
+                from marts.fct_nps_responses as r cross join raw.workspace as w
+                where metric = 'nps' and contribution < 100 and customer_key is not null
+                    and responded_on >= coalesce(w.holdout_since, responded_on)
+                    and w.holdout_share > 0
+                group by all
+            ) as r using ({_PAIR}, nps_class)
+            where t.customers is distinct from r.customers
+            """,
+            why="Every customer with an answer below the best class is told or held out, once a"
+            " class; without a hold-out there is nothing to compare.",
+        ),
+    ),
     "fct_nps_transitions": (
         keys(
             "keys",

@@ -28,6 +28,8 @@ _SETTINGS = {
             ("headline_survey_type", pa.string()),
             ("headline_window_days", pa.int32()),
             ("max_quarantine_rate", pa.float64()),
+            ("holdout_share", pa.float64()),
+            ("holdout_since", pa.date32()),
         ]
     ),
     "churn_windows": pa.schema([("window_days", pa.int32())]),
@@ -90,6 +92,8 @@ def write_settings(workspace: Workspace) -> None:
                 workspace.headline.survey_type,
                 workspace.headline.window_days,
                 workspace.max_quarantine_rate,
+                workspace.actions.holdout_share,
+                workspace.actions.holdout_since,
             )
         ],
         "churn_windows": [(days,) for days in workspace.churn_windows],

@@ -19,6 +19,7 @@ from orchestration.workspace.hints import key_hint
 from orchestration.workspace.identity import identity_mistakes
 from orchestration.workspace.model import (
     FILE_NAME,
+    Actions,
     Answer,
     Churned,
     Event,
@@ -328,6 +329,7 @@ _KEYS: dict[tuple[str, ...], type[BaseModel]] = {
     ("survey_rules",): SurveyRules,
     ("headline",): Headline,
     ("events",): Event,
+    ("actions",): Actions,
     ("publish",): Publish,
     ("churned",): Churned,
 }

@@ -294,6 +294,19 @@ class Event(_Model):
     window_days: Annotated[StrictInt, Field(ge=1, le=3_650)] = 90
 
 
+class Actions(_Model):
+    """Whom nobody is told to contact, so that the worth of contacting can be measured.
+
+    ``holdout_share``: so large a share of the customers, drawn by a keyed hash, is on no list of
+    actions. ``holdout_since``: answers from this day on are compared; None: all of them.
+    """
+
+    holdout_share: Annotated[StrictFloat, Field(ge=0, le=0.5)] = 0
+    holdout_since: Annotated[
+        date | None, BeforeValidator(rules.day, json_schema_input_type=date | None)
+    ] = None
+
+
 class Retain(_Model):
     """What Dagster's history keeps: the last runs with their events; older ones are deleted."""
 
@@ -329,6 +342,7 @@ class Settings(_Model):
     survey_rules: SurveyRules = SurveyRules()
     headline: Headline = Headline()
     events: tuple[Event, ...] = ()
+    actions: Actions = Actions()
     publish: Publish = Publish()
     webhook_env: Annotated[StrictStr, AfterValidator(rules.environment_name)] = "NPS_WEBHOOK_URL"
     memory_limit: Annotated[StrictStr, AfterValidator(rules.memory)] | None = None

@@ -31,7 +31,7 @@ from sample_support import (
 
 from orchestration.warehouse.database import open_build
 from orchestration.workspace.load import load_workspace
-from sample import accounts, counter, panel, reseller, staff, truths, website
+from sample import accounts, care, counter, panel, reseller, staff, truths, website
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +138,7 @@ def test_nothing_is_pooled(tables):
         ("csat", "transactional", truths.CSAT[1]),
         ("enps", "staff", staff.ACCEPTED_ANSWERS),
         ("nps", "account", accounts.ACCEPTED_ANSWERS),
+        ("nps", "care", care.ACCEPTED_ANSWERS),
         ("nps", "counter", counter.ACCEPTED_ANSWERS),
         ("nps", "panel", 2 * panel.MEMBERS),
         ("nps", "relational", truths.RELATIONAL.responses),
@@ -145,7 +146,7 @@ def test_nothing_is_pooled(tables):
         ("nps", "website", website.ACCEPTED_ANSWERS),
     ]
     accepted = truths.ACCEPTED_ANSWERS + website.ACCEPTED_ANSWERS + counter.ACCEPTED_ANSWERS
-    accepted += accounts.ACCEPTED_ANSWERS + staff.ACCEPTED_ANSWERS
+    accepted += accounts.ACCEPTED_ANSWERS + staff.ACCEPTED_ANSWERS + care.ACCEPTED_ANSWERS
     assert sum(count for *_, count in found) == accepted
 
 
@@ -377,7 +378,7 @@ def test_customers(tables):
     assert {(inferred, active): count for inferred, active, count in found} == {
         (False, True): truths.ACTIVE_CRM_CUSTOMERS,
         (False, False): truths.CHURNED_CUSTOMERS,
-        (True, None): truths.INFERRED_CUSTOMERS + panel.MEMBERS,
+        (True, None): truths.INFERRED_CUSTOMERS + panel.MEMBERS + care.PEOPLE,
     }
     assert truths.ACTIVE_CRM_CUSTOMERS + truths.CHURNED_CUSTOMERS == truths.CRM_CUSTOMERS
     ((history,),) = rows(tables, "select count(*) from marts.dim_customer_history")
@@ -400,6 +401,7 @@ def test_segments_are_those_of_the_answers_day(tables, planted):
 # --- what became of every row -------------------------------------------------------------------
 
 FILES = truths.FILES | website.FILES | counter.FILES | reseller.FILES | accounts.FILES | staff.FILES
+FILES |= care.FILES
 KNOWN_FATES = [key for key, fate in FILES.items() if fate.delivered is not None]
 
 

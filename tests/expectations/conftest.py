@@ -24,7 +24,8 @@ SETTINGS = [
         null::int as fiscal_year_start,
         90 as quarantine_days, 'nps' as headline_metric, 'relational' as headline_survey_type,
         90 as headline_window_days,
-        0.25::double as max_quarantine_rate
+        0.25::double as max_quarantine_rate,
+        0.5::double as holdout_share, null::date as holdout_since
     """,
     """
     create table raw.published_figures (

@@ -38,6 +38,7 @@ ANSWERS = [
     select
         md5(id)::uuid as response_key, md5(who)::uuid as voice_key, md5(who)::uuid as customer_key,
         'nps' as metric, 'relational' as survey_type, nps_class,
+        case nps_class when 'promoter' then 100 when 'passive' then 0 else -100 end as contribution,
         given::timestamp as responded_at, given::date as responded_on, region
     from (values
         ('a1', 'a', 'detractor', '2025-10-01 10:00:00', 'north'),
@@ -96,6 +97,21 @@ ANSWERS = [
         p90_hours_to_first_contact, due, within_sla, within_sla_share, within_sla_ci_low,
         within_sla_ci_high, answered_again, recovered, recovered_share, recovered_ci_low,
         recovered_ci_high, open_cases, overdue, reopened, closed, explained, is_suppressed)
+    """,
+    # a and b were told, c and d held out; d did not answer again
+    """
+    create or replace table marts.follow_up_effect as
+    select
+        'nps' as metric, 'relational' as survey_type, nps_class, measure, told as told_customers,
+        told as told_contacted, held_out as held_out_customers, 0 as held_out_contacted,
+        told_seen as told_observed, held_out_seen as held_out_observed, told_value,
+        held_out_value, told_value - held_out_value as difference,
+        told_value - held_out_value - 0.5 as ci_low, told_value - held_out_value + 0.5 as ci_high,
+        told_value is null as is_suppressed
+    from (values
+        ('detractor', 'recovered', 2, 1, 2, 0, null::double, null::double),
+        ('passive', 'answered_again', 0, 1, 0, 1, null, null)
+    ) as t (nps_class, measure, told, held_out, told_seen, held_out_seen, told_value, held_out_value)
     """,
     "create or replace table marts.nps_transition_matrix as "
     + " union all ".join(
@@ -157,6 +173,17 @@ MISTAKES = {
     ("follow_up_sla", "of_the_cases"): f"{SLA} reopened = 2",
     ("follow_up_sla", "of_the_cases median"): f"{SLA} median_hours_to_first_contact = 40",
     ("follow_up_sla", "of_the_cases tail"): f"{SLA} p90_hours_to_first_contact = 70",
+    ("follow_up_effect", "keys"): (
+        "insert into marts.follow_up_effect from marts.follow_up_effect limit 1"
+    ),
+    ("follow_up_effect", "keys measure"): "update marts.follow_up_effect set measure = 'love'",
+    ("follow_up_effect", "differences"): "update marts.follow_up_effect set difference = 0.5",
+    ("follow_up_effect", "differences shown"): (
+        "update marts.follow_up_effect set is_suppressed = false"
+    ),
+    ("follow_up_effect", "of_the_answers"): (
+        "update marts.follow_up_effect set told_customers = told_customers + 1"
+    ),
     ("fct_nps_transitions", "keys"): f"{PAIRS} to_class = 'passive' where to_class = 'promoter'",
     ("fct_nps_transitions", "keys days"): f"{PAIRS} days_between = 30",
     ("fct_nps_transitions", "consecutive"): (

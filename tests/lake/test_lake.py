@@ -470,6 +470,8 @@ def test_settings(lake: Lake):
             "headline_survey_type": "relational",
             "headline_window_days": 90,
             "max_quarantine_rate": 0.05,
+            "holdout_share": 0,
+            "holdout_since": None,
         }
     ]
     assert settings(lake, "churn_windows") == [{"window_days": 30}, {"window_days": 90}]
