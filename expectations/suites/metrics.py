@@ -18,7 +18,8 @@ _SAME_CELL = " and ".join(f"t.{name} = p.{name}" for name in _CELL)
 
 # How many standard errors a coefficient is from 0, on Fisher's scale; 0 of three and fewer.
 _ROOT = """abs(atanh(t.coefficient)) * sqrt(
-    greatest(t.n - 3, 0) / (1 + case t.method when 'spearman' then t.coefficient ** 2 / 2 else 0 end)
+    greatest(t.n - 3, 0)
+    / (1 + case t.method when 'spearman' then t.coefficient ** 2 / 2 else 0 end)
 )"""
 
 METRICS: dict[str, tuple[Check, ...]] = {

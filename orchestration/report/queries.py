@@ -470,3 +470,12 @@ def quarantined_rows(restricted: duckdb.DuckDBPyConnection) -> list[tuple[str, i
         "select coalesce(reason, '(no reason)') as why, count(*) as n "
         "from restricted.quarantined_rows group by why order by n desc, why"
     ).fetchall()
+
+
+def people_to_call(restricted: duckdb.DuckDBPyConnection) -> tuple[int, int]:
+    """How many customers are to be called today, and how many of them should have been already."""
+    (found,) = restricted.execute(
+        "select count(*), count(*) filter (sla_state = 'overdue') "
+        "from restricted.nps_actions where action = 'recover'"
+    ).fetchall()
+    return found

@@ -44,6 +44,7 @@ from orchestration.report.queries import (
     headline_change,
     match_rates,
     moving_themes,
+    people_to_call,
     published_generation,
     quarantined_files,
     quarantined_rows,
@@ -136,6 +137,7 @@ def build_summary(workspace: Workspace, run: RunFacts) -> str:
         lines += _guarded(_period_lines, marts, workspace)
         lines += _guarded(_segment_lines, marts, workspace)
         lines += _guarded(_risk_lines, marts, workspace)
+    lines += _call_lines(workspace)
     lines += _place_lines(workspace)
     if run.seconds:
         stages = ", ".join(f"{display_text(name)} {s:.1f} s" for name, s in run.seconds.items())
@@ -406,6 +408,17 @@ def _segment_lines(marts: duckdb.DuckDBPyConnection, workspace: Workspace) -> li
             text, WIDTH, initial_indent=" " * (LABEL + 2), subsequent_indent=" " * (LABEL + 4)
         )
     return lines
+
+
+def _call_lines(workspace: Workspace) -> list[str]:
+    """How many people to call today, if the restricted file can be read."""
+    with suppress(duckdb.Error), open_published(workspace.published / RESTRICTED.file_name) as file:
+        people, overdue = people_to_call(file)
+        return _paragraph(
+            "Today",
+            f"{people:,} people to call (nps_actions), {overdue:,} of them overdue",
+        )
+    return []
 
 
 def _risk_lines(marts: duckdb.DuckDBPyConnection, workspace: Workspace) -> list[str]:

@@ -225,3 +225,13 @@ def test_those_held_out_are_on_no_list(tables):
     listed = [c for (c,) in rows(tables, "select customer_key from private.restricted.nps_actions")]
     assert len(listed) > 500
     assert not [customer for customer in listed if is_held_out(customer)]
+
+
+def test_the_summary_says_how_many_to_call(tables, sample_run):
+    ((people, overdue),) = rows(
+        tables,
+        "select count(*), count(*) filter (contact_due_at < timestamp '2025-12-31 23:00:00') "
+        "from private.restricted.nps_actions where nps_class = 'detractor'",
+    )
+    said = sample_run.run.shown("Today")
+    assert f"{people:,} people to call (nps_actions), {overdue:,} of them overdue" in said
