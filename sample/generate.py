@@ -24,6 +24,7 @@ from sample import (
     crm,
     follow_ups,
     helpdesk,
+    labels,
     money,
     panel,
     reseller,
@@ -75,6 +76,7 @@ def _deliveries(seed: int, key: str) -> dict[str, dict[str, bytes]]:
             "follow_ups.csv": follow_ups.pulse_follow_ups(
                 random.Random(f"follow_ups {seed}"), answers
             ),
+            "labels.csv": labels.pulse_labels(random.Random(f"labels {seed}"), answers),
         },
         "intercept": surveys.intercept_responses(rng, transactional, customers),
         "helpdesk": {

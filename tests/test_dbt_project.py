@@ -119,6 +119,7 @@ PREFIXES = {
         "enps_",
         "follow_up_",
         "metric_",
+        "theme_",
     ),
     "restricted": (
         *("quarantined_rows", "response_comments", "response_themes"),
@@ -128,7 +129,10 @@ PREFIXES = {
 # Written once, as a mart, and read there by intermediate models that several marts share.
 READ_BY_ALL = {"fct_nps_responses", "fct_nps_churn", "fct_nps_transitions", "dim_customers"}
 # What a comment is about is public in sums; these read the text where it lies, and keep none of it.
-READS_COMMENTS = {"int_comment_languages", "int_themes_matched"}
+READS_COMMENTS = {
+    *("int_comment_languages", "int_themes_matched"),
+    *("int_theme_labels", "int_themes_learned"),
+}
 # What a layer's models may be made of.
 MAY_READ = {
     "staging": set(),
@@ -348,6 +352,8 @@ NUMBERS = {
         "1.128": "mean range of two standard normal values",
     },
     "int_comment_languages": {"2": "letters of a language's code"},
+    "int_theme_quality_measured": {"2": "F1 is a harmonic mean"},
+    "theme_quality": {"2": "F1 is a harmonic mean"},
     "int_theme_terms_read": {
         "2": "the first character between bars",
         "3": "letters that words and terms are brought together by",

@@ -75,6 +75,30 @@ THEMES: dict[str, tuple[Check, ...]] = {
         ),
         no_emails(),
     ),
+    "theme_quality": (
+        keys(
+            "keys",
+            "average, method, theme",
+            also=f"""
+                t.average not in ('none', 'micro', 'macro') or t.method not in ('lexicon', 'model')
+                or (t.theme = 'all' and t.average = 'none')
+                or least(t.true_positives, t.false_positives, t.false_negatives) < 0
+                or t.true_positives + t.false_negatives > t.labelled_responses
+                    and t.average = 'none'
+                or abs(t.precision_share
+                    - t.true_positives / (t.true_positives + t.false_positives)) > {TOLERANCE}
+                or abs(t.recall_share
+                    - t.true_positives / (t.true_positives + t.false_negatives)) > {TOLERANCE}
+                or abs(t.f1 - 2 * t.true_positives / (2 * t.true_positives + t.false_positives
+                    + t.false_negatives)) > {TOLERANCE}
+                or (t.is_used and t.is_measured
+                    and t.f1 < {assumed("min_theme_f1")})""",
+            scope="table",
+            why="A method has one row for each theme, whose shares are those of its counts; a "
+            "theme that is found with an F1 below min_theme_f1 enters no figure.",
+        ),
+        no_emails(),
+    ),
 }
 
 NAMED: dict[str, tuple[Check, ...]] = {

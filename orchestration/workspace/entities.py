@@ -139,6 +139,7 @@ ENTITIES: dict[str, Entity] = {
             "period_start metric survey_type promoters passives detractors",
             "period_end dimension segment",
         ),
+        _entity("labels", "response_id theme"),
     )
 }
 

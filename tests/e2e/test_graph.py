@@ -59,7 +59,10 @@ READ_BY_ALL = {
     f"marts/{name}"
     for name in ("fct_nps_responses", "fct_nps_churn", "fct_nps_transitions", "dim_customers")
 }
-READS_COMMENTS = {"int_comment_languages", "int_themes_matched", "int_themes_learned"}
+READS_COMMENTS = {
+    *("int_comment_languages", "int_themes_matched"),
+    *("int_theme_labels", "int_themes_learned"),
+}
 
 
 def test_data_moves_one_way(graph):

@@ -90,3 +90,35 @@ def test_the_summary_ends_with_the_themes_that_move_the_score(sample_run):
     after = " ".join(last[last.index(label) + 1 :])
     # of all plans together as well: the others' comments speak of every theme alike
     assert "price: -" in after and "since 2025 Q3: real" in after
+
+
+def test_the_quality_of_themes_is_that_of_the_labels(tables):
+    found = {
+        (method, theme): tuple(figures)
+        for method, theme, *figures in rows(
+            tables,
+            "select method, theme, true_positives, false_positives, false_negatives, "
+            "labelled_responses, is_used from marts.theme_quality where average = 'none'",
+        )
+    }
+    labelled = sum(truths.LABELLED.values())
+    right = truths.LABELLED["delivery"] - truths.MISREAD_DELIVERIES
+    for theme in ("price", "support"):
+        assert found["lexicon", theme] == (truths.LABELLED[theme], 0, 0, labelled, True)
+    assert found["lexicon", "delivery"][:3] == (right, truths.MISREAD_DELIVERIES, 0)
+    own = truths.LABELLED["product"] + truths.MISREAD_DELIVERIES
+    assert found["lexicon", "product"] == (0, 0, own, labelled, False)
+    # what the lexicon knows nothing of is learned from the labels
+    assert found["model", "product"][0] >= truths.LABELLED["product"] * 0.9
+    assert found["model", "product"][4]
+
+
+def test_a_theme_that_was_learned_enters_the_figures(tables):
+    methods = dict(
+        rows(
+            tables,
+            "select distinct theme, method from marts.nps_themes_by_period "
+            f"where {RELATIONAL} and theme in ('price', 'support', 'product')",
+        )
+    )
+    assert methods == {"price": "lexicon", "support": "lexicon", "product": "model"}

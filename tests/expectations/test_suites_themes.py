@@ -15,6 +15,7 @@ from expectations.validate import validate
 
 TABLE = "marts.nps_themes_by_period"
 NAMES = "restricted.response_themes"
+QUALITY = "marts.theme_quality"
 CHECKS = [(table, check) for table, checks in THEMES.items() for check in checks]
 # Of every period with a detractor: one of them names price; in the period before nobody did.
 GOOD = f"""
@@ -43,6 +44,14 @@ select
 from named;
 create table restricted.response_comments as
 select response_key, 'Price' as comment from marts.fct_nps_responses where has_comment;
+create table {QUALITY} as
+select * from (values
+    ('none', 'lexicon', 'price', 20, 4::bigint, 1::bigint, 1::bigint, 0.8e0, 0.8e0, 0.8e0, true, true),
+    ('none', 'model', 'price', 20, 0, 2, 5, 0e0, 0e0, 0e0, true, false),
+    ('micro', 'lexicon', 'all', 20, 4, 1, 1, 0.8e0, 0.8e0, 0.8e0, null, null),
+    ('macro', 'lexicon', 'all', 20, null, null, null, 0.8e0, 0.8e0, 0.8e0, null, null)
+) as t (average, method, theme, labelled_responses, true_positives, false_positives,
+    false_negatives, precision_share, recall_share, f1, is_measured, is_used);
 create table {NAMES} as
 select
     response_key, 'price' as theme, 'lexicon' as method, 'en' as language, 'pric*' as term,
@@ -62,6 +71,10 @@ MISTAKES = {
     "changes p": f"update {TABLE} set p_adjusted = 0.001",
     "changes level": f"update {TABLE} set is_significant = false",
     "no_emails": f"update {TABLE} set theme = 'ann@mail.example'",
+    "keys average": f"update {QUALITY} set average = 'mean'",
+    "keys precision": f"update {QUALITY} set precision_share = 0.5",
+    "keys f1": f"update {QUALITY} set f1 = 0.5",
+    "keys used": f"update {QUALITY} set is_used = true",
 }
 
 

@@ -206,3 +206,37 @@ def test_nineteen_of_twenty_intervals_hold_the_impact():
         rows = published([paired(f"t{place:04}", *draw, *draw) for place, draw in enumerate(draws)])
         covered = np.mean([r["impact_ci_low"] <= true <= r["impact_ci_high"] for r in rows])
         assert 0.92 <= covered <= 0.98, (share, covered)
+
+
+# --- how well themes are found --------------------------------------------------------------------
+
+
+def test_quality_is_that_of_scikit_learn():
+    """On random labels, of five themes and a comment that has none, by both methods."""
+    from sklearn.metrics import precision_recall_fscore_support
+
+    rng = np.random.default_rng(11)
+    themes, keys = ["a", "b", "c", "d", "e"], [f"k{n:03}" for n in range(200)]
+    named, found = (rng.random((200, 5)) < 0.3 for _ in range(2))
+    listed = {
+        "int_theme_labels": [(k, t) for k, row in zip(keys, named, strict=True) for t, x in zip(themes, row, strict=True) if x]
+        + [(k, "") for k, row in zip(keys, named, strict=True) if not row.any()],
+        "int_themes_matched": [(k, t) for k, row in zip(keys, found, strict=True) for t, x in zip(themes, row, strict=True) if x],
+    }  # fmt: skip
+    with empty_database() as connection:
+        for table, pairs in listed.items():
+            columns = {
+                "response_key": [key for key, _ in pairs],
+                "theme": [theme for _, theme in pairs],
+            }
+            insert_columns(connection, f"intermediate.{table}", columns)
+        rebuild(connection, ["int_theme_quality_measured", "int_theme_methods_chosen"])
+        rows = connection.execute(compiled("theme_quality")).fetchall()
+    by_row = {(row[0], row[1], row[2]): row for row in rows}
+    for average in (None, "micro", "macro"):
+        expected = precision_recall_fscore_support(named, found, average=average, zero_division=0)
+        for place, theme in enumerate(themes if average is None else ["all"]):
+            row = by_row[average or "none", "lexicon", theme]
+            assert row[3] == 200
+            figures = [x[place] if average is None else x for x in expected[:3]]
+            assert row[7:10] == pytest.approx(figures, rel=1e-9)

@@ -588,7 +588,7 @@ def test_every_allowed_zone_is_known_to_duckdb(tmp_path):
 
 
 def test_entities_are_those_of_the_contract():
-    assert len(ENTITIES) == 16
+    assert len(ENTITIES) == 17
     assert all(entity.name == name for name, entity in ENTITIES.items())
     assert ENTITIES["survey_responses"].required == ("response_id", "score", "submitted_at")
     assert ENTITIES["customers"].column_names == (

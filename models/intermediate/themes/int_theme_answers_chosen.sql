@@ -1,6 +1,16 @@
--- by how each theme's answers are found that enter figures
+-- each theme's answers by the one method that figures rest on
 select
-    response_key,
-    theme,
-    'lexicon' as method
-from {{ ref('int_themes_matched') }}
+    matched.response_key,
+    chosen.theme,
+    chosen.method
+from {{ ref('int_themes_matched') }} as matched
+inner join {{ ref('int_theme_methods_chosen') }} as chosen on matched.theme = chosen.theme and chosen.method = 'lexicon'
+
+union all
+
+select
+    cast(learned.response_key as {{ var('key_type') }}) as response_key,
+    chosen.theme,
+    chosen.method
+from {{ ref('int_themes_learned') }} as learned
+inner join {{ ref('int_theme_methods_chosen') }} as chosen on learned.theme = chosen.theme and chosen.method = 'model'
