@@ -163,6 +163,8 @@ def add_comments(
         count: how many of them carry a comment.
         themes: the themes a comment may speak of.
     """
+    # a source of their own: what is told changes nothing that happens
+    rng = random.Random(rng.random())
     for answer in answers:
         answer.language = rng.choice(("en", "en", "fr", "nl", "nl", "de"))
     hostile = iter(voices.HOSTILE_COMMENTS)
