@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from orchestration.report.figures import CLASSES, Curve, Outcome, Score
+from orchestration.report.figures import CLASSES, Curve, EventEffect, Outcome, Score
 from orchestration.report.formatting import number
 
 WIDE, NARROW = 820, 350  # pixels of the drawing, axes included
@@ -77,8 +77,13 @@ def domain_of(figures: Iterable[Score], step: float = 10) -> list[float]:
     return [max(-100.0, low), min(100.0, max(high, low + step))]
 
 
-def trend_spec(months: Sequence[Score], width: int, height: int) -> dict[str, Any]:
-    """The score by month with its interval as a band; the month still running is hollow."""
+def trend_spec(
+    months: Sequence[Score], width: int, height: int, events: Sequence[EventEffect] = ()
+) -> dict[str, Any]:
+    """The score by month with its interval as a band; the month still running is hollow.
+
+    Events are dashed lines with their numbers, from 1.
+    """
     import altair as alt
 
     rows: list[dict[str, Any]] = [
@@ -114,8 +119,16 @@ def trend_spec(months: Sequence[Score], width: int, height: int) -> dict[str, An
     )
     low, high = domain_of(months)
     zero = alt.Chart(alt.Data(values=[{"nps": 0}] if low < 0 < high else []))
+    happened = alt.Chart(alt.Data(values=[
+        {"month": event.day.isoformat(), "number": str(place)}
+        for place, event in enumerate(events, start=1)
+    ])).encode(x=alt.X("month:T", scale=alt.Scale(type="utc")))  # fmt: skip
     chart = alt.layer(
         base.mark_area(color=band, opacity=1).encode(y=at("low"), y2="high:Q"),
+        happened.mark_rule(color=light("muted"), strokeWidth=1, strokeDash=[3, 3]),
+        happened.mark_text(y=0, dx=7, dy=6, fontSize=12, color=light("muted")).encode(
+            text="number:N"
+        ),
         # A month alone between two gaps has no area: its interval is this short line.
         base.mark_rule(color=band, strokeWidth=3).encode(y=at("low"), y2="high:Q"),
         zero.mark_rule(color=light("muted"), strokeWidth=1).encode(y=at("nps")),

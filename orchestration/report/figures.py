@@ -316,6 +316,27 @@ class Theme:
 
 
 @dataclass(frozen=True)
+class EventEffect:
+    """What an event did to the headline's score, in points.
+
+    Attributes:
+        day: the event's day.
+        segment: the segment that it touched; None: everybody.
+        effect: the change of the score, less that of the customers who were spared; None where
+            too few answered.
+        low: lower end of its 95 % interval; None where it is not tested.
+        high: upper end.
+    """
+
+    name: str
+    day: date
+    segment: str | None
+    effect: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
 class PageFigures:
     """Everything the page shows; what the database lacks stays empty.
 
@@ -331,6 +352,7 @@ class PageFigures:
     recent: list[RecentChange] = field(default_factory=list)
     splits: list[Split] = field(default_factory=list)
     months: list[Score] = field(default_factory=list)
+    events: list[EventEffect] = field(default_factory=list)
     segments: dict[str, list[Score]] = field(default_factory=dict)
     contrasts: list[Comparison] = field(default_factory=list)
     themes: list[Theme] = field(default_factory=list)

@@ -168,7 +168,7 @@ def _page(workspace: Workspace, figures: PageFigures) -> str:
         name=formatting.headline_name(workspace),
         shown_months=[score for score in figures.months if score.value is not None],
         trend_months=TREND_MONTHS,
-        trend_chart=_trend_chart(workspace, figures.months),
+        trend_chart=_trend_chart(workspace, figures),
         panels=_panels(workspace, figures),
         real_contrasts=[c for c in figures.contrasts if c.is_significant][:3],
         rated=rated,
@@ -258,10 +258,12 @@ def _chart(
     )
 
 
-def _trend_chart(workspace: Workspace, months: list[Score]) -> Chart | None:
+def _trend_chart(workspace: Workspace, figures: PageFigures) -> Chart | None:
+    months, events = figures.months, figures.events
     if all(score.value is None for score in months):
         return None
-    return _chart(workspace, "trend", trend_spec, (months, WIDE, 300), (months, NARROW, 240))
+    wide, narrow = (months, WIDE, 300, events), (months, NARROW, 240, events)
+    return _chart(workspace, "trend", trend_spec, wide, narrow)
 
 
 def _churn_chart(workspace: Workspace, rated: list[Outcome]) -> Chart | None:

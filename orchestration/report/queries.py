@@ -23,6 +23,7 @@ from orchestration.report.figures import (
     Comparison,
     Curve,
     Driver,
+    EventEffect,
     Headline,
     MatchRate,
     OtherMetric,
@@ -86,6 +87,7 @@ def read_page_figures(marts: Marts, workspace: Workspace) -> PageFigures:
         recent=recent,
         splits=found([], change_splits, workspace, recent[0].change if recent else change),
         months=found([], monthly_scores, workspace),
+        events=found([], event_effects, workspace),
         segments=found({}, segment_scores, workspace),
         contrasts=found([], contrasts, workspace),
         themes=found([], moving_themes, workspace),
@@ -295,6 +297,17 @@ def monthly_scores(marts: Marts, workspace: Workspace) -> list[Score]:
             months.append(by_month.get(month) or Score(month.isoformat(), None, None, None, 0))
             month = date(month.year + month.month // 12, month.month % 12 + 1, 1)
     return months[-TREND_MONTHS:]
+
+
+def event_effects(marts: Marts, workspace: Workspace) -> list[EventEffect]:
+    """What happened within the months of the trend, oldest first."""
+    rows = marts.execute(
+        "select event, happened_on, nullif(segment, 'all'), effect, ci_low, ci_high "
+        f"from marts.nps_event_effects where {is_headline(workspace)} order by happened_on, event"
+    ).fetchall()
+    months = monthly_scores(marts, workspace)
+    first = months[0].label if months else ""
+    return [EventEffect(*row) for row in rows if row[1].isoformat() >= first]
 
 
 def segment_scores(marts: Marts, workspace: Workspace) -> dict[str, list[Score]]:

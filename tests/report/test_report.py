@@ -20,7 +20,7 @@ from orchestration.core.duckdb_session import open_published
 from orchestration.core.errors import UserError
 from orchestration.publish.publish import publish
 from orchestration.report import charts, drawing, formatting
-from orchestration.report.figures import Curve, Outcome, Score
+from orchestration.report.figures import Curve, EventEffect, Outcome, Score
 from orchestration.report.page import trend_png, write_report
 from orchestration.report.queries import monthly_scores, published_generation
 from orchestration.workspace.load import load_workspace
@@ -443,6 +443,7 @@ def test_two_names_that_look_alike_stay_two_rows():
 
 
 FIGURES = [Score(f"2025-{month:02}-01", 10.0, 5.0, 15.0, 9) for month in (1, 2, 3)]
+EVENT = EventEffect("price rise", date(2025, 2, 15), "starter", -20.0, -30.0, -10.0)
 OUTCOME = Outcome("promoter", 90, 9, 8, 1, 12.5, 2.2, 47.1, *[None] * 6)
 CURVE = Curve("promoter", ((0, 1.0, None, None), (30, 0.9, 0.8, 0.95)), 9)
 
@@ -452,11 +453,12 @@ CURVE = Curve("promoter", ((0, 1.0, None, None), (30, 0.9, 0.8, 0.95)), 9)
     [
         charts.words_spec("No answers yet", 560, 80),
         charts.trend_spec(FIGURES, charts.WIDE, 300),
+        charts.trend_spec(FIGURES, charts.WIDE, 300, [EVENT]),
         charts.dots_spec(FIGURES, charts.WIDE, [0, 30], 12.0),
         charts.churn_spec([OUTCOME], charts.WIDE),
         charts.curves_spec([CURVE], charts.WIDE, 320),
     ],
-    ids=["words", "trend", "dots", "churn", "curves"],
+    ids=["words", "trend", "events", "dots", "churn", "curves"],
 )
 def test_what_is_drawn_keeps_to_the_schema_of_vega_lite(spec):
     alt.Chart.from_dict(spec, validate=True)
