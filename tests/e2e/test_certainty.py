@@ -195,8 +195,9 @@ def test_the_panels_scale_is_its_own(tables):
         "where metric = 'nps' group by all order by all"
     )
     assert rows(tables, sql) == [
-        ("account", "0-10", 0), ("counter", "0-10", 0), ("panel", "1-10", 1),
-        ("relational", "0-10", 0), ("transactional", "0-10", 0), ("website", "0-10", 0),
+        ("account", "0-10", 0), ("care", "0-10", 0), ("counter", "0-10", 0),
+        ("panel", "1-10", 1), ("relational", "0-10", 0), ("transactional", "0-10", 0),
+        ("website", "0-10", 0),
     ]  # fmt: skip
 
 
