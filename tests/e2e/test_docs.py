@@ -12,8 +12,9 @@ from expectations.suites.marts import MARTS
 from expectations.suites.reconciliation import RECONCILIATION
 
 PAGES = ("docs/analyst.md", "docs/metrics.md", "docs/scientist.md")
-# Nothing in the sample has several values; tests/e2e/test_overlapping_values.py holds this table's rows.
-EMPTY = "marts.fct_nps_by_value_period"
+# Nothing in the sample has several values (tests/e2e/test_overlapping_values.py holds this table's rows), and no
+# benchmark is shipped (the unit test of the model holds its).
+EMPTY = ("marts.fct_nps_by_value_period", "marts.nps_benchmark_gap")
 
 
 def queries() -> list[tuple[str, str]]:
@@ -28,7 +29,7 @@ def queries() -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("page", "query"), queries())
 def test_a_documented_query_finds_something(tables, page, query):
     found = tables.execute(query.rstrip().rstrip(";")).fetchone()
-    assert (found is None) == (EMPTY in query)
+    assert (found is None) == any(table in query for table in EMPTY)
 
 
 @pytest.mark.parametrize("table", sorted(MARTS.keys() - FOUNDATION.keys() - RECONCILIATION.keys()))
