@@ -81,7 +81,12 @@ def _deliveries(seed: int, key: str) -> dict[str, dict[str, bytes]]:
         "intercept": surveys.intercept_responses(rng, transactional, customers),
         "helpdesk": {
             **helpdesk.helpdesk_csat(rng, csat, customers),
-            "tickets.csv": helpdesk.helpdesk_tickets(rng, customers, answers),
+            "tickets.csv": helpdesk.helpdesk_tickets(
+                rng,
+                customers,
+                answers,
+                helpdesk.costly_tickets(random.Random(f"tickets {seed}"), answers),
+            ),
         },
         "board": panel.panel_responses(rng),
         # by chance of its own, so that the other files do not depend on it

@@ -52,10 +52,39 @@ def helpdesk_csat(rng: random.Random, answers: list[Answer], customers: list[Cus
     return files
 
 
+def _ticket(rng: random.Random, number: int, customer: Customer, day: int) -> Row:
+    opened = daytime(rng, day)
+    closed = opened + rng.randrange(1800, 12 * DAY)
+    is_closed = closed // DAY < QUARTER_ENDS[_LAST] - 1
+    return (
+        f"T{number:05d}",
+        customer.customer_id,
+        iso_offset(opened),
+        iso_offset(closed) if is_closed else "",
+        rng.choice(("low", "normal", "normal", "high")),
+        rng.choice(("billing", "bug", "delivery", "question")),
+        rng.choice(("", "", "good", "bad")) if is_closed else "",
+    )
+
+
+def costly_tickets(rng: random.Random, relational: list[Answer]) -> list[Row]:
+    """Tickets that detractors of one plan open beside all others, in the year before as_of."""
+    costly = [
+        (answer.customer, answer.day)
+        for answer in relational
+        if answer.nps_class == "detractor" and answer.quarter > _LAST - 4 and answer.customer
+        if answer.plan == truths.COSTLY_PLAN
+        if answer.customer.is_with_us(answer.day - 1)
+    ]
+    return [
+        _ticket(rng, 7001 + number, *rng.choice(costly)) for number in range(truths.COSTLY_TICKETS)
+    ]
+
+
 def helpdesk_tickets(
-    rng: random.Random, customers: list[Customer], relational: list[Answer]
+    rng: random.Random, customers: list[Customer], relational: list[Answer], costly: list[Row]
 ) -> bytes:
-    """6,000 tickets; a third of them of people who gave a bad answer soon after."""
+    """6,000 tickets, a third by people who gave a bad answer soon after; and the costly ones."""
     unhappy = [a for a in relational if a.nps_class == "detractor" and a.customer]
     rows: list[Row] = []
     while len(rows) < 6000:
@@ -67,20 +96,7 @@ def helpdesk_tickets(
             day = rng.randrange(QUARTER_STARTS[0], QUARTER_ENDS[_LAST] - 1)
         if customer is None or day < QUARTER_STARTS[0] or not customer.is_with_us(day):
             continue
-        opened = daytime(rng, day)
-        closed = opened + rng.randrange(1800, 12 * DAY)
-        is_closed = closed // DAY < QUARTER_ENDS[_LAST] - 1
-        rows.append(
-            (
-                f"T{len(rows) + 1:05d}",
-                customer.customer_id,
-                iso_offset(opened),
-                iso_offset(closed) if is_closed else "",
-                rng.choice(("low", "normal", "normal", "high")),
-                rng.choice(("billing", "bug", "delivery", "question")),
-                rng.choice(("", "", "good", "bad")) if is_closed else "",
-            )
-        )
+        rows.append(_ticket(rng, len(rows) + 1, customer, day))
     at = "2025-05-05T10:00:00+02:00"
     bad: dict[str, Row] = {
         "missing id": ("", "C00100", at, "", "low", "bug", ""),
@@ -94,5 +110,6 @@ def helpdesk_tickets(
             stray[5] = ("bug", "question")[number]
             scatter(rng, rows, [stray])
     return table(
-        ("ticket", "customer", "opened", "closed", "priority", "category", "satisfaction"), rows
+        ("ticket", "customer", "opened", "closed", "priority", "category", "satisfaction"),
+        rows + costly,
     )

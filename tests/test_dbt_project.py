@@ -120,6 +120,8 @@ PREFIXES = {
         "follow_up_",
         "metric_",
         "theme_",
+        "promoter_",
+        "costly_",
     ),
     "restricted": (
         *("quarantined_rows", "response_comments", "response_themes"),
@@ -311,6 +313,7 @@ NUMBERS = {
         "0.9": "nine of ten, as the column's name says",
     },
     "nps_event_effects": {"2": "square"},
+    "costly_profile": {"2": "square"},
     "metric_correlations": {
         "2": "of Fisher's transformation and of mean ranks",
         "3": "what Fisher's standard error takes off n",

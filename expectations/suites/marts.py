@@ -18,6 +18,7 @@ from expectations.suites.history import HISTORY
 from expectations.suites.lift import LIFT
 from expectations.suites.metrics import METRICS
 from expectations.suites.overlapping import OVERLAPPING
+from expectations.suites.profiles import PROFILES
 from expectations.suites.reconciliation import QUARANTINED, RECONCILIATION
 from expectations.suites.retention import RETENTION
 from expectations.suites.scores import SCORES
@@ -53,6 +54,7 @@ MARTS: dict[str, tuple[Check, ...]] = {
     **FOLLOW_UPS,
     **THEMES,
     **METRICS,
+    **PROFILES,
 }
 
 RESTRICTED: dict[str, tuple[Check, ...]] = {**QUARANTINED, **NAMED}

@@ -23,6 +23,7 @@ select
     part,
     {{ attributes | join(', ') }},
     count(*) as voices,
+    cast(sum(case when contribution > 0 then 1 else 0 end) as bigint) as promoters,
     cast(sum(contribution) as bigint) as contributions,
     cast(sum(contribution * contribution) as bigint) as squares
 from dealt

@@ -7,6 +7,7 @@ with counted as (
         {{ grouped_dimension(dict(zip(attributes, attributes))) }} as attribute,
         {{ grouped_dimension(dict(zip(attributes, attributes)), value=true) }} as level,
         cast(sum(voices) as bigint) as voices,
+        cast(sum(promoters) as bigint) as promoters,
         cast(sum(contributions) as bigint) as contributions
     from {{ ref('int_driver_cells_counted') }}
     group by grouping sets ({% for attribute in attributes %}(metric, survey_type, {{ attribute }}){{ ', ' if not loop.last }}{% endfor %})
@@ -30,5 +31,6 @@ select
     place,
     case when least(place + 1, levels) <= {{ assumption('key_driver_levels') }} then level else '(other)' end as counted_level,
     voices,
+    promoters,
     contributions
 from ranked

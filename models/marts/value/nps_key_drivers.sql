@@ -32,27 +32,13 @@ extremes as (
     group by metric, survey_type, attribute
 ),
 
--- the class of the metric that is explained explains nothing
 named as (
     select
-        *,
-        case
-            {%- for column in segment_columns() %}
-            when attribute = '{{ column }}' then 'segment'
-            {%- endfor %}
-            when attribute in ('class_nps', 'class_csat', 'class_ces') then 'metric'
-            else 'answer'
-        end as kind,
-        case attribute
-            {%- for column, published_name in segment_columns().items() %}
-            when '{{ column }}' then '{{ published_name }}'
-            {%- endfor %}
-            when 'class_nps' then 'nps'
-            when 'class_csat' then 'csat'
-            when 'class_ces' then 'ces'
-            else attribute
-        end as attribute_name
-    from {{ ref('int_drivers_estimated') }}
+        estimated.*,
+        attributes.kind,
+        attributes.attribute_name
+    from {{ ref('int_drivers_estimated') }} as estimated
+    inner join {{ ref('int_driver_attributes_named') }} as attributes on estimated.attribute = attributes.attribute
 ),
 
 {{ benjamini_hochberg('named', 'p_value', ['metric', 'survey_type']) }},
