@@ -213,7 +213,7 @@ def referrals(rng: random.Random, everybody: list[Customer], relational: list[An
 
 
 def leads(rng: random.Random) -> bytes:
-    """300 people who may become customers."""
+    """300 people who may become customers; one in ten has bought and has a plan."""
     rows = [
         (
             f"L{number + 1:04d}",
@@ -221,7 +221,8 @@ def leads(rng: random.Random) -> bytes:
             f"lead{number + 1}@example.org",
             rng.choice(REGIONS),
             rng.choice(voices.INDUSTRIES),
+            "enterprise" if number % 10 == 0 else "",
         )
         for number in range(300)
     ]
-    return table(("lead", "created", "mail", "region", "industry"), rows)
+    return table(("lead", "created", "mail", "region", "industry", "plan"), rows)

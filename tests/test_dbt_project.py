@@ -122,10 +122,11 @@ PREFIXES = {
         "theme_",
         "promoter_",
         "costly_",
+        "lead_",
     ),
     "restricted": (
         *("quarantined_rows", "response_comments", "response_themes"),
-        *("customer_identities", "nps_actions"),
+        *("customer_identities", "nps_actions", "lead_scores"),
     ),
 }
 # Written once, as a mart, and read there by intermediate models that several marts share.
@@ -314,6 +315,8 @@ NUMBERS = {
     },
     "nps_event_effects": {"2": "square"},
     "costly_profile": {"2": "square"},
+    "lead_score_quality": {"2": "a square, the mean of ranks, and Hanley and McNeil's error"},
+    "lead_scores": {"2": "the second reason", "3": "the third reason"},
     "metric_correlations": {
         "2": "of Fisher's transformation and of mean ranks",
         "3": "what Fisher's standard error takes off n",

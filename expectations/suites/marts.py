@@ -15,6 +15,7 @@ from expectations.suites.growth import GROWTH
 from expectations.suites.headline import HEADLINE
 from expectations.suites.histogram import HISTOGRAM
 from expectations.suites.history import HISTORY
+from expectations.suites.leads import LEADS, SCORED
 from expectations.suites.lift import LIFT
 from expectations.suites.metrics import METRICS
 from expectations.suites.overlapping import OVERLAPPING
@@ -55,6 +56,7 @@ MARTS: dict[str, tuple[Check, ...]] = {
     **THEMES,
     **METRICS,
     **PROFILES,
+    **LEADS,
 }
 
-RESTRICTED: dict[str, tuple[Check, ...]] = {**QUARANTINED, **NAMED}
+RESTRICTED: dict[str, tuple[Check, ...]] = {**QUARANTINED, **NAMED, **SCORED}

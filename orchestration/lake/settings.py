@@ -38,6 +38,7 @@ _SETTINGS = {
         [("position", pa.int32()), ("segment", pa.string()), ("published_name", pa.string())]
     ),
     "split_attributes": pa.schema([("attribute", pa.string())]),
+    "lead_attributes": pa.schema([("attribute", pa.string()), ("is_of_customers", pa.bool_())]),
     "events": pa.schema(
         [
             ("event", pa.string()),
@@ -103,6 +104,10 @@ def write_settings(workspace: Workspace) -> None:
             for position, segment in enumerate(workspace.segments, start=1)
         ],
         "split_attributes": [(name,) for name in workspace.split_attributes],
+        "lead_attributes": [
+            (name, name in workspace.attributes_of("customers"))
+            for name in workspace.attributes_of("leads")
+        ],
         "events": [
             (
                 event.name,

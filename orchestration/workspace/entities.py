@@ -150,6 +150,7 @@ SETTINGS_TABLES = (
     "rolling_windows",
     "segments",
     "split_attributes",
+    "lead_attributes",
     "events",
     "mapped_columns",
     "hash_keys",

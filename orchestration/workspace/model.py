@@ -375,6 +375,11 @@ class Workspace(Settings):
         """The lengths in days of rolling windows: the declared ones and the headline's."""
         return tuple(sorted({*self.rolling_windows, self.headline.window_days}))
 
+    def attributes_of(self, entity: str) -> tuple[str, ...]:
+        """The attributes that sources of an entity declare, sorted."""
+        named = (source.attributes for source in self.sources if source.entity == entity)
+        return tuple(sorted({name for attributes in named for name in attributes}))
+
     @property
     def split_attributes(self) -> tuple[str, ...]:
         """The attributes that may have several values, sorted."""

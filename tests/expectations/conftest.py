@@ -40,6 +40,7 @@ SETTINGS = [
     select 1 as position, 'region' as segment, 'region' as published_name
     """,
     "create table raw.split_attributes (attribute varchar)",
+    "create table raw.lead_attributes (attribute varchar, is_of_customers boolean)",
     "create table raw.events (event varchar, happened_on date, dimension varchar, segment varchar, "
     "window_days int)",
     """

@@ -17,6 +17,7 @@ select
     ranked.voice_key,
     ranked.nps_class,
     ranked.contribution,
+    ranked.responded_at,
     {%- for column, published_name in segment_columns().items() %}
     coalesce(ranked.{{ adapter.quote(published_name) }}, '(unknown)') as {{ column }},
     {%- endfor %}
