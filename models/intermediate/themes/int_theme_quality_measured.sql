@@ -17,13 +17,19 @@ with found as (
     where is_labelled
 ),
 
+methods as (
+    select 'lexicon' as method
+    union all
+    select 'model' as method
+),
+
 named as (
     select
         labels.response_key,
         labels.theme,
         methods.method
     from {{ ref('int_theme_labels') }} as labels
-    cross join (select 'lexicon' as method union all select 'model' as method) as methods
+    cross join methods
     where labels.theme <> ''
 ),
 
