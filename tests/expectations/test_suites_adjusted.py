@@ -31,6 +31,7 @@ STEPS = (
     "int_driver_classes_known",
     "int_driver_cells_counted",
     "int_driver_levels_counted",
+    "int_driver_attributes_named",
     "int_driver_cells_reduced",
     "int_driver_pairs_counted",
     "int_drivers_estimated",
