@@ -17,6 +17,7 @@ import pytest
 
 from expectations import CheckResult, no_rows
 from expectations.suites.foundation import FOUNDATION as FACTS
+from expectations.suites.reconciliation import QUARANTINED as ROWS
 from expectations.suites.reconciliation import RECONCILIATION
 from orchestration.core.errors import UserError
 from orchestration.core.progress import listening
@@ -131,9 +132,7 @@ def _run(selection=None, tags=None):
 
     raw = [["raw", table] for table in RAW if table != "leads"]
     # the small warehouse holds the foundation alone
-    marts = [["marts", table] for table in FOUNDATION] + [
-        ["restricted", table] for table in RESTRICTED
-    ]
+    marts = [["marts", table] for table in FOUNDATION] + [["restricted", table] for table in ROWS]
 
     @dg.multi_asset(
         specs=[dg.AssetSpec(key, deps=[["raw", "leads"], *raw]) for key in marts], name="dbt"
@@ -172,7 +171,7 @@ def test_all_is_well(root):
     assert run.ran[-2:] == ["dbt", "publish"]
     assert run.failed == set()
     # an entity that is no asset of the graph is not checked
-    expected = sum(len(c) for s in (RAW, FOUNDATION, RESTRICTED) for c in s.values())
+    expected = sum(len(c) for s in (RAW, FOUNDATION, ROWS) for c in s.values())
     assert len(run.outcome) == expected - len(RAW["leads"])
     assert {path.name.split("-")[-1] for path in (root / "runs" / "gx").iterdir()} == {
         "raw.json",
@@ -402,7 +401,7 @@ def test_a_blocked_quarantine_rate_says_how_many_of_which_source_and_why(root, s
     run = _run()
     assert run.failed == {"marts/ingest_reconciliation quarantine_rate"}
     # what passed is reported as passed, whatever an explanation has to do
-    expected = sum(len(c) for s in (RAW, FOUNDATION, RESTRICTED) for c in s.values())
+    expected = sum(len(c) for s in (RAW, FOUNDATION, ROWS) for c in s.values())
     assert len(run.outcome) == expected - len(RAW["leads"])
     blocked = [text for stage, text in screen if stage == "blocked"]
     assert blocked[0].startswith(
