@@ -57,7 +57,7 @@ def test_no_benchmark_is_shipped(tables):
     assert rows(tables, "select count(*) from marts.nps_benchmark_gap") == [(0,)]
 
 
-def test_the_report_draws_events_and_says_what_they_did(root):
-    page = (root / "published/report/index.html").read_text(encoding="utf-8")
+def test_the_report_draws_events_and_says_what_they_did(sample_root):
+    page = (sample_root / "published/report/index.html").read_text(encoding="utf-8")
     assert "1 October 2025: price rise (starter): −100.0 points beyond the others" in page
     assert "1 April 2025: new mobile app" in page
