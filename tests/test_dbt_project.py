@@ -315,7 +315,10 @@ NUMBERS = {
     },
     "nps_event_effects": {"2": "square"},
     "costly_profile": {"2": "square"},
-    "lead_score_quality": {"2": "a square, the mean of ranks, and Hanley and McNeil's error"},
+    "lead_score_quality": {
+        "2": "a square, the mean of ranks, and Hanley and McNeil's error",
+        "10": "digits that a mean of doubles is good for",
+    },
     "lead_scores": {"2": "the second reason", "3": "the third reason"},
     "metric_correlations": {
         "2": "of Fisher's transformation and of mean ranks",

@@ -21,9 +21,10 @@ counted as (
         band,
         count(*) as customers,
         sum(case when is_promoter then 1 else 0 end) as promoters,
-        avg(probability) as mean_probability,
+        -- sums of doubles depend on the order of rows
+        round(avg(probability), 10) as mean_probability,
         sum(case when is_promoter then mean_rank end) as promoter_ranks,
-        avg(power(probability - case when is_promoter then 1 else 0 end, 2)) as brier_score
+        round(avg(power(probability - case when is_promoter then 1 else 0 end, 2)), 10) as brier_score
     from banded
     group by grouping sets ((), (band))
 ),
