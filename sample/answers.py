@@ -163,7 +163,7 @@ def add_comments(
         count: how many of them carry a comment.
         themes: the themes a comment may speak of.
     """
-    # a source of their own: what is told changes nothing that happens
+    # a source of their own: what they say changes nothing that happens
     rng = random.Random(rng.random())
     for answer in answers:
         answer.language = rng.choice(("en", "en", "fr", "nl", "nl", "de"))
@@ -181,10 +181,10 @@ def name_themes_of_the_fall(rng: random.Random, answers: list[Answer]) -> None:
         answers: of the relational survey, with comments.
     """
     themes = truths.STARTER_THEMES
-    told = [a for a in answers if a.plan == "starter" and a.quarter in themes]
+    planned_for = [a for a in answers if a.plan == "starter" and a.quarter in themes]
     plain = [a for a in answers if a.comment and a.comment not in voices.HOSTILE_COMMENTS]
     before = sum(a.plan == "starter" and a.quarter in themes for a in plain)
-    for answer in told:
+    for answer in planned_for:
         if answer.comment not in voices.HOSTILE_COMMENTS:
             answer.comment = ""
     for quarter, planned in themes.items():
@@ -192,7 +192,7 @@ def name_themes_of_the_fall(rng: random.Random, answers: list[Answer]) -> None:
             for nps_class, count in zip(CLASSES, counts, strict=True):
                 silent = [
                     a
-                    for a in told
+                    for a in planned_for
                     if (a.quarter, a.nps_class, a.comment) == (quarter, nps_class, "")
                 ]
                 for answer in rng.sample(silent, count):

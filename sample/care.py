@@ -1,7 +1,7 @@
 """A team that calls unhappy customers, but for those who are held out: what its calls are worth.
 
 400 people who are known to the team's tool alone answer badly, and once more some months later.
-Whom nobody is told to contact follows from the workspace's key, so the people are numbered until
+Whom nobody is asked to contact follows from the workspace's key, so the people are numbered until
 both groups are as large as the truths below say.
 """
 
@@ -20,10 +20,10 @@ from sample.truths import Fate, Score
 # --- what is true of it --------------------------------------------------------------------------
 
 HOLDOUT_SHARE = 0.05  # workspace.yml, actions
-# Their next answers: of 360 told 216 recovered, of 40 held out 12: 60 % against 30 %.
-TOLD = Score(120, 96, 144, -20 / 3)
+# Their next answers: of 360 listed 216 recovered, of 40 held out 12: 60 % against 30 %.
+LISTED = Score(120, 96, 144, -20 / 3)
 HELD_OUT = Score(4, 8, 28, -60.0)
-CONTACTED = 340  # of those told; of those held out nobody
+CONTACTED = 340  # of those listed; of those held out nobody
 EFFECT = 0.3
 PEOPLE = 400
 ACCEPTED_ANSWERS = 2 * PEOPLE
@@ -39,7 +39,7 @@ _HOUR = 3600
 
 
 def is_held_out(person: str, key: str) -> bool:
-    """Whether nobody is told to contact a person: as the models draw it, with the key's hash."""
+    """Whether nobody is asked to contact a person: as the models draw it, with the key's hash."""
     customer = uuid.UUID(hashlib.md5(f"care|{person}".encode(), usedforsecurity=False).hexdigest())
     inner = _hash(f"{key[:32]}{customer}")
     keyed = uuid.UUID(_hash(f"{key[32:]}{inner}"))
@@ -52,7 +52,7 @@ def _hash(text: str) -> str:
 
 def _people(key: str) -> Iterator[tuple[str, bool]]:
     """People and whether they are held out, as many of each kind as the truths say."""
-    missing = {False: TOLD.responses, True: HELD_OUT.responses}
+    missing = {False: LISTED.responses, True: HELD_OUT.responses}
     number = 0
     while any(missing.values()):
         number += 1
@@ -71,7 +71,7 @@ def care_deliveries(rng: random.Random, key: str) -> dict[str, bytes]:
         key: the workspace's key, 64 hexadecimal digits.
     """
     following = {}
-    for is_out, score in ((False, TOLD), (True, HELD_OUT)):
+    for is_out, score in ((False, LISTED), (True, HELD_OUT)):
         counts = zip(("promoter", "passive", "detractor"), score[:3], strict=True)
         classes = [name for name, count in counts for _ in range(count)]
         rng.shuffle(classes)

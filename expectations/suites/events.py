@@ -15,7 +15,7 @@ _VOICES = f"""
             case when e.dimension = 'all' then 'all' else json_extract_string(
                 to_json(r), '$."' || if(e.dimension = 'survey', 'survey_id', e.dimension) || '"'
             ) end as segment,
-            e.segment as touched, r.contribution, {MOMENT} as moment
+            e.segment as affected, r.contribution, {MOMENT} as moment
         from raw.events as e
         inner join (select * from marts.fct_nps_responses) as r
             on r.responded_on >= e.happened_on - e.window_days
@@ -26,7 +26,7 @@ _VOICES = f"""
         select
             event, metric, survey_type, voice_key, is_after,
             arg_max(segment, moment) as segment, arg_max(contribution, moment) as contribution,
-            any_value(touched) as touched
+            any_value(affected) as affected
         from answers
         group by event, metric, survey_type, voice_key, is_after
     )
@@ -50,22 +50,23 @@ EVENTS: dict[str, tuple[Check, ...]] = {
 
             sides as (
                 select
-                    event, metric, survey_type, touched = 'all' or segment = touched as is_touched,
+                    event, metric, survey_type,
+                    affected = 'all' or segment = affected as is_of_segment,
                     count(*) filter (not is_after) as before, count(*) filter (is_after) as after,
                     avg(contribution) filter (not is_after) as nps_before,
                     avg(contribution) filter (is_after) as nps_after
                 from voices
-                where touched = 'all' or segment is not null
+                where affected = 'all' or segment is not null
                 group by all
             )
 
             select 1 from {{batch}} as t
             left join sides as s
                 on t.event = s.event and t.metric = s.metric and t.survey_type = s.survey_type
-                and s.is_touched
+                and s.is_of_segment
             left join sides as o
                 on t.event = o.event and t.metric = o.metric and t.survey_type = o.survey_type
-                and not o.is_touched
+                and not o.is_of_segment
             where t.responses_before is distinct from s.before
                 or t.responses_after is distinct from s.after
                 or t.spared_responses_before is distinct from o.before

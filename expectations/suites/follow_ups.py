@@ -227,17 +227,17 @@ FOLLOW_UPS: dict[str, tuple[Check, ...]] = {
             f"""
             select 1 from {{batch}} as t cross join raw.workspace as w
             where t.is_suppressed is distinct from (
-                    least(t.told_observed, t.held_out_observed) < w.min_group_size
+                    least(t.listed_observed, t.held_out_observed) < w.min_group_size
                 )
                 or t.is_suppressed <> (t.difference is null)
                 or t.is_suppressed <> (t.ci_low is null) or t.is_suppressed <> (t.ci_high is null)
-                or abs(t.told_value - t.held_out_value - t.difference) > {TOLERANCE}
+                or abs(t.listed_value - t.held_out_value - t.difference) > {TOLERANCE}
                 or t.ci_low >= t.ci_high
                 or (t.measure <> 'next_nps' and (
                     t.ci_low > t.difference + {TOLERANCE} or t.ci_high < t.difference - {TOLERANCE}
-                    or not t.told_value between 0 and 1 or not t.held_out_value between 0 and 1
+                    or not t.listed_value between 0 and 1 or not t.held_out_value between 0 and 1
                 ))
-                or t.told_observed > t.told_customers or t.told_contacted > t.told_customers
+                or t.listed_observed > t.listed_customers or t.listed_contacted > t.listed_customers
                 or t.held_out_observed > t.held_out_customers
                 or t.held_out_contacted > t.held_out_customers
             """,
@@ -249,7 +249,7 @@ FOLLOW_UPS: dict[str, tuple[Check, ...]] = {
             f"""
             select 1
             from (
-                select {_PAIR}, nps_class, min(told_customers + held_out_customers) as customers
+                select {_PAIR}, nps_class, min(listed_customers + held_out_customers) as customers
                 from {{batch}} group by all
             ) as t
             full join (
@@ -262,7 +262,7 @@ FOLLOW_UPS: dict[str, tuple[Check, ...]] = {
             ) as r using ({_PAIR}, nps_class)
             where t.customers is distinct from r.customers
             """,
-            why="Every customer with an answer below the best class is told or held out, once a"
+            why="Every customer with an answer below the best class is listed or held out, once a"
             " class; without a hold-out there is nothing to compare.",
         ),
     ),

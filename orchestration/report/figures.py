@@ -321,7 +321,7 @@ class EventEffect:
 
     Attributes:
         day: the event's day.
-        segment: the segment that it touched; None: everybody.
+        segment: the segment that it affected; None: everybody.
         effect: the change of the score, less that of the customers who were spared; None where
             too few answered.
         low: lower end of its 95 % interval; None where it is not tested.

@@ -295,7 +295,7 @@ class Event(_Model):
 
 
 class Actions(_Model):
-    """Whom nobody is told to contact, so that the worth of contacting can be measured.
+    """Whom nobody is asked to contact, so that the worth of contacting can be measured.
 
     ``holdout_share``: so large a share of the customers, drawn by a keyed hash, is on no list of
     actions. ``holdout_since``: answers from this day on are compared; None: all of them.

@@ -64,9 +64,9 @@ def test_what_few_cases_say_is_not_published(tables):
             f"select root_cause, count(*) from marts.fct_follow_ups where {RELATIONAL} group by 1",
         )
     )
-    told = {cause: n for cause, n in follow_ups.ROOT_CAUSES.items() if n >= 5 and cause}
+    listed = {cause: n for cause, n in follow_ups.ROOT_CAUSES.items() if n >= 5 and cause}
     silent = follow_ups.OPEN + follow_ups.ROOT_CAUSES[""]
-    assert found == told | {"(other)": follow_ups.ROOT_CAUSES["own words"], None: silent}
+    assert found == listed | {"(other)": follow_ups.ROOT_CAUSES["own words"], None: silent}
 
 
 def test_recovery_is_the_first_answer_after_the_closing(tables, sample_root):
@@ -150,17 +150,17 @@ def test_pairs_with_and_without_a_follow_up(tables):
 
 
 def test_following_up_is_worth_what_was_planted(tables):
-    """Of 360 told 216 recovered, of 40 held out 12: 30 points of a hundred, with Newcombe's bounds."""
-    told, held_out = care.TOLD, care.HELD_OUT
-    k, n = told.promoters + told.passives, told.responses
+    """Of 360 listed 216 recovered, of 40 held out 12: 30 points of a hundred, with Newcombe's bounds."""
+    listed, held_out = care.LISTED, care.HELD_OUT
+    k, n = listed.promoters + listed.passives, listed.responses
     j, m = held_out.promoters + held_out.passives, held_out.responses
     low, high = confint_proportions_2indep(k, n, j, m, method="newcomb", compare="diff")
     found = {
         measure: tuple(figures)
         for measure, *figures in rows(
             tables,
-            "select measure, told_customers, told_contacted, held_out_customers, "
-            "held_out_contacted, told_value, held_out_value, difference, ci_low, ci_high "
+            "select measure, listed_customers, listed_contacted, held_out_customers, "
+            "held_out_contacted, listed_value, held_out_value, difference, ci_low, ci_high "
             "from marts.follow_up_effect where survey_type = 'care' and nps_class = 'detractor'",
         )
     }
@@ -169,7 +169,7 @@ def test_following_up_is_worth_what_was_planted(tables):
     assert found["recovered"][4:] == pytest.approx((k / n, j / m, care.EFFECT, low, high))
     assert low > 0
     assert found["next_nps"][4:7] == pytest.approx(
-        (told.nps, held_out.nps, told.nps - held_out.nps)
+        (listed.nps, held_out.nps, listed.nps - held_out.nps)
     )
     # everybody answers again, and nobody's churn is known
     assert found["answered_again"][4:7] == (1, 1, 0)

@@ -98,20 +98,20 @@ ANSWERS = [
         within_sla_ci_high, answered_again, recovered, recovered_share, recovered_ci_low,
         recovered_ci_high, open_cases, overdue, reopened, closed, explained, is_suppressed)
     """,
-    # a and b were told, c and d held out; d did not answer again
+    # a and b were listed, c and d held out; d did not answer again
     """
     create or replace table marts.follow_up_effect as
     select
-        'nps' as metric, 'relational' as survey_type, nps_class, measure, told as told_customers,
-        told as told_contacted, held_out as held_out_customers, 0 as held_out_contacted,
-        told_seen as told_observed, held_out_seen as held_out_observed, told_value,
-        held_out_value, told_value - held_out_value as difference,
-        told_value - held_out_value - 0.5 as ci_low, told_value - held_out_value + 0.5 as ci_high,
-        told_value is null as is_suppressed
+        'nps' as metric, 'relational' as survey_type, nps_class, measure, listed as listed_customers,
+        listed as listed_contacted, held_out as held_out_customers, 0 as held_out_contacted,
+        listed_seen as listed_observed, held_out_seen as held_out_observed, listed_value,
+        held_out_value, listed_value - held_out_value as difference,
+        listed_value - held_out_value - 0.5 as ci_low, listed_value - held_out_value + 0.5 as ci_high,
+        listed_value is null as is_suppressed
     from (values
         ('detractor', 'recovered', 2, 1, 2, 0, null::double, null::double),
         ('passive', 'answered_again', 0, 1, 0, 1, null, null)
-    ) as t (nps_class, measure, told, held_out, told_seen, held_out_seen, told_value, held_out_value)
+    ) as t (nps_class, measure, listed, held_out, listed_seen, held_out_seen, listed_value, held_out_value)
     """,
     "create or replace table marts.nps_transition_matrix as "
     + " union all ".join(
@@ -182,7 +182,7 @@ MISTAKES = {
         "update marts.follow_up_effect set is_suppressed = false"
     ),
     ("follow_up_effect", "of_the_answers"): (
-        "update marts.follow_up_effect set told_customers = told_customers + 1"
+        "update marts.follow_up_effect set listed_customers = listed_customers + 1"
     ),
     ("fct_nps_transitions", "keys"): f"{PAIRS} to_class = 'passive' where to_class = 'promoter'",
     ("fct_nps_transitions", "keys days"): f"{PAIRS} days_between = 30",

@@ -82,15 +82,15 @@ def side(answers: list[Answer], *, after: bool) -> list[Answer]:
 
 
 def expected(answers: list[Answer], event: str) -> dict[str, Any] | None:
-    """The published row of an event; None where nobody touched by it answered."""
+    """The published row of an event; None where nobody affected by it answered."""
     now, then = side(answers, after=True), side(answers, after=False)
     key = ("previous_period", "", None, "customers", "", "")
-    touched = [[a for a in group if event == "all" or a["plan"] == "a"] for group in (now, then)]
-    if not any(touched):
+    affected = [[a for a in group if event == "all" or a["plan"] == "a"] for group in (now, then)]
+    if not any(affected):
         return None
-    found = compared(key, *touched, MIN_GROUP_SIZE)
+    found = compared(key, *affected, MIN_GROUP_SIZE)
     spared = [[a for a in group if a["plan"] == "b"] for group in (now, then)]
-    row = {"responses_after": len(touched[0]), "responses_before": len(touched[1])}
+    row = {"responses_after": len(affected[0]), "responses_before": len(affected[1])}
     if found["untested_because"] == "suppressed":
         return row | {"change": None, "effect": None, "untested_because": "suppressed"}
     parts = [found]

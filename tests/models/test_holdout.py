@@ -54,28 +54,28 @@ def test_the_share_is_held_out_and_a_larger_one_holds_out_more():
 
 
 @pytest.mark.parametrize(
-    ("told", "held"),
+    ("listed", "held"),
     [((360, 216), (40, 12)), ((50, 50), (20, 0)), ((7, 3), (9, 4)), ((1000, 1), (1000, 3))],
 )
-def test_differences_of_shares_have_newcombes_interval(told, held):
-    (n, k), (m, j) = told, held
+def test_differences_of_shares_have_newcombes_interval(listed, held):
+    (n, k), (m, j) = listed, held
     low, high = confint_proportions_2indep(k, n, j, m, method="newcomb", compare="diff")
-    counts = {"told_answered": n, "told_recovered": k, "held_out_answered": m}
+    counts = {"listed_answered": n, "listed_recovered": k, "held_out_answered": m}
     found = effect(**counts, held_out_recovered=j)["recovered"]
     assert found == pytest.approx((k / n, j / m, k / n - j / m, low, high), abs=1e-9)
 
 
 def test_scores_at_the_next_answer_have_the_adjusted_interval():
     """Three quarters, one and a half and three quarters of an answer more on each side."""
-    told, held = (120, 96, 144), (4, 8, 28)
+    listed, held = (120, 96, 144), (4, 8, 28)
     counts = {
         f"{arm}_{name}": count
-        for arm, counts in (("told", told), ("held_out", held))
+        for arm, counts in (("listed", listed), ("held_out", held))
         for name, count in zip(("promoters", "passives", "detractors"), counts, strict=True)
     }
-    found = effect(**counts, told_answered=360, held_out_answered=40)["next_nps"]
+    found = effect(**counts, listed_answered=360, held_out_answered=40)["next_nps"]
     values, centres, variances = [], [], []
-    for p, m, d in (told, held):
+    for p, m, d in (listed, held):
         values.append(100 * (p - d) / (p + m + d))
         n, top, bottom = p + m + d + 3, p + 0.75, d + 0.75
         centres.append(100 * (top - bottom) / n)
@@ -95,7 +95,7 @@ def effect(**counts: int) -> dict[str, tuple[float, ...]]:
             f"values ('nps', 'care', 'detractor', {', '.join(map(str, counts.values()))})"
         )
         rows = connection.execute(
-            "select measure, told_value, held_out_value, difference, ci_low, ci_high "
+            "select measure, listed_value, held_out_value, difference, ci_low, ci_high "
             f"from ({compiled('follow_up_effect')})"
         ).fetchall()
     return {measure: tuple(figures) for measure, *figures in rows}

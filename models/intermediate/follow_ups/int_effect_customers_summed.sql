@@ -39,7 +39,7 @@ select
     metric,
     survey_type,
     nps_class
-    {%- for arm, is_of in {'told': 'not is_held_out', 'held_out': 'is_held_out'}.items() %}
+    {%- for arm, is_of in {'listed': 'not is_held_out', 'held_out': 'is_held_out'}.items() %}
     {%- for count, condition in {
         'customers': 'true', 'contacted': 'is_contacted', 'answered': 'next_contribution is not null', 'recovered': 'is_recovered',
         'promoters': 'next_contribution > 0', 'passives': 'next_contribution = 0', 'detractors': 'next_contribution < 0',

@@ -1,5 +1,5 @@
-{%- set voice = ['event', 'metric', 'survey_type', 'is_touched', 'voice_key'] -%}
-{%- set cell = ['event', 'metric', 'survey_type', 'is_touched'] -%}
+{%- set voice = ['event', 'metric', 'survey_type', 'is_of_segment', 'voice_key'] -%}
+{%- set cell = ['event', 'metric', 'survey_type', 'is_of_segment'] -%}
 
 with windows as (
     select
@@ -14,7 +14,7 @@ with windows as (
 ),
 
 -- a voice speaks once on either side of the event: with its latest answer there; whose segment is unknown is
--- neither touched nor spared
+-- neither affected nor spared
 answers as (
     select
         windows.event,
@@ -28,7 +28,7 @@ answers as (
             {%- for column, name in dimensions().items() %}
             when '{{ name }}' then nullif(answers.{{ column }}, '(unknown)') = windows.segment
             {%- endfor %}
-        end as is_touched
+        end as is_of_segment
     from {{ ref('int_answers_followed') }} as answers
     inner join windows
         on
@@ -46,7 +46,7 @@ voices as (
         max(case when is_after then mark end) as mark,
         max(case when not is_after then mark end) as compared_mark
     from answers
-    where is_touched is not null
+    where is_of_segment is not null
     group by {{ voice | join(', ') }}
 ),
 
@@ -77,7 +77,7 @@ select
     {{ days_after('windows.ends_on', -1) }} as ends_on,
     counted.metric,
     counted.survey_type,
-    counted.is_touched,
+    counted.is_of_segment,
     counted.responses,
     counted.promoters,
     counted.passives,

@@ -1,4 +1,4 @@
-{%- set arms = ['told', 'held_out'] -%}
+{%- set arms = ['listed', 'held_out'] -%}
 {%- set shares = {'answered_again': ('answered', 'customers'), 'recovered': ('recovered', 'answered'), 'retained': ('retained', 'observed')} -%}
 
 with customers as (
@@ -33,8 +33,8 @@ measured as (
         survey_type,
         nps_class,
         '{{ measure }}' as measure,
-        told_customers,
-        told_contacted,
+        listed_customers,
+        listed_contacted,
         held_out_customers,
         held_out_contacted,
         min_group_size,
@@ -54,8 +54,8 @@ measured as (
         survey_type,
         nps_class,
         'next_nps' as measure,
-        told_customers,
-        told_contacted,
+        listed_customers,
+        listed_contacted,
         held_out_customers,
         held_out_contacted,
         min_group_size,
@@ -74,7 +74,7 @@ measured as (
 judged as (
     select
         *,
-        least(told_observed, held_out_observed) < min_group_size as is_suppressed
+        least(listed_observed, held_out_observed) < min_group_size as is_suppressed
     from measured
 )
 
@@ -83,17 +83,17 @@ select
     survey_type,
     nps_class,
     measure,
-    told_customers,
-    told_contacted,
+    listed_customers,
+    listed_contacted,
     held_out_customers,
     held_out_contacted,
-    told_observed,
+    listed_observed,
     held_out_observed,
-    case when not is_suppressed then told_value end as told_value,
+    case when not is_suppressed then listed_value end as listed_value,
     case when not is_suppressed then held_out_value end as held_out_value,
-    case when not is_suppressed then told_value - held_out_value end as difference,
+    case when not is_suppressed then listed_value - held_out_value end as difference,
     -- each side's own distance to its bound, squared and added up (Newcombe 1998, method 10)
-    case when not is_suppressed then told_centre - held_out_centre - sqrt(power(told_centre - told_low, 2) + power(held_out_high - held_out_centre, 2)) end as ci_low,
-    case when not is_suppressed then told_centre - held_out_centre + sqrt(power(told_high - told_centre, 2) + power(held_out_centre - held_out_low, 2)) end as ci_high,
+    case when not is_suppressed then listed_centre - held_out_centre - sqrt(power(listed_centre - listed_low, 2) + power(held_out_high - held_out_centre, 2)) end as ci_low,
+    case when not is_suppressed then listed_centre - held_out_centre + sqrt(power(listed_high - listed_centre, 2) + power(held_out_centre - held_out_low, 2)) end as ci_high,
     is_suppressed
 from judged

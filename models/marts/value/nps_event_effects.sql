@@ -33,35 +33,35 @@ shown as (
 -- what would have been expected without the event: the others' change, where there are others
 compared as (
     select
-        touched.*,
+        affected.*,
         spared.responses as spared_responses,
         spared.compared_responses as spared_responses_before,
         case when spared.is_shown then spared.change end as spared_change,
         case
-            when touched.dimension = 'all' then touched.change
-            when spared.is_shown then touched.change - spared.change
+            when affected.dimension = 'all' then affected.change
+            when spared.is_shown then affected.change - spared.change
         end as effect,
         case
-            when touched.dimension = 'all' then touched.tested_change
-            when spared.is_shown then touched.tested_change - spared.tested_change
+            when affected.dimension = 'all' then affected.tested_change
+            when spared.is_shown then affected.tested_change - spared.tested_change
         end as tested_effect,
         case
-            when touched.dimension = 'all' then touched.standard_error
-            when spared.is_shown then sqrt(power(touched.standard_error, 2) + power(spared.standard_error, 2))
+            when affected.dimension = 'all' then affected.standard_error
+            when spared.is_shown then sqrt(power(affected.standard_error, 2) + power(spared.standard_error, 2))
         end as effect_error,
         case
-            when not touched.is_shown then 'suppressed'
-            when touched.dimension <> 'all' and not coalesce(spared.is_shown, false) then 'nobody_spared'
-            when touched.is_untestable or coalesce(spared.is_untestable, false) then 'too_few_to_test'
+            when not affected.is_shown then 'suppressed'
+            when affected.dimension <> 'all' and not coalesce(spared.is_shown, false) then 'nobody_spared'
+            when affected.is_untestable or coalesce(spared.is_untestable, false) then 'too_few_to_test'
         end as untested_because
-    from shown as touched
+    from shown as affected
     left join shown as spared
         on
             {%- for column in cell %}
-            touched.{{ column }} = spared.{{ column }} and
+            affected.{{ column }} = spared.{{ column }} and
             {%- endfor %}
-            not spared.is_touched
-    where touched.is_touched
+            not spared.is_of_segment
+    where affected.is_of_segment
 ),
 
 tested as (
