@@ -1,9 +1,9 @@
 """The project with the foundation's models alone: what a hand-written script is compared with.
 
 The script makes the foundation's tables, but for a few (``LEFT_OUT``), so the product must not be
-measured making others. A copy
-of the project is made in which every model that the foundation does not need is an empty table of
-the same columns: whatever reads them (the report, the summary) still works, nothing costs anything.
+measured making others. A copy of the project is made in which every model that is not needed for
+them is an empty table of the same columns: whatever reads them (the report, the summary) still
+works, nothing costs anything.
 """
 
 from __future__ import annotations

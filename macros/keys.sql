@@ -18,8 +18,8 @@
     cast({{ dbt.hash("'" ~ key[32:] ~ "' || " ~ inner) }} as {{ var('key_type') }})
 {%- endmacro %}
 
-{#- The columns that say where a row came from, as every staging model selects them from the lake: the row's hash as text, for reading
-    128 bits from it is worth while only once a row is judged. -#}
+{#- The columns that say where a row came from, as every staging model selects them from the lake: the row's hash
+    as text, for reading 128 bits from it is worth while only once a row is judged. -#}
 {% macro provenance() -%}
     {%- for column in var('provenance_columns') %}
     _{{ column }} as {{ column }}{{ ',' if not loop.last }}

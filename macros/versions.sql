@@ -46,9 +46,7 @@ to_judge as (
     inner join known_keys on {{ same_key('known', 'known_keys', key) }}
     where
         known.reject_reason is distinct from 'future'
-        {%- for file_sha256 in new_files(entity) %}
-        {{ 'and known.file_sha256 not in (' if loop.first }}{{ file_sha256 }}{{ ', ' if not loop.last else ')' }}
-        {%- endfor %}
+        and known.file_sha256 not in ({{ (["''"] + new_files(entity)) | join(', ') }})
 ),
 {%- set relation = 'to_judge' %}
 

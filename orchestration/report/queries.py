@@ -80,14 +80,15 @@ def read_page_figures(marts: Marts, workspace: Workspace) -> PageFigures:
 
     change = found(None, headline_change, workspace)
     recent = found([], recent_changes, workspace)
+    months = found([], monthly_scores, workspace)
     return PageFigures(
         generation=generation_row(marts),
         headline=found(None, headline, workspace),
         change=change,
         recent=recent,
         splits=found([], change_splits, workspace, recent[0].change if recent else change),
-        months=found([], monthly_scores, workspace),
-        events=found([], event_effects, workspace),
+        months=months,
+        events=found([], event_effects, workspace, months),
         segments=found({}, segment_scores, workspace),
         contrasts=found([], contrasts, workspace),
         themes=found([], moving_themes, workspace),
@@ -299,13 +300,12 @@ def monthly_scores(marts: Marts, workspace: Workspace) -> list[Score]:
     return months[-TREND_MONTHS:]
 
 
-def event_effects(marts: Marts, workspace: Workspace) -> list[EventEffect]:
-    """What happened within the months of the trend, oldest first."""
+def event_effects(marts: Marts, workspace: Workspace, months: list[Score]) -> list[EventEffect]:
+    """What happened within the months of a trend, oldest first."""
     rows = marts.execute(
         "select event, happened_on, nullif(segment, 'all'), effect, ci_low, ci_high "
         f"from marts.nps_event_effects where {is_headline(workspace)} order by happened_on, event"
     ).fetchall()
-    months = monthly_scores(marts, workspace)
     first = months[0].label if months else ""
     return [EventEffect(*row) for row in rows if row[1].isoformat() >= first]
 

@@ -63,9 +63,7 @@ responses as (
     where
         response_key in (select affected.response_key from affected)
         and staged_reason is distinct from 'future'
-        {%- for file_sha256 in new_files('survey_responses') %}
-        {{ 'and file_sha256 not in (' if loop.first }}{{ file_sha256 }}{{ ', ' if not loop.last else ')' }}
-        {%- endfor %}
+        and file_sha256 not in ({{ (["''"] + new_files('survey_responses')) | join(', ') }})
 ),
 {%- else -%}
 responses as (
