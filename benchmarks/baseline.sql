@@ -1091,7 +1091,7 @@ present as (
         lives.c is not null as is_known,
         lives.churned_on,
         lives.signed_up_on,
-        coalesce(lives.signed_up_on, first_answers.first_on) as since_on
+        case when lives.c is null then first_answers.first_on else lives.signed_up_on end as since_on
     from everybody
     left join lives using (c)
     left join first_answers using (c)

@@ -22,8 +22,9 @@ final as (
         coalesce(sources.has_usage, false) as has_usage,
         {{ signed_up_on }} as signed_up_on,
         {{ business_date('customers.churned_at') }} as churned_on,
-        -- a customer is there from signing up, or where that is unknown from the first answer
-        coalesce({{ signed_up_on }}, first_answers.first_responded_on) as since_on
+        -- whom only answers name is there from the first of them: of one whom the CRM knows an answer to come
+        -- would decide about the days before it
+        case when customers.is_inferred then first_answers.first_responded_on else {{ signed_up_on }} end as since_on
     from {{ ref('dim_customers') }} as customers
     left join {{ ref('int_customer_lifecycles_dated') }} as lifecycles on customers.customer_key = lifecycles.customer_key
     left join {{ ref('int_customer_sources_described') }} as sources on customers.source = sources.customer_source
