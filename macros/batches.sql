@@ -27,9 +27,17 @@
 {%- endmacro %}
 
 {#- The values of a query's first column, read while dbt compiles: settings that decide which columns and rows
-    there are. None while dbt only parses. -#}
+    there are. None while dbt only parses. A query is asked once: `graph` is one object for all nodes of an
+    invocation, and what the lake says of the workspace does not change during one. -#}
 {% macro first_column(query) -%}
-    {{ return(run_query(query).columns[0].values() | list if execute else []) }}
+    {%- if not execute -%}
+        {{ return([]) }}
+    {%- endif -%}
+    {%- set known = graph.setdefault('first_columns', {}) -%}
+    {%- if query not in known -%}
+        {%- do known.update({query: run_query(query).columns[0].values() | list}) -%}
+    {%- endif -%}
+    {{ return(known[query]) }}
 {%- endmacro %}
 
 {#- Whether a row is affected by the batch: whether its column's value is in a model of affected keys,

@@ -4,12 +4,11 @@
     identifiers ([a-z][a-z0-9_]*) by the time they get there. -#}
 {% macro segment_columns() -%}
     {%- set columns = {} -%}
-    {%- if execute -%}
-        {%- set found = run_query('select segment, published_name from ' ~ source('raw', 'segments') ~ ' order by position') -%}
-        {%- for segment, published_name in found.rows -%}
-            {%- do columns.update({'seg_' ~ segment: published_name}) -%}
-        {%- endfor -%}
-    {%- endif -%}
+    {%- set in_order = ' from ' ~ source('raw', 'segments') ~ ' order by position' -%}
+    {%- set names = first_column('select published_name' ~ in_order) -%}
+    {%- for segment in first_column('select segment' ~ in_order) -%}
+        {%- do columns.update({'seg_' ~ segment: names[loop.index0]}) -%}
+    {%- endfor -%}
     {{ return(columns) }}
 {%- endmacro %}
 

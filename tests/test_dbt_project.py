@@ -54,6 +54,8 @@ def test_everything_is_described():
 
 def test_macros_describe_the_arguments_they_take():
     for name, macro in ours("macros").items():
+        if name.startswith("materialization_"):
+            continue  # dbt calls these, without arguments
         code = re.sub(r"'[^']*'", "''", macro["macro_sql"])  # a default may hold commas
         signature = re.search(r"\{%-?\s*(?:macro|test)\s+\w+\((.*?)\)", code)
         taken = re.findall(r"(\w+)\s*(?:=[^,]+)?(?:,|$)", signature[1])
