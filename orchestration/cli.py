@@ -69,6 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
             "withdraw": lambda: _withdraw(options.what, undo=options.undo),
             "rollback": _rollback,
             "export": lambda: _export(options),
+            "send": _send,
             "schema": _schema,
             "docs": _docs,
             "lint-sql": _lint_sql,
@@ -109,11 +110,12 @@ def _parser() -> argparse.ArgumentParser:
     out.add_argument("what", metavar="FILE|SHA", help="its name, or the start of its SHA-256")
     out.add_argument("--undo", action="store_true", help="take a withdrawal back")
     commands.add_parser("rollback", help="go back to the generation published before")
-    export = commands.add_parser("export", help="published tables as CSV or XLSX files")
+    export = commands.add_parser("export", help="published tables as CSV, JSON or XLSX files")
     export.add_argument("tables", metavar="TABLE", nargs="*", help="without any: all marts")
-    export.add_argument("--format", choices=("csv", "xlsx"), default="csv")
+    export.add_argument("--format", choices=("csv", "json", "xlsx"), default="csv")
     export.add_argument("--to", metavar="FOLDER", type=Path, help="default: exports/")
     export.add_argument("--restricted", action="store_true", help="also what holds personal data")
+    commands.add_parser("send", help="send the actions that were not sent before")
     commands.add_parser("schema", help="the JSON Schema of workspace.yml, for editors")
     commands.add_parser("docs", help="dbt's documentation of every model")
     commands.add_parser("lint-sql", help="sqlfluff over models and tests")
@@ -288,6 +290,20 @@ def _export(options: argparse.Namespace) -> int:
     for note in notes:
         print(note, file=sys.stderr)
     return 1 if notes else 0
+
+
+def _send() -> int:
+    from orchestration.core.lock import hold_workspace
+    from orchestration.sending.send import send_actions
+    from orchestration.workspace.current import current_workspace
+
+    workspace = current_workspace()
+    hold_workspace(workspace.runs)
+    sent = send_actions(workspace)
+    if sent is None:
+        raise UserError("workspace.yml names no place to send actions to: add actions: {send: …}")
+    print(sent.line)
+    return 1 if sent.problem else 0
 
 
 def _schema() -> int:

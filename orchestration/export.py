@@ -1,7 +1,8 @@
-"""Published tables as CSV files or Excel workbooks, for those who work in a spreadsheet.
+"""Published tables as CSV files, Excel workbooks or JSON, for spreadsheets and other programs.
 
 A text that a spreadsheet would take for a formula gets an apostrophe before it; numbers, days and
-times stay what they are. Rows are streamed: a table of any size costs the same memory.
+times stay what they are. JSON is for programs, and holds texts as they are. Rows are streamed: a
+table of any size costs the same memory.
 """
 
 from __future__ import annotations
@@ -30,7 +31,6 @@ from orchestration.publish.generation import MARTS, PARTS, RESTRICTED, Part
 from orchestration.workspace.model import Workspace
 from orchestration.workspace.rules import did_you_mean
 
-FORMATS = ("csv", "xlsx")
 # What spreadsheets take for the begin of a formula, or skip before one: half-width and full-width.
 _FORMULA = r"^[=+\-@\t\r\n＝＋－＠]"
 # What XML cannot hold.
@@ -83,7 +83,7 @@ def export_tables(
     Args:
         workspace: whose published generation is exported.
         names: of the tables; none: all of them.
-        form: ``csv`` or ``xlsx``.
+        form: ``csv``, ``json`` or ``xlsx``.
         folder: where to; None: ``exports`` in the workspace's folder.
         restricted: whether tables with personal data may leave, in files for their owner alone.
         progress: called with a line about each written file.
@@ -182,6 +182,8 @@ def _write(job: Job, table: Table) -> str | None:
         try:
             if job.form == "csv":
                 _write_csv(connection, table, kinds, path)
+            elif job.form == "json":
+                _write_json(connection, table, kinds, path)
             else:
                 cut = _write_xlsx(connection, table, kinds, path)
         except duckdb.Error as error:
@@ -234,6 +236,25 @@ def _write_csv(
     connection.execute(
         f"copy (select {columns} from {_relation(table)}) to {literal(path)} "
         "(format csv, header true)"
+    )
+
+
+def _write_json(
+    connection: duckdb.DuckDBPyConnection, table: Table, kinds: dict[str, str], path: Path
+) -> None:
+    """Write a table as one JSON array of objects; times are UTC in ISO 8601."""
+    cells = []
+    for name, kind in kinds.items():
+        column = cell = identifier(name)
+        if kind == "TIMESTAMP":
+            cell = f"strftime({column}, '%Y-%m-%dT%H:%M:%S.%fZ')"
+        elif kind in _NUMBERS:
+            # JSON has no infinity
+            cell = f"case when isfinite({column}) then {column} end"
+        cells.append(f"{cell} as {column}")
+    connection.execute(
+        f"copy (select {', '.join(cells)} from {_relation(table)}) to {literal(path)} "
+        "(format json, array true)"
     )
 
 

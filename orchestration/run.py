@@ -84,6 +84,7 @@ def _facts(events: Sequence[DagsterEvent], record: RunRecord) -> RunFacts:
         ),
         seconds=record.seconds,
         generation=next(iter(record.of("generation")[-1:]), None),
+        sent=next(iter(record.of("sent")[-1:]), None),
     )
 
 

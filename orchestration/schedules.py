@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import urllib.request
 import uuid
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import dagster as dg
 
 from orchestration.lake.landing import landing_fingerprint
 from orchestration.quality.assets import GATE_STEPS
 from orchestration.quality.outcomes import blocking_failures
+from orchestration.sending.post import post_json, why_not_posted
 from orchestration.unchanged import finished_from
 from orchestration.warehouse.assets import FULL_REFRESH_TAG
 from orchestration.workspace.current import current_workspace
@@ -44,31 +43,10 @@ def report_failure(context: dg.HookContext) -> None:
     if context.op.name in GATE_STEPS:
         lines += blocking_failures(workspace, context.run_id)
     try:
-        post_webhook(address, "\n".join(lines))
+        # the shape that chat tools take
+        post_json(address, json.dumps({"text": "\n".join(lines)}).encode())
     except (OSError, ValueError) as error:
-        context.log.warning(f"the webhook did not take the message: {type(error).__name__}")
-
-
-def post_webhook(address: str, text: str) -> None:
-    """Post `{"text": text}` as JSON, the shape that chat tools take.
-
-    Args:
-        address: an http or https address.
-        text: the message; it holds no personal data.
-
-    Raises:
-        ValueError: the address is of another kind.
-        OSError: there is no answer, or it is an error.
-    """
-    if urlsplit(address).scheme not in ("http", "https"):
-        raise ValueError("a webhook's address begins with http:// or https://")
-    request = urllib.request.Request(  # noqa: S310 - the scheme is checked above
-        address,
-        data=json.dumps({"text": text}).encode(),
-        headers={"Content-Type": "application/json"},
-    )
-    with urllib.request.urlopen(request, timeout=10):  # noqa: S310
-        pass
+        context.log.warning(f"the webhook did not take the message: {why_not_posted(error)}")
 
 
 refresh = dg.define_asset_job(

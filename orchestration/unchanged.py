@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 CODE = (*SOURCES_OF_DBT, "expectations", "orchestration")
 PACKAGES = (*VERSIONS_OF, "pyarrow")
 # Paragraphs of the last summary that are true of that run alone.
-_OF_THE_RUN = ("NPS warehouse:", "This run", "Checks", "Published", "Time")
+_OF_THE_RUN = ("NPS warehouse:", "This run", "Checks", "Published", "Sent", "Time")
 
 
 def state_before_run(workspace: Workspace) -> dict[str, str]:

@@ -1,8 +1,9 @@
-"""`nps export`: published tables as CSV and XLSX, without formulas and without personal data."""
+"""`nps export`: published tables as CSV, JSON and XLSX, without formulas and without personal data."""
 
 from __future__ import annotations
 
 import csv
+import json
 import subprocess
 import sys
 from datetime import date, datetime
@@ -127,6 +128,23 @@ def test_87_numbers_and_times_stay_what_they_are(workspace: Workspace):
         "9dd4e461-268c-8034-f5c8-564e155c67a6", None,
     )  # fmt: skip
     assert date(2025, 12, 31) == row[5].date()
+
+
+def test_json_holds_texts_as_they_are_and_no_infinity(workspace: Workspace):
+    export_tables(workspace, ["texts", "kinds"], "json")
+    read = {
+        name: json.loads((workspace.root / f"exports/{name}.json").read_text("utf-8"))
+        for name in ("texts", "kinds")
+    }
+    texts = [row["text"] for row in read["texts"]]
+    assert texts == [*FORMULAS.values(), *HARMLESS, None]
+    assert read["kinds"] == [
+        {
+            "whole": -5, "exact": -0.25, "number": -1.5, "endless": None, "flag": True,
+            "day": "2025-12-31", "at": "2025-12-31T10:00:00.000000Z",
+            "key": "9dd4e461-268c-8034-f5c8-564e155c67a6", "nothing": None,
+        }
+    ]  # fmt: skip
 
 
 def test_without_names_all_marts_and_nothing_restricted(workspace: Workspace, tmp_path: Path):

@@ -14,7 +14,7 @@ from orchestration.workspace.current import PROJECT_DIR
 PAGE = (PROJECT_DIR / "docs/sources.md").read_text(encoding="utf-8")
 MODELS = (
     model.Settings, model.Source, model.Format, model.Answer, model.Headline, model.Actions, model.SurveyRules,
-    model.Publish, model.Retain, model.Churned, model.Event,
+    model.Publish, model.Retain, model.Churned, model.Event, model.SendActions,
 )  # fmt: skip
 
 

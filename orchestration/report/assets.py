@@ -11,6 +11,7 @@ import dagster as dg
 from orchestration.core.lock import hold_workspace
 from orchestration.core.progress import announce, record, timed
 from orchestration.publish.ledger import Generation
+from orchestration.sending.send import send_actions
 from orchestration.warehouse.assets import FORCE_TAG, FULL_REFRESH_TAG
 from orchestration.warehouse.build_record import (
     built_from,
@@ -68,6 +69,9 @@ def output_assets(workspace: Workspace) -> list[dg.AssetsDefinition]:
             forced = "true" in map(context.run.tags.get, (FORCE_TAG, FULL_REFRESH_TAG))
             published = publish_build(workspace, tables, force=forced)
         record("generation", published)
+        if sent := send_actions(workspace):
+            announce("send", sent.line)
+            record("sent", sent.line)
         yield dg.MaterializeResult(asset_key=GENERATION, metadata=_metadata(workspace, published))
         page = workspace.published / "report" / "index.html"
         path = dg.MetadataValue.path(str(page))

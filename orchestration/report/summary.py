@@ -96,6 +96,7 @@ class RunFacts:
         checks_warned: of the failed checks that don't, a sentence each.
         seconds: duration of each stage, in order.
         generation: what was published; None when publishing was blocked or failed.
+        sent: how many actions were sent, in words; None: sending is not declared.
     """
 
     ingest: IngestTotals = field(default_factory=IngestTotals)
@@ -104,6 +105,7 @@ class RunFacts:
     checks_warned: tuple[str, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
     generation: Generation | None = None
+    sent: str | None = None
 
 
 # --- the page of text -------------------------------------------------------------------------
@@ -138,6 +140,7 @@ def build_summary(workspace: Workspace, run: RunFacts) -> str:
         lines += _guarded(_segment_lines, marts, workspace)
         lines += _guarded(_risk_lines, marts, workspace)
     lines += _call_lines(workspace)
+    lines += _paragraph("Sent", run.sent) if run.sent else []
     lines += _place_lines(workspace)
     if run.seconds:
         stages = ", ".join(f"{display_text(name)} {s:.1f} s" for name, s in run.seconds.items())

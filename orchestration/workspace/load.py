@@ -26,6 +26,7 @@ from orchestration.workspace.model import (
     Format,
     Headline,
     Publish,
+    SendActions,
     Settings,
     Source,
     SurveyRules,
@@ -330,6 +331,7 @@ _KEYS: dict[tuple[str, ...], type[BaseModel]] = {
     ("headline",): Headline,
     ("events",): Event,
     ("actions",): Actions,
+    ("actions", "send"): SendActions,
     ("publish",): Publish,
     ("churned",): Churned,
 }

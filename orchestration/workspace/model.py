@@ -294,17 +294,35 @@ class Event(_Model):
     window_days: Annotated[StrictInt, Field(ge=1, le=3_650)] = 90
 
 
+class SendActions(_Model):
+    """Where the actions that are new in a generation are sent.
+
+    ``to``: signed webhooks (Standard Webhooks), or the text of a Slack webhook. ``address_env`` and
+    ``secret_env``: the environment variables that hold the address, and the secret that webhooks
+    are signed with. ``most``: actions a run. ``identity``: whether a customer's id, name and e-mail
+    address are sent as well.
+    """
+
+    to: Literal["webhook", "slack"]
+    address_env: Annotated[StrictStr, AfterValidator(rules.environment_name)] = "NPS_ACTIONS_URL"
+    secret_env: Annotated[StrictStr, AfterValidator(rules.environment_name)] = "NPS_ACTIONS_SECRET"  # noqa: S105 - a variable's name
+    most: Annotated[StrictInt, Field(ge=1, le=1000)] = 50
+    identity: StrictBool = False
+
+
 class Actions(_Model):
-    """Whom nobody is asked to contact, so that the worth of contacting can be measured.
+    """What becomes of the list of actions, and whom nobody is asked to contact.
 
     ``holdout_share``: so large a share of the customers, drawn by a keyed hash, is on no list of
-    actions. ``holdout_since``: answers from this day on are compared; None: all of them.
+    actions, so that the worth of contacting can be measured. ``holdout_since``: answers from this
+    day on are compared; None: all of them. ``send``: where new actions are sent; None: nowhere.
     """
 
     holdout_share: Annotated[StrictFloat, Field(ge=0, le=0.5)] = 0
     holdout_since: Annotated[
         date | None, BeforeValidator(rules.day, json_schema_input_type=date | None)
     ] = None
+    send: SendActions | None = None
 
 
 class Retain(_Model):
