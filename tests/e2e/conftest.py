@@ -1,9 +1,8 @@
 """The long runs, each once a session and two at a time, for whoever of the tests asks for one.
 
 A run of the command line costs half a minute, most of it importing dbt, Dagster and Great
-Expectations, so that tests share runs. Those that the selected tests need start with the first
-test of this folder, beside it, and what needs none of them is tested first; a test waits for its
-own.
+Expectations, so that tests share runs. Those that the selected tests need start together with the
+first test that asks for one, and each test waits for its own; what needs none is tested first.
 
 With NPS_E2E_FOLDER the workspaces and what the runs printed are kept in that folder, and what is
 there already is not run again: for working on these tests, not for trusting them.
@@ -30,19 +29,26 @@ import e2e_support as e2e
 import pytest
 
 HERE = Path(__file__).parent
-AT_ONCE = 2
+# one where another process of the tests keeps the second core busy
+AT_ONCE = 1 if "PYTEST_XDIST_WORKER" in os.environ else 2
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests of this folder, and let those that need none of the long runs go first."""
     places = [place for place, item in enumerate(items) if HERE in item.path.parents]
     ours = [items[place] for place in places]
-    ours.sort(key=lambda item: not JOBS.keys().isdisjoint(getattr(item, "fixturenames", ())))
+    ours.sort(key=_needs_runs)
     for place, item in zip(places, ours, strict=True):
         items[place] = item
         item.add_marker(pytest.mark.e2e)
         # a test may have to wait for all the runs before its own
         item.add_marker(pytest.mark.timeout(4 * e2e.PATIENCE))
+        if _needs_runs(item):
+            item.add_marker(pytest.mark.xdist_group("runs"))
+
+
+def _needs_runs(item: pytest.Item) -> bool:
+    return not JOBS.keys().isdisjoint(getattr(item, "fixturenames", ()))
 
 
 # --- sharing ------------------------------------------------------------------------------------
@@ -76,13 +82,20 @@ class Jobs:
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
-        e2e.end_all()
 
 
 @pytest.fixture(scope="session", autouse=True)
+def ended() -> Iterator[None]:
+    """End what still runs when the session is over."""
+    yield
+    e2e.end_all()
+
+
+@pytest.fixture(scope="session")
 def jobs(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Jobs]:
+    """All runs that the selected tests need, started."""
     kept = os.environ.get("NPS_E2E_FOLDER")
     folder = Path(kept) if kept else tmp_path_factory.mktemp("e2e")
     folder.mkdir(parents=True, exist_ok=True)

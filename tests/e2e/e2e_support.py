@@ -6,21 +6,25 @@ parsed and published tables are queried as an outsider would.
 
 from __future__ import annotations
 
+import atexit
 import csv
 import hashlib
 import io
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -229,8 +233,37 @@ def build(root: Path, *, full_refresh: bool = False) -> Any:
     Returns:
         The published generation.
     """
-    with _one_at_a_time:
-        return _build(root, full_refresh=full_refresh)
+    with _one_at_a_time, _at_one_path(root) as path:
+        return _build(path, full_refresh=full_refresh)
+
+
+@contextmanager
+def _at_one_path(root: Path) -> Iterator[Path]:
+    """A link to a workspace, always of the same name: dbt need not parse the project for each of them.
+
+    A manifest holds paths of the workspace that it was made for, but nothing else of it.
+    """
+    folder = _folder()
+    link, parsed, own = folder / "workspace", folder / "dbt", root / "runs" / "dbt"
+    if parsed.exists():
+        shutil.rmtree(own, ignore_errors=True)
+        shutil.copytree(parsed, own)
+    link.symlink_to(root)
+    try:
+        yield link
+    finally:
+        link.unlink()
+        if not parsed.exists() and (own / "partial_parse.msgpack").exists():
+            parsed.mkdir()
+            for name in ("manifest.json", "partial_parse.msgpack"):
+                shutil.copy2(own / name, parsed / name)
+
+
+@cache
+def _folder() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="nps-e2e-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def _build(root: Path, *, full_refresh: bool) -> Any:

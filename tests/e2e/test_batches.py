@@ -1,7 +1,7 @@
 """A batch on top of the previous build ends with the same tables as a full build.
 
 Two hundred random histories (`histories.py`), each delivered on a first day and ten further ones:
-after each of these the workspace is refreshed, and in the end its tables must be those of a
+after every second of these the workspace is refreshed, and in the end its tables must be those of a
 workspace that took in everything at once.
 """
 
@@ -23,6 +23,7 @@ from orchestration.warehouse.dbt import changed_rows, prepare_manifest
 from orchestration.workspace.load import load_workspace
 
 HISTORIES = 200
+DAYS_OF_A_BATCH = 2
 SEED = 4
 
 
@@ -79,10 +80,12 @@ def _compare(found: Both) -> None:
 @pytest.fixture(scope="module")
 def both(tmp_path_factory):
     found = Both(tmp_path_factory.mktemp("grown"), tmp_path_factory.mktemp("at-once"))
-    for day, rows in histories.deliveries(SEED, HISTORIES):
-        _declare(found.grown, day)
+    for number, (day, rows) in enumerate(histories.deliveries(SEED, HISTORIES)):
         _deliver(found.grown, day, rows)
         _deliver(found.at_once, day, rows)
+        if number % DAYS_OF_A_BATCH:
+            continue
+        _declare(found.grown, day)
         e2e.build(found.grown)
         record = (found.grown / "warehouse" / "built.json").read_text(encoding="utf-8")
         found.made_from.append(json.loads(record)["from"])
@@ -94,7 +97,7 @@ def both(tmp_path_factory):
 
 
 def test_only_the_first_build_is_full(both):
-    assert [origin is None for origin in both.made_from] == [True] + 10 * [False]
+    assert [origin is None for origin in both.made_from] == [True] + 5 * [False]
 
 
 def test_a_batch_changes_no_row_that_its_condition_misses(both):
