@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 
 def identifier(name: str) -> str:
     """An identifier, quoted for SQL."""
@@ -22,8 +20,3 @@ def literal(value: object) -> str:
     import pandas, which costs seconds.
     """
     return "null" if value is None else "'" + str(value).replace("'", "''") + "'"
-
-
-def timestamp_literal(instant: datetime) -> str:
-    """A TIMESTAMP literal of a naive time, to the microsecond."""
-    return f"timestamp '{instant:%Y-%m-%d %H:%M:%S.%f}'"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from orchestration.core.sql import literal
 
@@ -66,6 +66,10 @@ def _simple_keys(path: str) -> list[str] | None:
     return re.findall(r"[^.\[\]]+", path) if steps else None
 
 
+_BEGINS = "starts_with(doc, '{')"
+_BEGINS_LATER = r"starts_with(ltrim(doc, e' \t\r\n'), '{')"
+
+
 class JsonCells:
     """The SQL of the cells of JSON documents; one pass over a document reads all plain paths."""
 
@@ -99,13 +103,24 @@ class JsonCells:
         """The SQL of the text at a declared path."""
         return self._cells[name]
 
-    def relation(self, source: str) -> str:
-        """The documents of ``source`` with the texts of all plain paths as the list ``_cells``."""
-        pointers = ", ".join(literal(pointer) for pointer in self.pointers)
-        return (
-            f"(select doc, _row_number, json_extract_string(doc, [{pointers}]) as _cells"
-            f" from {source})"
+    def query(self, columns: Mapping[str, str], source: str) -> str:
+        """The SQL of columns of the documents of ``source``, and whether each is an object.
+
+        Args:
+            columns: SQL by name, made of ``cell`` and ``extra``; all NULL of what is no object.
+            source: a relation with the columns ``doc`` and ``_row_number``.
+        """
+        # of all that is JSON only objects begin so; documents that cannot be read are NULL
+        begins = f"case when {_BEGINS} then true else {_BEGINS_LATER} end"
+        pointers = ", ".join(literal(pointer) for pointer in self.pointers or [""])
+        cells = f"case when {begins} then try(json_extract_string(doc, [{pointers}])) end"
+        read = f"select doc, _row_number, {cells} as _cells from {source}"
+        objects = (
+            "select case when _cells is not null then doc end as doc, _cells, _row_number "
+            f"from ({read})"
         )
+        selected = ", ".join(f"{sql} as {name}" for name, sql in columns.items())
+        return f"select {selected}, _row_number, _cells is not null as is_object from ({objects})"
 
     def extra(self) -> str:
         """The SQL of all members that are not mapped whole (RFC 7396: null removes a member)."""

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 
 from orchestration.core.atomic_write import MANY, commit, commit_all, scratch
-from orchestration.core.sql import literal
 from orchestration.lake import packs, reader
 from orchestration.lake.columns import recorded_names, snapshot_kind, wanted_columns
-from orchestration.lake.documents import check_documents, reject_documents, select_documents
+from orchestration.lake.documents import check_documents, read_cells
 from orchestration.lake.faults import FileFault
 from orchestration.lake.manifest import FileState
 from orchestration.lake.names import printable
 from orchestration.lake.projection import Delivery
-from orchestration.lake.rawfile import COMPRESSION_LEVEL, GROUP, write_raw
+from orchestration.lake.rawfile import GROUP, Part, Written, write_raw
 from orchestration.lake.rejects import Rejects
 from orchestration.lake.rows import Rows
 from orchestration.lake.scan import Scan
@@ -40,7 +38,6 @@ from orchestration.lake.times import snapshot_names_query
 from orchestration.lake.warnings import (
     assumed_timezone,
     file_warnings,
-    projections_of,
     warnings_by_file,
 )
 from orchestration.workspace.model import Source
@@ -134,7 +131,7 @@ def flush(run: Run) -> None:
     name = packs.pack_name(source.name, members)
     raw, rejected = (top / source.entity / name for top in (workspace.raw, workspace.rejected))
     with scratch(raw.parent) as raw_copy, scratch(rejected.parent) as rejected_copy:
-        _write(run, raw_copy, loaded)
+        _write_small(run, raw_copy, loaded)
         with Rejects(rejected_copy, loaded[0].state) as rejects:
             for read in loaded:
                 rejects.state = read.state
@@ -162,29 +159,35 @@ def flush(run: Run) -> None:
         _recorded(run, *pair)
 
 
-def _write(run: Run, path: Path, reads: list[ReadFile]) -> int:
-    """Write the rows of small files as one Parquet file; returns their number."""
+def _write_small(run: Run, path: Path, reads: list[ReadFile]) -> Written:
+    """Write the rows of small files as one Parquet file."""
     parts = [
         (_delivery(read.state, snapshot), batch)
         for read, snapshot in zip(reads, _snapshots(run, reads), strict=True)
         for batch in read.batches
     ]
+    has_marks = any(read.found.has_marks for read in reads)
+    return _write(run, path, reads[0].opened, _chunks(parts), has_marks=has_marks)
+
+
+def _write(
+    run: Run, path: Path, rows: Rows, chunks: Iterable[list[Part]], *, has_marks: bool
+) -> Written:
     return write_raw(
-        run.connection,
         path,
-        reads[0].opened,
-        _chunks(parts),
+        rows,
+        chunks,
         workspace=run.workspace,
         source=run.source,
-        has_marks=any(read.found.has_marks for read in reads),
+        has_marks=has_marks,
+        connect=lambda: run.connection,
+        pool=run.helpers,
     )
 
 
-def _chunks(
-    parts: list[tuple[Delivery, pa.RecordBatch]],
-) -> Iterator[list[tuple[Delivery, pa.RecordBatch]]]:
+def _chunks(parts: list[Part]) -> Iterator[list[Part]]:
     """The parts in chunks of about one row group."""
-    chunk: list[tuple[Delivery, pa.RecordBatch]] = []
+    chunk: list[Part] = []
     size = 0
     for part in parts:
         chunk, size = [*chunk, part], size + len(part[1])
@@ -249,7 +252,7 @@ def _loaded_state(run: Run, read: ReadFile, loaded: int, warnings: list[str]) ->
         rows_rejected=read.opened.rejected,
         rows_blank=read.opened.blank,
         warnings=tuple(warnings),
-        columns=recorded_names(read.opened.names),
+        columns=() if read.opened.is_json else recorded_names(read.opened.names),
         assumed_timezone=assumed_timezone(run, warnings),
     )
 
@@ -332,35 +335,26 @@ def _load(run: Run, read: ReadFile) -> WrittenFile:
         rejected_temporary = here.enter_context(scratch(workspace.rejected / source.entity))
         rejects = here.enter_context(Rejects(rejected_temporary, state))
         if read.rows is not None:  # a small file, read before
-            loaded, warnings = _write(run, raw_temporary, [read]), file_warnings(run, read.rows)
+            written = _write_small(run, raw_temporary, [read])
+            warnings = file_warnings(run, read.rows)
             for row in read.rejects:
                 rejects.add(*row)
         else:
             wanted = wanted_columns(source)
             read.rows = rows = reader.open_rows(path, read.found, form, wanted, rejects.add)
             rows.reader = _watched(run, rows, state)
-            relation = select_documents(run, rows) if rows.is_json else ""
-            warnings = file_warnings(run, rows)
             if rows.is_json:
-                made = projections_of(run, rows, delivery, relation, has_marks=read.found.has_marks)
-                query = " union all ".join(each.rows for each in made)
-                loaded = _copy(run, rows, query, raw_temporary)
-                reject_documents(run, rows, read.found, rejects, loaded // len(made))
-                check_documents(run, raw_temporary, loaded, warnings)
-            else:
-                loaded = write_raw(
-                    run.connection,
-                    raw_temporary,
-                    rows,
-                    ([(delivery, batch)] for batch in rows.reader),
-                    workspace=workspace,
-                    source=source,
-                    has_marks=read.found.has_marks,
-                )
+                read_cells(run, rows, rejects.add)
+            warnings = file_warnings(run, rows)
+            chunks = ([(delivery, batch)] for batch in rows.reader)
+            has_marks = read.found.has_marks
+            written = _write(run, raw_temporary, rows, chunks, has_marks=has_marks)
+            if rows.is_json:
+                check_documents(run, rows, written, warnings)
         _not_empty(read.opened, source)
         rejects.close()
         run.closing.push(here.pop_all())  # what is not renamed is removed with the run
-    done = _loaded_state(run, read, loaded, warnings)
+    done = _loaded_state(run, read, written.rows, warnings)
     return WrittenFile(done, raw_temporary, rejected_temporary if rejects.count else None)
 
 
@@ -414,20 +408,3 @@ def _watched(run: Run, rows: Rows, state: FileState) -> pa.RecordBatchReader:
             yield batch
 
     return pa.RecordBatchReader.from_batches(delivered.schema, batches())
-
-
-def _copy(run: Run, rows: Rows, query: str, path: Path) -> int:
-    """Write the query's rows as Parquet, streaming; returns their number."""
-    try:
-        ((count,),) = run.connection.execute(
-            f"copy ({query}) to {literal(path)} "
-            f"(format parquet, compression zstd, compression_level {COMPRESSION_LEVEL})"
-        ).fetchall()
-    except duckdb.Error:
-        if rows.fault:
-            raise rows.fault from None
-        raise
-    finally:
-        with suppress(duckdb.Error):
-            run.connection.unregister("delivered")
-    return int(count)

@@ -2,7 +2,7 @@
 
 ``build_projection`` builds one SELECT over the relation that the reader opened. Text of a user or a
 file enters it only as a quoted literal: column names are looked up in the header and become
-``c0``, ``c1``, …; JSON paths become JSON pointers.
+``c0``, ``c1``, …
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from orchestration.core.sql import literal, timestamp_literal
-from orchestration.lake.columns import MARK, mapped_columns, snapshot_kind, wanted_columns
+from orchestration.core.sql import literal
+from orchestration.lake.columns import MARK, mapped_columns, snapshot_kind
 from orchestration.lake.excluded import EXCLUDED, excluded_condition, unwanted_condition
-from orchestration.lake.json_paths import JsonCells
+from orchestration.lake.rows import Rows
 from orchestration.lake.times import Timed, timed
 from orchestration.lake.values import (
     EMAIL,
@@ -95,6 +95,10 @@ class Delivery:
     version: str
 
 
+# What is computed never depends on the file as a whole.
+_NO_DELIVERY = Delivery("", "", datetime(1970, 1, 1), datetime(1970, 1, 1), "")
+
+
 @dataclass(frozen=True)
 class Known:
     """Facts about all texts of a relation, which spare the SQL a check of each.
@@ -114,18 +118,16 @@ class Known:
 
 @dataclass(frozen=True)
 class Projection:
-    """The SQL over the relation ``delivered`` (of JSON: the documents that are objects).
+    """The SQL over a relation of delivered rows.
 
     Attributes:
-        rows: all of the lake's columns, in their order.
         kept: the lake's columns that are columns of the relation just as they are, by name.
-        constants: the lake's columns that all rows have in common: text, naive time or None.
+        constants: the lake's columns that all rows of a file have in common; None: they are NULL.
         computed: of the lake's columns the others, in their order; None if there is none.
         naive: for each time column whether any row named no zone; None if there is no such column.
         times: the time columns that ``naive`` speaks of.
     """
 
-    rows: str
     kept: Mapping[str, str]
     constants: Mapping[str, str | datetime | None]
     computed: str | None
@@ -152,11 +154,7 @@ def lake_columns(entity: str) -> tuple[tuple[str, str], ...]:
 def build_projection(
     workspace: Workspace,
     source: Source,
-    delivery: Delivery,
-    *,
-    names: tuple[str, ...],
-    cells: tuple[str, ...],
-    at: Mapping[str, int],
+    opened: Rows,
     relation: str,
     known: Known | None = None,
 ) -> Projection:
@@ -165,18 +163,15 @@ def build_projection(
     Args:
         workspace: for the zone.
         source: the mapping.
-        delivery: the file as a whole.
-        names: the delivered columns; empty for JSON documents.
-        cells: SQL of each delivered column's text.
-        at: declared name -> index into ``names``.
-        relation: what to select from: it has the cells' columns or ``doc``, and ``_row_number``.
+        opened: a file, for its columns.
+        relation: what to select from: it has the cells' columns and ``_row_number``.
         known: facts about its texts; None: none.
     """
     entity, known = ENTITIES[source.entity], known or Known()
-    delivered = _delivered(source, names, cells, at, relation)
+    delivered = _delivered(source, opened)
     times = _timed_columns(workspace.timezone_of(source), source, known)
     columns = _cell_columns(source, delivered, known)
-    steps = [f"select _row_number, {', '.join(columns)} from {delivered.relation}"]
+    steps = [f"select _row_number, {', '.join(columns)} from {relation}"]
     for depth in range(max((len(each.layers) for each in times.values()), default=0)):
         added = [
             sql
@@ -188,21 +183,17 @@ def build_projection(
     naive = [f"bool_or({each.naive})" for each in times.values()]
     excluded = excluded_condition(workspace, source)
     rows = _lake_rows(source, times, known, steps[-1], excluded)
-    constants = shared(source, delivery)
+    constants = shared(source, _NO_DELIVERY)
     if delivered.extra == _NULL_TEXT:
         constants["_extra"] = None
     if "_snapshot_at" in times:
         del constants["_snapshot_at"]
     if not times and not known.flags and not source.excludes_rows:
         constants["_flags"] = None
-    kept = _kept_columns(source, delivered, known, constants) if names else _numbered(known)
+    kept = _kept_columns(source, delivered, known, constants)
     order = [name for name, _ in lake_columns(entity.name)]
-    whole = [
-        f"{_constant(constants[name])} as {name}" if name in constants else name for name in order
-    ]
     computed = [name for name in order if name not in constants and name not in kept]
     return Projection(
-        rows=f"select {', '.join(whole)} from ({rows})",
         kept=kept,
         constants=constants,
         computed=f"select {', '.join(computed)} from ({rows})" if computed else None,
@@ -213,37 +204,23 @@ def build_projection(
 
 @dataclass(frozen=True)
 class _Delivered:
-    """The SQL of what was delivered: a declared column's cell, the unmapped rest, the relation."""
+    """The SQL of what was delivered: a declared column's cell, and the unmapped rest."""
 
     cell: Callable[[str], str]
     extra: str
-    relation: str
 
 
-def _delivered(
-    source: Source,
-    names: tuple[str, ...],
-    cells: tuple[str, ...],
-    at: Mapping[str, int],
-    relation: str,
-) -> _Delivered:
-    """The SQL of a delivered table, or of JSON documents where there are no ``names``."""
-    if not names:
-        documents = JsonCells(wanted_columns(source), mapped_columns(source))
-        return _Delivered(
-            lambda name: without_null_values(source, documents.cell(name)),
-            documents.extra(),
-            documents.relation(relation),
-        )
-    mapped = {at[name] for name in mapped_columns(source)}
+def _delivered(source: Source, opened: Rows) -> _Delivered:
+    """The SQL of the cells of a delivered table, or of documents."""
+    at, mapped = opened.at, {opened.at[name] for name in mapped_columns(source)}
     extra = {
-        names[place].strip() or f"column {place + 1}": f"nullif({cells[place]}, '')"
-        for place in range(len(names))
+        name.strip() or f"column {place + 1}": f"nullif({cell}, '')"
+        for place, (name, cell) in enumerate(zip(opened.names, opened.cells, strict=True))
         if place not in mapped
     }
     # cells that are columns as they are were rid of null values before
-    read = [cell if cell.isalnum() else without_null_values(source, cell) for cell in cells]
-    return _Delivered(lambda name: read[at[name]], _object(extra), relation)
+    read = [cell if cell.isalnum() else without_null_values(source, cell) for cell in opened.cells]
+    return _Delivered(lambda name: read[at[name]], "extra" if opened.is_json else _object(extra))
 
 
 def _cell_columns(source: Source, delivered: _Delivered, known: Known) -> list[str]:
@@ -286,11 +263,6 @@ def _timed_columns(zone: str, source: Source, known: Known) -> dict[str, Timed]:
     return times
 
 
-def _numbered(known: Known) -> dict[str, str]:
-    """The lake's columns that every relation has ready: row numbers and known times."""
-    return {"_row_number": "_row_number"} | {name: f"t_{name}" for name in known.times}
-
-
 def _kept_columns(
     source: Source, delivered: _Delivered, known: Known, constants: Collection[str]
 ) -> dict[str, str]:
@@ -302,7 +274,9 @@ def _kept_columns(
         and name not in source.read_otherwise
         and not _is_of_an_answer(source, name)
     }
-    return _numbered(known) | {
+    kept = {"_row_number": "_row_number"} | {name: f"t_{name}" for name in known.times}
+    kept |= {"_extra": delivered.extra} if delivered.extra.isalnum() else {}
+    return kept | {
         column.name: cells[column.name]
         for column in ENTITIES[source.entity].columns
         if column.kind == "text"
@@ -334,12 +308,6 @@ def shared(source: Source, delivery: Delivery) -> dict[str, str | datetime | Non
     if entity.has_email and "email" not in given:
         facts["_email_key"] = None
     return facts
-
-
-def _constant(value: str | datetime | None) -> str:
-    if value is None:
-        return _NULL_TEXT
-    return literal(value) if isinstance(value, str) else timestamp_literal(value)
 
 
 def _source_of(column: Column, source: Source, cell: Callable[[str], str]) -> str:

@@ -6,8 +6,11 @@ pass through the database, only what the mapping computes does.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -19,9 +22,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from orchestration.lake import projection, texts
+from orchestration.lake import texts
+from orchestration.lake.ahead import ahead
 from orchestration.lake.columns import MARK, mapped_columns, valued_columns
-from orchestration.lake.projection import Delivery, Known, Projection
+from orchestration.lake.projection import (
+    Delivery,
+    Known,
+    Projection,
+    build_projection,
+    lake_columns,
+    shared,
+)
 from orchestration.lake.rows import Rows
 from orchestration.lake.times import times_query
 from orchestration.lake.values import (
@@ -39,23 +50,47 @@ COMPRESSION_LEVEL = 1
 # As many rows as DuckDB writes itself: one of its threads takes up one group.
 GROUP = 122_880
 _TYPES = {"VARCHAR": pa.string(), "BIGINT": pa.int64(), "TIMESTAMP": pa.timestamp("us")}
-# What is computed never depends on the file as a whole.
-_NO_DELIVERY = Delivery("", "", datetime(1970, 1, 1), datetime(1970, 1, 1), "")
 _LOOKED_FOR = ("_source", "_file_sha256", "_mapping_version", "_ingested_at", "_snapshot_at")
 _REPEATED = pa.dictionary(pa.int32(), pa.string())
 
 
 def lake_schema(entity: str) -> pa.Schema:
     """The schema of an entity's files in the lake."""
-    return pa.schema([(name, _TYPES[kind]) for name, kind in projection.lake_columns(entity)])
+    return pa.schema([(name, _TYPES[kind]) for name, kind in lake_columns(entity)])
 
 
 Part = tuple[Delivery, pa.RecordBatch]
 """Some rows of one delivered file."""
 
 
+@dataclass
+class Written:
+    """How many rows were written, and for each canonical column how many have a text."""
+
+    rows: int = 0
+    filled: Counter[str] = field(default_factory=Counter)
+
+    def add(self, table: pa.Table) -> None:
+        """Count some rows."""
+        self.rows += len(table)
+        for name in table.column_names:
+            self.filled[name] += len(table) - table.column(name).null_count
+
+
+@contextmanager
+def registered(
+    connection: duckdb.DuckDBPyConnection, name: str, data: Any
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The connection, which knows Arrow's data by a name for a while."""
+    connection.register(name, data)
+    try:
+        yield connection
+    finally:
+        with suppress(duckdb.Error):  # interrupted
+            connection.unregister(name)
+
+
 def write_raw(
-    connection: duckdb.DuckDBPyConnection,
     path: Path,
     rows: Rows,
     chunks: Iterable[Sequence[Part]],
@@ -63,22 +98,22 @@ def write_raw(
     workspace: Workspace,
     source: Source,
     has_marks: bool,
-) -> int:
+    connect: Callable[[], duckdb.DuckDBPyConnection],
+    pool: Executor,
+) -> Written:
     """Write rows of one file, or of many small ones, as Parquet: a chunk at a time.
 
     A delivered row that holds several answers is as many rows.
 
     Args:
-        connection: computes what the mapping computes.
         path: the file to write.
-        rows: of one of the files, for the columns that all of them have; not JSON.
+        rows: of one of the files, for the columns that all of them have.
         chunks: the rows, in the order they are written.
         workspace: for the zone.
         source: the mapping.
         has_marks: whether a cell may hold ``MARK``.
-
-    Returns:
-        The number of written rows.
+        connect: the calling thread's connection, which computes what the mapping computes.
+        pool: the threads that compute chunks while others are read and written.
 
     Raises:
         FileFault: when the reading finds one.
@@ -89,42 +124,33 @@ def write_raw(
     def projection_of(part: Source, known: Known) -> Projection:
         key = part.answer, known
         if key not in made:
-            made[key] = projection.build_projection(
-                workspace,
-                part,
-                _NO_DELIVERY,
-                names=rows.names,
-                cells=rows.cells,
-                at=rows.at,
-                relation="delivered",
-                known=known,
-            )
+            made[key] = build_projection(workspace, part, rows, "delivered", known)
         return made[key]
 
     # by name: unmapped cells, and those of rules, stay as they were delivered
     mapped = {rows.cells[rows.at[n]] for n in (*mapped_columns(source), *valued_columns(source))}
     ids = {rows.cells[rows.at[name]] for name in id_columns(source)}
     customers = {rows.cells[rows.at[name]] for name in customer_columns(source)}
-    count = 0
-    constants = [projection_of(part, Known()).constants for part in source.parts]
-    with _writer(path, source.entity, constants) as writer:
-        for chunk in chunks:
-            table = pa.Table.from_batches([batch for _, batch in chunk])
-            table = trim_columns(null_columns(table, mapped, source).combine_chunks(), ids)
-            table = fold_addresses(table, customers)
-            for part in source.parts:
-                seen, known = _look(connection, table, rows, workspace, part, has_marks=has_marks)
-                found = _assembled(
-                    connection,
-                    seen,
-                    projection_of(part, known),
-                    chunk,
-                    source=part,
-                    schema=writer.schema,
-                )
-                writer.write_table(found, row_group_size=GROUP)
-                count += len(found)
-    return count
+
+    def computed(chunk: Sequence[Part]) -> list[pa.Table]:
+        connection, found = connect(), []
+        table = pa.Table.from_batches([batch for _, batch in chunk])
+        table = trim_columns(null_columns(table, mapped, source).combine_chunks(), ids)
+        table = fold_addresses(table, customers)
+        for part in source.parts:
+            seen, known = _look(connection, table, rows, workspace, part, has_marks=has_marks)
+            of_part = projection_of(part, known)
+            found.append(_assembled(connection, seen, of_part, chunk, source=part, schema=schema))
+        return found
+
+    schema = _schema(source, [projection_of(part, Known()).constants for part in source.parts])
+    written = Written()
+    with parquet_writer(path, schema) as writer:
+        for tables in ahead(pool, computed, chunks):
+            for table in tables:
+                writer.write_table(table, row_group_size=GROUP)
+                written.add(table)
+    return written
 
 
 def parquet_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
@@ -144,26 +170,20 @@ def parquet_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
     )
 
 
-@contextmanager
-def _writer(
-    path: Path, entity: str, constants: Sequence[Mapping[str, Any]]
-) -> Iterator[pq.ParquetWriter]:
-    """A Parquet file in which a text that many rows share is stored once a row group.
+def _schema(source: Source, constants: Sequence[Mapping[str, Any]]) -> pa.Schema:
+    """The lake's columns, those dictionaries whose texts all rows share: once in a row group.
 
     Args:
-        path: the file to write.
-        entity: whose rows it has.
+        source: the mapping.
         constants: what the rows of each part of the mapping have in common.
     """
-    schema = pa.schema(
+    return pa.schema(
         [
-            pa.field(field.name, _REPEATED if is_shared else field.type)
-            for field in lake_schema(entity)
-            for is_shared in [all(isinstance(each.get(field.name), str) for each in constants)]
+            pa.field(column.name, _REPEATED if is_shared else column.type)
+            for column in lake_schema(source.entity)
+            for is_shared in [all(isinstance(each.get(column.name), str) for each in constants)]
         ]
     )
-    with parquet_writer(path, schema) as writer:
-        yield writer
 
 
 def _look(
@@ -234,11 +254,8 @@ def _read(
     connection: duckdb.DuckDBPyConnection, query: str, distinct: pa.Array
 ) -> tuple[pa.Array, pa.Array]:
     """The canonical texts of times, and what is wrong with each."""
-    connection.register("texts", pa.table({"cell": distinct}))
-    try:
+    with registered(connection, "texts", pa.table({"cell": distinct})):
         found = connection.execute(query).to_arrow_table()
-    finally:
-        connection.unregister("texts")
     text, flag = found.columns
     return text.combine_chunks(), flag.combine_chunks()
 
@@ -255,16 +272,13 @@ def _assembled(
     """The lake's columns of a chunk: kept, repeated or computed, in the chunk's order."""
     columns: dict[str, Any] = {name: table.column(cell) for name, cell in made.kept.items()}
     counts = [len(batch) for _, batch in parts]
-    facts = [projection.shared(source, delivery) for delivery, _ in parts]
+    facts = [shared(source, delivery) for delivery, _ in parts]
     for name in made.constants:
         kind = schema.field(name).type
         columns[name] = _repeated([each.get(name) for each in facts], counts, kind)
     if made.computed:
-        connection.register("delivered", table)
-        try:
+        with registered(connection, "delivered", table):
             found = connection.execute(made.computed).to_arrow_table()
-        finally:
-            connection.unregister("delivered")
         columns |= dict(zip(found.column_names, found.columns, strict=True))
     return pa.table([columns[name] for name in schema.names], schema=schema)
 

@@ -17,12 +17,12 @@ class Rows:
     """An opened file: its columns, its batches, and the counts, final once they are consumed.
 
     Attributes:
-        names: the delivered columns' names; empty for JSON.
-        cells: for each of them the SQL expression of its text; empty for JSON. Of a delimited
-            text, and of texts in Parquet, it is the batches' column itself, and empty cells are
-            NULL.
-        at: declared name -> index into ``names``; empty for JSON.
-        is_json: whether the relation has one column ``doc`` rather than ``c0``, ``c1``, …
+        names: the delivered columns' names; of JSON the declared paths.
+        cells: for each of them the SQL expression of its text. Of a delimited text, of texts in
+            Parquet and of JSON it is the batches' column itself, and empty cells are NULL.
+        at: declared name -> index into ``names``.
+        is_json: whether the file has documents: they are opened as one column ``doc``, from which
+            ``read_cells`` makes ``c0``, ``c1``, … and ``extra``, the JSON of what is not mapped.
         sample: the first rows of the batches.
         reader: the batches, every one with ``_row_number`` (BIGINT) as its last column.
         delivered: rows that are not blank, rejected ones included.

@@ -23,6 +23,7 @@ from orchestration.core.atomic_write import temporary
 from orchestration.core.errors import UserError
 from orchestration.core.files import DISK_FULL, reason_of
 from orchestration.lake import packs
+from orchestration.lake.ahead import THREADS
 from orchestration.lake.faults import FileFault
 from orchestration.lake.manifest import FileState, Manifest, Stat
 from orchestration.lake.names import printable
@@ -178,8 +179,6 @@ class Run:
         if self.workspace.memory_limit:
             settings["memory_limit"] = self.workspace.memory_limit.replace(" ", "")
         connection = self.closing.enter_context(duckdb.connect(":memory:", config=settings))
-        # Rows carry their number; keeping the insertion order would cost memory by a file's size.
-        connection.execute("set global preserve_insertion_order = false")
         connection.create_function("nfkc", _nfkc, ["VARCHAR"], "VARCHAR", type=PythonUDFType.ARROW)
         return connection
 
@@ -198,6 +197,13 @@ class Run:
     def pool(self) -> ThreadPoolExecutor:
         """The threads that read big files; most of their work releases Python's lock."""
         return ThreadPoolExecutor(FILES_AT_ONCE, thread_name_prefix="ingest")
+
+    @cached_property
+    def helpers(self) -> ThreadPoolExecutor:
+        """The threads that compute while those of the files read and write."""
+        pool = ThreadPoolExecutor(THREADS, thread_name_prefix="ingest-helper")
+        self.closing.callback(pool.shutdown)
+        return pool
 
     def stop(self) -> None:
         """End all threads within a second; what they wrote has no name yet and is removed."""

@@ -4,45 +4,14 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from orchestration.lake.columns import MARK, count, shown_names
-from orchestration.lake.manifest import Key, now
-from orchestration.lake.projection import Delivery, Known, Projection, build_projection
+from orchestration.lake.columns import count, shown_names
+from orchestration.lake.manifest import Key
+from orchestration.lake.projection import build_projection
+from orchestration.lake.rawfile import registered
 from orchestration.lake.rows import Rows
 from orchestration.lake.session import ReadFile, Run
-from orchestration.workspace.model import Source
 
 _ASSUMED = "times without an offset"
-
-
-def projections_of(
-    run: Run, rows: Rows, delivery: Delivery, relation: str, *, has_marks: bool = True
-) -> list[Projection]:
-    """The projections of an opened file over a relation of its rows: of each answer in a row.
-
-    Args:
-        run: of the source.
-        rows: the opened file.
-        delivery: the file as a whole.
-        relation: of its rows.
-        has_marks: whether a cell may hold ``MARK``; looking for it takes most of the time.
-    """
-    return [
-        build_projection(
-            run.workspace,
-            part,
-            delivery,
-            names=rows.names,
-            cells=rows.cells,
-            at=rows.at,
-            relation=relation,
-            known=Known(has_marks=has_marks or _in_constants(part)),
-        )
-        for part in run.source.parts
-    ]
-
-
-def _in_constants(part: Source) -> bool:
-    return any(MARK in text for text in part.constants.values())
 
 
 def file_warnings(run: Run, rows: Rows, naive: list[str] | None = None) -> list[str]:
@@ -81,18 +50,11 @@ def _naive(run: Run, rows: Rows, sample: pa.RecordBatch | pa.Table | None) -> li
     """The time columns in which a row names no zone, where none is declared for the source."""
     if run.source.timezone is not None or sample is None:
         return []
-    # no file's own facts matter here
-    delivery = Delivery("", "", now(), now(), "")
-    relation = "(select * from sample)"
-    if rows.is_json:
-        relation = "(select * from sample where json_valid(doc))"
     naive: dict[str, None] = {}
-    for made in projections_of(run, rows, delivery, "sample_objects"):
-        if not made.naive:
-            continue
-        run.connection.register("sample", sample)
-        query = f"with sample_objects as {relation} {made.naive}"
-        (found,) = run.connection.execute(query).fetchall()
-        run.connection.unregister("sample")
-        naive |= {name: None for name, is_so in zip(made.times, found, strict=True) if is_so}
+    for part in run.source.parts:
+        made = build_projection(run.workspace, part, rows, "sample")
+        if made.naive:
+            with registered(run.connection, "sample", sample) as connection:
+                (found,) = connection.execute(made.naive).fetchall()
+            naive |= {name: None for name, is_so in zip(made.times, found, strict=True) if is_so}
     return list(naive)
