@@ -107,13 +107,13 @@ class Known:
         times: canonical columns whose canonical texts the relation has, as ``t_<column>``.
         flags: those of them whose flags it has, as ``f_<column>``; the others have none.
         has_marks: whether a cell may hold the character that separates cells while hashing.
-        plain: canonical columns of ASCII texts without spaces.
+        has_addresses: whether the relation has the e-mails' comparable form, as ``k_email``.
     """
 
     times: frozenset[str] = frozenset()
     flags: frozenset[str] = frozenset()
     has_marks: bool = True
-    plain: frozenset[str] = frozenset()
+    has_addresses: bool = False
 
 
 @dataclass(frozen=True)
@@ -276,6 +276,7 @@ def _kept_columns(
     }
     kept = {"_row_number": "_row_number"} | {name: f"t_{name}" for name in known.times}
     kept |= {"_extra": delivered.extra} if delivered.extra.isalnum() else {}
+    kept |= {"_email_key": "k_email"} if known.has_addresses else {}
     return kept | {
         column.name: cells[column.name]
         for column in ENTITIES[source.entity].columns
@@ -376,10 +377,10 @@ def _lake_rows(
     content = _content_hash((*names, "_attributes"), filled, known, source.answer)
     computed = [f"{content} as _row_hash"]
     if "email" in names:
-        email = "lower(email)" if "email" in known.plain else comparable("email")
-        rows = f"select *, {email} as _email from ({rows})"
+        rows = f"select *, {comparable('email')} as _email from ({rows})"
         is_email = f"regexp_full_match(_email, {literal(EMAIL)})"
-        computed.append(f"case when {is_email} then _email end as _email_key")
+        key = "k_email" if known.has_addresses else f"case when {is_email} then _email end"
+        computed.append(f"{key} as _email_key")
     flags_of_row = "_noted"
     if source.excludes_rows:
         marked = f"concat_ws(' ', _noted, {literal(EXCLUDED)})"

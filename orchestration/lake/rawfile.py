@@ -196,7 +196,7 @@ def _look(
     has_marks: bool,
 ) -> tuple[pa.Table, Known]:
     """The table, with the times that are canonical already, and what was seen of its texts."""
-    times, flags, plain = set(), set(), set()
+    times, flags, has_addresses = set(), set(), False
     zone = workspace.timezone_of(source)
     for column in ENTITIES[source.entity].columns:
         delivered = _cell(column.name, rows, source)
@@ -204,8 +204,10 @@ def _look(
             continue
         cells = table.column(delivered).combine_chunks()
         if column.kind == "text":
-            if column.name == "email" and texts.is_plain(cells):
-                plain.add(column.name)
+            is_email = column.name == "email" and "email" not in source.read_otherwise
+            if is_email and (keys := texts.addresses(cells)) is not None:
+                has_addresses = True
+                table = table.append_column("k_email", keys)
             continue
         is_date = column.kind == "date"
         query = times_query(source, column.name, zone, is_date=is_date)
@@ -227,7 +229,7 @@ def _look(
     # the bytes of a delimited file were searched for marks; in Parquet they are compressed
     has_marks = has_marks and not _is_free_of_marks(table)
     has_marks = has_marks or any(MARK in text for text in source.constants.values())
-    return table, Known(frozenset(times), frozenset(flags), has_marks, frozenset(plain))
+    return table, Known(frozenset(times), frozenset(flags), has_marks, has_addresses)
 
 
 def _is_free_of_marks(table: pa.Table) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 # The first and the last byte that each place of ``2025-06-01T12:30:59Z`` may hold. Years from 1000
 # to 2999; month, day and hour are then checked as numbers.
@@ -145,5 +146,33 @@ def _read_distinct(texts: pa.StringArray, read: Read) -> tuple[pa.Array, pa.Arra
 
 def is_plain(texts: pa.StringArray) -> bool:
     """Whether a column's texts are ASCII without any space or control character."""
-    _, data = _bytes_of(texts)
+    return _is_plain(_bytes_of(texts)[1])
+
+
+def _is_plain(data: np.ndarray) -> bool:
     return not len(data) or bool(data.min() > 32 and data.max() < 127)
+
+
+def holds(texts: pa.StringArray, signs: str) -> bool:
+    """Whether any of a column's texts holds one of some characters."""
+    data = _bytes_of(texts)[1].tobytes()
+    return any(sign.encode() in data for sign in signs)
+
+
+def addresses(texts: pa.StringArray) -> pa.Array | None:
+    """E-mail addresses in small letters, NULL for other texts; None unless all texts are plain."""
+    offsets, data = _bytes_of(texts)
+    if not _is_plain(data):
+        return None
+    starts, ends = offsets[:-1], offsets[1:]
+    signs, dots = np.flatnonzero(data == ord("@")), np.flatnonzero(data == ord("."))
+    if not len(signs) or not len(dots):
+        return pa.nulls(len(texts), pa.string())
+    # the first sign from a text's beginning on, and the last dot before its last character
+    first, last = np.searchsorted(signs, starts), np.searchsorted(dots, ends - 1) - 1
+    sign, dot = signs[np.minimum(first, len(signs) - 1)], dots[np.maximum(last, 0)]
+    is_one = np.searchsorted(signs, ends) - first == 1
+    fits = is_one & (sign > starts) & (last >= 0) & (dot > sign + 1)
+    if ((data >= ord("A")) & (data <= ord("Z"))).any():
+        texts = pc.ascii_lower(texts)
+    return texts if fits.all() else pc.if_else(pa.array(fits), texts, pa.scalar(None, pa.string()))

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from orchestration.core.sql import literal
-from orchestration.lake.texts import is_plain
+from orchestration.lake.texts import holds, is_plain
 from orchestration.workspace.entities import ENTITIES
 from orchestration.workspace.model import Source
 
@@ -102,8 +102,7 @@ def fold_addresses(table: pa.Table, columns: Collection[str]) -> pa.Table:
         column = table.column(place)
         if name not in columns or not pa.types.is_string(column.type):
             continue
-        # plain searches take a quarter of a pattern's time
-        if not any(pc.any(pc.match_substring(column, sign)).as_py() for sign in "@＠"):
+        if not holds(column.combine_chunks(), "@＠"):
             continue
         email = pc.utf8_lower(pc.utf8_trim(pc.utf8_normalize(column, "NFKC"), characters=_UNSEEN))
         is_email = pc.match_substring_regex(email, f"^{EMAIL}$")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, timedelta
 
 import duckdb
@@ -145,6 +146,25 @@ def test_flags_and_texts_of_a_file_of_nearly_one_shape(tmp_path):
 )
 def test_what_is_plain(column, is_plain):
     assert texts.is_plain(pa.array(column, pa.string())) is is_plain
+
+
+EMAILS = ("a@b.c", "A.b@C.d.e", "@b.c", "a@b", "a@.c", "a@b.", "a@b..", "a@@b.c", "a@b@c.d", "ab.c",
+          "a.b@c", "", None, "@", ".", "a@b.c@", "x")  # fmt: skip
+
+
+@settings(max_examples=300)
+@given(st.lists(st.one_of(st.sampled_from(EMAILS), st.text("aB@.", max_size=6)), max_size=9))
+def test_addresses_at_once_are_those_of_the_pattern(column):
+    found = texts.addresses(pa.array(["x@y.z", *column], pa.string()).slice(1))
+    folded = [(text or "").lower() for text in column]
+    assert found.to_pylist() == [
+        text if re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", text) else None for text in folded
+    ]
+
+
+@pytest.mark.parametrize("text", ["é@b.c", "a @b.c", "a@b.c\n"])
+def test_addresses_that_are_not_plain_are_left_to_sql(text):
+    assert texts.addresses(pa.array(["a@b.c", text])) is None
 
 
 def test_the_hash_of_a_row_tells_marks_from_separators(tmp_path):
