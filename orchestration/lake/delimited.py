@@ -21,8 +21,9 @@ from orchestration.lake.limits import check_rows, oversized_field
 from orchestration.lake.rows import Reject, Rows
 from orchestration.workspace.model import Format
 
-# A record must fit into a block of the CSV reader's.
-_MIN_BLOCK = 16 << 20
+# A record must fit into a block of the CSV reader's. What is made of a small one stays in the
+# processor's cache.
+_MIN_BLOCK = 4 << 20
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import hashlib
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -24,7 +24,7 @@ from orchestration.core.atomic_write import MANY, commit, scratch
 from orchestration.core.errors import UserError
 from orchestration.lake.damage import damage_message
 from orchestration.lake.manifest import FileState, Manifest, Member
-from orchestration.lake.rawfile import GROUP, parquet_writer
+from orchestration.lake.rawfile import write_groups
 from orchestration.workspace.model import Workspace
 
 # The files of the raw and rejected folders that are ours to remove.
@@ -139,17 +139,14 @@ def write_pack(path: Path, paths: list[Path], files: set[str]) -> None:
         [(each.name, pa.dictionary(pa.int32(), pa.string()) if each.name in repeated else each.type)
          for each in kinds]
     )  # fmt: skip
-    held: list[pa.Table] = []
-    with parquet_writer(path, schema) as writer:
-        for place, each in enumerate(paths, start=1):
+
+    def tables() -> Iterator[pa.Table]:
+        for each in paths:
             try:
                 with pq.ParquetFile(each, read_dictionary=repeated) as file:
                     table = file.read().cast(schema)
             except (pa.ArrowException, OSError):
                 raise UserError(damage_message(each)) from None
-            table = table.filter(pc.is_in(table["_file_sha256"].cast(pa.string()), wanted))
-            held.append(table)
-            if sum(map(len, held)) >= GROUP or place == len(paths):
-                whole = pa.concat_tables(held).unify_dictionaries().combine_chunks()
-                writer.write_table(whole, row_group_size=GROUP)
-                held = []
+            yield table.filter(pc.is_in(table["_file_sha256"].cast(pa.string()), wanted))
+
+    write_groups(path, schema, tables())

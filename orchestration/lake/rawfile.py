@@ -6,6 +6,7 @@ pass through the database, only what the mapping computes does.
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
@@ -145,15 +146,36 @@ def write_raw(
 
     schema = _schema(source, [projection_of(part, Known()).constants for part in source.parts])
     written = Written()
-    with parquet_writer(path, schema) as writer:
-        for tables in ahead(pool, computed, chunks):
-            for table in tables:
-                writer.write_table(table, row_group_size=GROUP)
-                written.add(table)
+
+    def counted() -> Iterator[pa.Table]:
+        for table in itertools.chain.from_iterable(ahead(pool, computed, chunks)):
+            written.add(table)
+            yield table
+
+    write_groups(path, schema, counted())
     return written
 
 
-def parquet_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+def write_groups(path: Path, schema: pa.Schema, tables: Iterable[pa.Table]) -> None:
+    """Write rows into the lake, in groups of about ``GROUP`` whatever the tables' sizes are."""
+    held: list[pa.Table] = []
+
+    def write() -> None:
+        whole = pa.concat_tables(held).unify_dictionaries()
+        groups = len(whole) // GROUP or 1
+        writer.write_table(whole, row_group_size=max(1, -(-len(whole) // groups)))
+        held.clear()
+
+    with _parquet_writer(path, schema) as writer:
+        for table in tables:
+            held.append(table)
+            if sum(map(len, held)) >= GROUP:
+                write()
+        if held:
+            write()
+
+
+def _parquet_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
     """A writer of rows into the lake.
 
     Ids and times hardly repeat: a dictionary of them is given up early. Statistics are kept of

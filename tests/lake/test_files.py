@@ -16,7 +16,7 @@ import pytest
 from ingest_support import HEADER, RESPONSES, Lake
 
 from orchestration.core.errors import UserError
-from orchestration.lake import delimited, load_file, scan, unclaimed_files
+from orchestration.lake import delimited, load_file, rawfile, scan, unclaimed_files
 
 GOOD = HEADER + b"1,9,2025-01-02,fine\n"
 HTML = b"<!DOCTYPE html>\n<html><body>\n<h1>502 Bad Gateway</h1>\n</body></html>\n"
@@ -412,6 +412,7 @@ def test_names_that_differ_in_case_are_two_where_the_mapping_names_both(lake: La
 def test_counting_a_file_larger_than_a_block(lake: Lake, kind: str, monkeypatch):
     monkeypatch.setattr(delimited, "_MIN_BLOCK", 1 << 12)
     monkeypatch.setattr(scan, "CHUNK", 1000)
+    monkeypatch.setattr(rawfile, "GROUP", 500)
     lake.declare(format={"type": kind, **({"max_field_kb": 1} if kind != "parquet" else {})})
     rows = [(str(i), str(i % 11), "2025-01-02", f'say "{i}"\nto, me') for i in range(3000)]
     if kind == "csv":
@@ -432,6 +433,12 @@ def test_counting_a_file_larger_than_a_block(lake: Lake, kind: str, monkeypatch)
     assert got == rows
     first = 2 if kind == "csv" else 1
     assert [row["_row_number"] for row in lake.raw()] == list(range(first, 3000 + first))
+    # what was read in small pieces is written in groups of a size
+    (path,) = (lake.root / "lake/raw/survey_responses").glob("telco-*.parquet")
+    metadata = pq.read_metadata(path)
+    *groups, _ = [metadata.row_group(n).num_rows for n in range(metadata.num_row_groups)]
+    assert groups
+    assert all(500 <= rows < 1000 for rows in groups)
 
 
 def test_progress_is_reported(lake: Lake, monkeypatch):

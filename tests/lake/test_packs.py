@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ingest_support import HEADER, RESPONSES, Lake
 
 from orchestration.core import atomic_write
-from orchestration.lake import load_file, packs, prepare_lake
+from orchestration.lake import load_file, packs, prepare_lake, rawfile
 from orchestration.lake.manifest import Manifest
 
 
@@ -116,7 +116,7 @@ def test_a_pack_has_the_columns_and_types_of_a_file_alone(three: Lake):
 
 def test_a_pack_is_read_for_its_own_files_alone(lake: Lake, few, monkeypatch):
     """A row group's statistics say whose rows it has: with one group a file, one is read."""
-    monkeypatch.setattr(packs, "GROUP", 1)
+    monkeypatch.setattr(rawfile, "GROUP", 1)
     for day in range(3):
         lake.deliver(content(day), f"{day}.csv")
     lake.ingest()
