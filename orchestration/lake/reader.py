@@ -78,12 +78,12 @@ def _read_header(path: Path, skip: int, form: Format, delimiter: str) -> _Header
     """The first ``header_rows`` records that are not blank, as the csv module reads them."""
     with path.open("rb") as stream:
         stream.seek(skip)
-        text = stream.read(_HEADER_LIMIT).decode("utf-8", "ignore")
+        head = io.BytesIO(stream.read(_HEADER_LIMIT))
     consumed = 0
 
     def lines() -> Iterator[str]:
         nonlocal consumed
-        for line in io.StringIO(text, newline=""):
+        for line in io.TextIOWrapper(head, "utf-8", "ignore", newline=""):
             consumed += len(line.encode("utf-8", "surrogatepass"))
             yield line
 
