@@ -19,6 +19,8 @@ from orchestration.lake.values import without_null_values
 from orchestration.workspace.entities import ENTITIES
 
 _ROWS_AT_ONCE = 32_768
+# How many of the first documents are looked at, and how many kinds of them are told apart.
+_SAMPLE, _KINDS = 1000, 8
 
 
 def read_cells(run: Run, rows: Rows, reject: Reject) -> None:
@@ -34,7 +36,8 @@ def read_cells(run: Run, rows: Rows, reject: Reject) -> None:
     """
     documents: Iterable[pa.RecordBatch] = rows.reader
     if run.source.format.type == "json":
-        documents = _elements(run, rows).to_batches(_ROWS_AT_ONCE)
+        elements = _elements(run, rows).combine_chunks()
+        documents, rows.sample = elements.to_batches(_ROWS_AT_ONCE), elements.slice(0, _SAMPLE)
     rows.names = wanted_columns(run.source)
     rows.cells = tuple(f"c{place}" for place in range(len(rows.names)))
     rows.at = {name: place for place, name in enumerate(rows.names)}
@@ -43,7 +46,7 @@ def read_cells(run: Run, rows: Rows, reject: Reject) -> None:
         cell: f"nullif({without_null_values(run.source, paths.cell(name))}, '')"
         for cell, name in zip(rows.cells, rows.names, strict=True)
     }
-    query = paths.query({**cells, "extra": paths.extra()}, "documents")
+    query = paths.query({**cells, "extra": paths.unmapped(_usual(run, rows))}, "documents")
 
     def read(batch: pa.RecordBatch) -> tuple[pa.RecordBatch, pa.Table]:
         table = pa.Table.from_batches([batch])
@@ -65,6 +68,15 @@ def read_cells(run: Run, rows: Rows, reject: Reject) -> None:
     fields = [pa.field(name, pa.string()) for name in (*rows.cells, "extra")]
     schema = pa.schema([*fields, pa.field("_row_number", pa.int64())])
     rows.reader = batch_reader(batches(), rows, schema=schema)
+
+
+def _usual(run: Run, rows: Rows) -> list[list[str]]:
+    """The names of the members of the first documents."""
+    if rows.sample is None:
+        return []
+    with registered(run.connection, "sample", rows.sample) as connection:
+        query = f"select distinct try(json_keys(doc)) as names from sample limit {_KINDS}"
+        return [names for (names,) in connection.execute(query).fetchall() if names]
 
 
 def _elements(run: Run, rows: Rows) -> pa.Table:
