@@ -378,9 +378,9 @@ def _lake_rows(
     computed = [f"{content} as _row_hash"]
     if "email" in names:
         rows = f"select *, {comparable('email')} as _email from ({rows})"
-        is_email = f"regexp_full_match(_email, {literal(EMAIL)})"
-        key = "k_email" if known.has_addresses else f"case when {is_email} then _email end"
-        computed.append(f"{key} as _email_key")
+        if not known.has_addresses:
+            is_email = f"regexp_full_match(_email, {literal(EMAIL)})"
+            computed.append(f"case when {is_email} then _email end as _email_key")
     flags_of_row = "_noted"
     if source.excludes_rows:
         marked = f"concat_ws(' ', _noted, {literal(EXCLUDED)})"

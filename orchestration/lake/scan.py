@@ -8,6 +8,7 @@ import io
 import itertools
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -277,15 +278,25 @@ def _scan(
     text = None
     if not packing:
         text = _begin(found, head, form, scratch)
-    chunk = head
-    while chunk:
+
+    def keep(chunk: bytes) -> None:
         digest.update(chunk)
-        found.size += len(chunk)
         if copy:
             copy.write(chunk)
-        if text:
-            text.feed(chunk)
-        chunk = stream.read(CHUNK)
+
+    # hashing and writing leave Python's lock to the search
+    with ThreadPoolExecutor(1) as beside:
+        chunk = head
+        while chunk:
+            found.size += len(chunk)
+            job = beside.submit(keep, chunk) if found.size > CHUNK else None
+            if not job:  # a small file is not worth a thread
+                keep(chunk)
+            if text:
+                text.feed(chunk)
+            chunk = stream.read(CHUNK)
+            if job:
+                job.result()
     found.sha256 = digest.hexdigest()
     if packing:
         if copy:

@@ -119,6 +119,19 @@ def test_nothing_is_left_over(lake: Lake):
     assert lake.raw()[0]["_extra"] is None
 
 
+def test_what_is_left_over_of_documents_of_several_kinds(lake: Lake):
+    """Of the first documents, of later ones, in another order, with fewer members and with more."""
+    declare(lake, "jsonl", columns={"response_id": "a", "score": "b", "submitted_at": "c"})
+    usual = ['{"a": "%d", "b": 9, "c": "2025-01-02"}', '{"b": 9, "a": "%d"}', '{"a": "%d", "x": 1}']
+    late = ['{"c": "2025-01-02", "a": "%d", "b": 9}', '{"a": "%d", "b": 9, "c": null, "d": [1]}']
+    kinds = usual * 700 + late
+    lake.deliver("\n".join(kind % number for number, kind in enumerate(kinds)))
+    assert lake.ingest().problems == []
+    left_over = {usual[2]: '{"x":1}', late[1]: '{"d":[1]}'}
+    assert [row["_extra"] for row in lake.raw()] == [left_over.get(kind) for kind in kinds]
+    assert [row["response_id"] for row in lake.raw()] == [str(n) for n in range(len(kinds))]
+
+
 LINES = b"""{"token": "1", "answers": []}
 
 {"token": "2", "broken
