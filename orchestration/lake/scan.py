@@ -353,7 +353,7 @@ class _Escapes:
         """The place in these bytes at which an escape begins or goes on; None if there is none."""
         data, held = self._held + data, len(self._held)
         # what an escape may begin with, and the backslashes that may escape it
-        tail = re.search(rb"\\*u?0{0,3}\Z", data[-4096:])
+        tail = re.search(rb"\\*u?0{0,3}\Z", data[-4096:]) if b"\\" in data[-5:] else None
         self._held = tail.group() if tail else b""
         if b"\\u0000" not in data:
             return None
@@ -365,14 +365,16 @@ class _Marks:
     """Finds ``MARK`` in a text; of JSON also where it is written as an escape."""
 
     def __init__(self, *, is_json: bool) -> None:
-        self._sought = (MARK.encode(), *((b"\\u001f", b"\\u001F") if is_json else ()))
+        self._is_json = is_json
         self._held = b""
         self.found = False
 
     def feed(self, data: bytes) -> None:
         """Look at the next bytes."""
         data = self._held + data
-        self.found = self.found or any(each in data for each in self._sought)
+        self.found = self.found or MARK.encode() in data
+        if self._is_json and b"\\u001" in data:  # one search where there is no escape
+            self.found = self.found or b"\\u001f" in data or b"\\u001F" in data
         self._held = data[-5:]  # what an escape may begin with
 
 

@@ -168,10 +168,13 @@ def addresses(texts: pa.StringArray) -> pa.Array | None:
     signs, dots = np.flatnonzero(data == ord("@")), np.flatnonzero(data == ord("."))
     if not len(signs) or not len(dots):
         return pa.nulls(len(texts), pa.string())
-    # the first sign from a text's beginning on, and the last dot before its last character
-    first, last = np.searchsorted(signs, starts), np.searchsorted(dots, ends - 1) - 1
-    sign, dot = signs[np.minimum(first, len(signs) - 1)], dots[np.maximum(last, 0)]
-    is_one = np.searchsorted(signs, ends) - first == 1
+    # the last dot before a text's last character, and the first sign from its beginning on
+    last = np.searchsorted(dots, ends - 1) - 1
+    dot, sign, is_one = dots[np.maximum(last, 0)], signs, np.True_
+    if len(signs) != len(texts) or not ((signs >= starts) & (signs < ends)).all():
+        first = np.searchsorted(signs, starts)
+        sign = signs[np.minimum(first, len(signs) - 1)]
+        is_one = np.searchsorted(signs, ends) - first == 1
     fits = is_one & (sign > starts) & (last >= 0) & (dot > sign + 1)
     if ((data >= ord("A")) & (data <= ord("Z"))).any():
         texts = pc.ascii_lower(texts)
