@@ -175,6 +175,7 @@ class Run:
         settings: dict[str, Any] = {
             "temp_directory": str(spill),
             "autoinstall_known_extensions": False,
+            "threads": 1,
         }
         if self.workspace.memory_limit:
             settings["memory_limit"] = self.workspace.memory_limit.replace(" ", "")
