@@ -13,14 +13,14 @@ from orchestration.lake.faults import FileFault
 from orchestration.lake.json_paths import JsonCells, json_value
 from orchestration.lake.limits import check_rows, oversized_field
 from orchestration.lake.rawfile import Written, registered
-from orchestration.lake.rows import Reject, Rows, batch_reader
+from orchestration.lake.rows import SAMPLE, Reject, Rows, batch_reader
 from orchestration.lake.session import Run
 from orchestration.lake.values import without_null_values
 from orchestration.workspace.entities import ENTITIES
 
 _ROWS_AT_ONCE = 32_768
-# How many of the first documents are looked at, and how many kinds of them are told apart.
-_SAMPLE, _KINDS = 1000, 8
+# How many kinds of the first documents are told apart.
+_KINDS = 8
 
 
 def read_cells(run: Run, rows: Rows, reject: Reject) -> None:
@@ -37,7 +37,7 @@ def read_cells(run: Run, rows: Rows, reject: Reject) -> None:
     documents: Iterable[pa.RecordBatch] = rows.reader
     if run.source.format.type == "json":
         elements = _elements(run, rows).combine_chunks()
-        documents, rows.sample = elements.to_batches(_ROWS_AT_ONCE), elements.slice(0, _SAMPLE)
+        documents, rows.sample = elements.to_batches(_ROWS_AT_ONCE), elements.slice(0, SAMPLE)
     rows.names = wanted_columns(run.source)
     rows.cells = tuple(f"c{place}" for place in range(len(rows.names)))
     rows.at = {name: place for place, name in enumerate(rows.names)}

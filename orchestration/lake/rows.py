@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from orchestration.lake.faults import FileFault
-
-_SAMPLE = 1000
+SAMPLE = 1000
 
 
 @dataclass
@@ -28,7 +27,6 @@ class Rows:
         delivered: rows that are not blank, rejected ones included.
         blank: rows that are blank.
         rejected: rows given to the callback.
-        fault: what the reading found; to be asked for when consuming the batches failed.
     """
 
     names: tuple[str, ...] = ()
@@ -40,7 +38,6 @@ class Rows:
     delivered: int = 0
     blank: int = 0
     rejected: int = 0
-    fault: FileFault | None = None
 
 
 Reject = Callable[[int, str, str], None]
@@ -53,26 +50,12 @@ def batch_reader(
     names: tuple[str, ...] | None = None,
     schema: pa.Schema | None = None,
 ) -> pa.RecordBatchReader:
-    """The batches as a reader for DuckDB.
-
-    A fault is kept in ``rows.fault``: what comes out of DuckDB is an exception of its own, whose
-    text is not for users. The first batch is read at once, so that most faults are raised here.
-    """
+    """The batches as a reader, the first of which is read at once: most faults are raised here."""
     if schema is None:
         columns = names or tuple(f"c{place}" for place in range(len(rows.names)))
         fields = [pa.field(name, pa.string()) for name in columns]
         schema = pa.schema([*fields, pa.field("_row_number", pa.int64())])
-    first = [batch.rename_columns(schema.names) for batch in [next(batches, None)] if batch]
-
-    rows.sample = first[0].slice(0, _SAMPLE) if first else None
-
-    def guarded() -> Iterator[pa.RecordBatch]:
-        yield from first
-        try:
-            for batch in batches:
-                yield batch.rename_columns(schema.names)
-        except FileFault as fault:
-            rows.fault = fault
-            raise
-
-    return pa.RecordBatchReader.from_batches(schema, guarded())
+    first = [batch for batch in [next(batches, None)] if batch]
+    rows.sample = first[0].rename_columns(schema.names).slice(0, SAMPLE) if first else None
+    named = (each.rename_columns(schema.names) for each in itertools.chain(first, batches))
+    return pa.RecordBatchReader.from_batches(schema, named)

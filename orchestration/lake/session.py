@@ -202,18 +202,16 @@ class Run:
     @cached_property
     def helpers(self) -> ThreadPoolExecutor:
         """The threads that compute while those of the files read and write."""
-        pool = ThreadPoolExecutor(THREADS, thread_name_prefix="ingest-helper")
-        self.closing.callback(pool.shutdown)
-        return pool
+        return ThreadPoolExecutor(THREADS, thread_name_prefix="ingest-helper")
 
     def stop(self) -> None:
         """End all threads within a second; what they wrote has no name yet and is removed."""
-        if "pool" not in self.__dict__:
-            return
         self.stopping.set()
         for connection in list(self.connections.values()):
             connection.interrupt()
-        self.pool.shutdown(wait=True, cancel_futures=True)
+        for name in ("pool", "helpers"):
+            if name in self.__dict__:
+                getattr(self, name).shutdown(wait=True, cancel_futures=True)
 
     def check_stopping(self) -> None:
         """End the calling thread's work if the run is stopping.
