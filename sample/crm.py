@@ -158,16 +158,17 @@ def invoices(rng: random.Random, made: list[Invoice]) -> Files:
 
 
 def usage(rng: random.Random, everybody: list[Customer]) -> Files:
-    """How often customers used a feature: each quarter, from July 2025 on each month.
+    """How often customers used a feature: each quarter, from 2025 on each month.
 
     Who is about to leave uses it less.
     """
     periods = (
         ("usage_2024.csv", "2024-01-01", "2024-12-31", 3),
-        ("usage_2025h1.csv", "2025-01-01", "2025-06-30", 3),
+        ("usage_2025h1.csv", "2025-01-01", "2025-06-30", 1),
         ("usage_2025h2.csv", "2025-07-01", iso_day(AS_OF), 1),
     )
     rows: dict[str, list[Row]] = {name: [] for name, *_ in periods}
+    between = random.Random("usage")  # of its own: the files after this one do not depend on it
     for customer in everybody:
         day_of_month = rng.randrange(1, 29)
         feature = rng.choice(("reports", "exports", "dashboards"))
@@ -175,9 +176,11 @@ def usage(rng: random.Random, everybody: list[Customer]) -> Files:
         gone = AS_OF if customer.left_on is None else customer.left_on - 1
         for name, begins, ends, every in periods:
             first, last = max(customer.signed_up_on, day_of(begins)), min(gone, day_of(ends))
+            quarterly = month_days(first, last, day_of_month, 3)
             for day in month_days(first, last, day_of_month, every):
                 is_leaving = customer.left_on is not None and customer.left_on < day + 90
-                quantity = level // 3 if is_leaving else level + rng.randrange(5)
+                noise = between if begins == "2025-01-01" and day not in quarterly else rng
+                quantity = level // 3 if is_leaving else level + noise.randrange(5)
                 rows[name].append(f"{customer.customer_id},{iso_day(day)},{feature},{quantity}")
     bad = [(f"C0010{n}", "2025-09-09", "exports", "many") for n in range(3)]
     scatter(rng, rows["usage_2025h2.csv"], bad)

@@ -88,6 +88,7 @@ def _deliveries(seed: int, key: str) -> dict[str, dict[str, bytes]]:
                 helpdesk.costly_tickets(random.Random(f"tickets {seed}"), answers),
             ),
         },
+                random.Random(f"rising {seed}"),
         "board": panel.panel_responses(rng),
         # by chance of its own, so that the other files do not depend on it
         "website": website.website_responses(random.Random(f"website {seed}")),

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import random
+from collections import defaultdict
 from dataclasses import replace
 
 from sample import truths
 from sample.answers import Answer, daytime
 from sample.clock import (
+    AS_OF,
     DAY,
     QUARTER_ENDS,
     QUARTER_STARTS,
     QUARTERS,
+    day_of,
     iso_offset,
     slashed,
 )
@@ -81,10 +84,59 @@ def costly_tickets(rng: random.Random, relational: list[Answer]) -> list[Row]:
     ]
 
 
+def _rising_tickets(rng: random.Random, customers: list[Customer], others: list[Row]) -> list[Row]:
+    """Tickets of customers who open many at the end of a month, having opened hardly any before.
+
+    As many of them leave in the month after as truths.RISING says.
+    """
+    opened: dict[object, list[int]] = defaultdict(list)
+    for row in others:
+        opened[row[1]].append(day_of(str(row[2])[:10]))
+    rows: list[Row] = []
+    chosen: set[str] = set()
+    for begins, ends in ((day_of(first), day_of(last)) for first, last in truths.RISING_MONTHS):
+
+        def is_quiet(customer: Customer, begins: int = begins) -> bool:
+            ages = [begins - day for day in opened[customer.customer_id] if day < begins]
+            return min(ages, default=200) > 100 and sum(age < 200 for age in ages) < 2
+
+        quiet = [
+            c
+            for c in customers
+            if c.customer_id not in chosen
+            and not (c.is_reserved or c.pause)
+            and c.signed_up_on < begins - 200
+            and is_quiet(c)
+        ]
+        leaving = [c for c in quiet if c.left_on and begins < c.left_on < ends]
+        staying = [c for c in quiet if c.left_on is None]
+        stayed, left = truths.RISING
+        if begins > AS_OF:  # nobody knows yet who leaves
+            stayed, left = stayed + left, 0
+        for customer in rng.sample(leaving, left) + rng.sample(staying, stayed):
+            chosen.add(customer.customer_id)
+            first = 8001 + len(rows)
+            days = [begins - rng.randrange(2, 25) for _ in range(truths.RISING_TICKETS)]
+            rows += [_ticket(rng, first + n, customer, day) for n, day in enumerate(days)]
+    return rows
+
+
 def helpdesk_tickets(
-    rng: random.Random, customers: list[Customer], relational: list[Answer], costly: list[Row]
+    rng: random.Random,
+    customers: list[Customer],
+    relational: list[Answer],
+    costly: list[Row],
+    rising: random.Random,
 ) -> bytes:
-    """6,000 tickets, a third by people who gave a bad answer soon after; and the costly ones."""
+    """6,000 tickets, a third by people who gave a bad answer soon after, and what is planted.
+
+    Args:
+        rng: the source of chance of the 6,000.
+        customers: all of the CRM.
+        relational: the answers to the relational survey.
+        costly: what costly_tickets made.
+        rising: the source of chance of those who open many at once.
+    """
     unhappy = [a for a in relational if a.nps_class == "detractor" and a.customer]
     rows: list[Row] = []
     while len(rows) < 6000:
@@ -98,6 +150,7 @@ def helpdesk_tickets(
             continue
         rows.append(_ticket(rng, len(rows) + 1, customer, day))
     at = "2025-05-05T10:00:00+02:00"
+    more = costly + _rising_tickets(rising, customers, rows + costly)
     bad: dict[str, Row] = {
         "missing id": ("", "C00100", at, "", "low", "bug", ""),
         "missing customer": ("T9999", "", at, "", "low", "bug", ""),
@@ -111,5 +164,5 @@ def helpdesk_tickets(
             scatter(rng, rows, [stray])
     return table(
         ("ticket", "customer", "opened", "closed", "priority", "category", "satisfaction"),
-        rows + costly,
+        rows + more,
     )

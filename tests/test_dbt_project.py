@@ -125,10 +125,11 @@ PREFIXES = {
         "promoter_",
         "costly_",
         "lead_",
+        "proactive_",
     ),
     "restricted": (
         *("quarantined_rows", "response_comments", "response_themes"),
-        *("customer_identities", "nps_actions", "lead_scores"),
+        *("customer_identities", "nps_actions", "lead_scores", "proactive_support"),
     ),
 }
 # Written once, as a mart, and read there by intermediate models that several marts share.
@@ -306,6 +307,10 @@ NUMBERS = {
         "365": "days, as the features' columns say",
         "2": "days after whose beginning in UTC the one before is over everywhere",
     },
+    "proactive_support": {
+        "6": "digits that a sum of doubles is good for",
+        "100": "points of a share of 1",
+    },
     "fct_nps_churn": {"6": "digits that a sum of doubles is good for"},
     "int_follow_ups_judged": {
         "100": "what the best class contributes",
@@ -317,7 +322,7 @@ NUMBERS = {
     },
     "nps_event_effects": {"2": "square"},
     "costly_profile": {"2": "square"},
-    "lead_score_quality": {
+    "int_predictions_judged": {
         "2": "a square, the mean of ranks, and Hanley and McNeil's error",
         "10": "digits that a mean of doubles is good for",
     },

@@ -1,9 +1,9 @@
-"""Checks of leads: which attributes they are compared by, how good that is, and their scores."""
+"""Checks of leads: which attributes they are compared by, and their scores."""
 
 from __future__ import annotations
 
 from expectations import Check, no_rows
-from expectations.suites.common import TOLERANCE, assumed, keys, no_emails, unequal
+from expectations.suites.common import assumed, keys, no_emails
 
 LEADS: dict[str, tuple[Check, ...]] = {
     "lead_score_attributes": (
@@ -39,39 +39,6 @@ LEADS: dict[str, tuple[Check, ...]] = {
             "customers, may follow from what it would explain: no lead is compared by it.",
         ),
         no_emails(),
-    ),
-    "lead_score_quality": (
-        keys("keys", "band", scope="table", why="A band has one row."),
-        no_rows(
-            "figures",
-            f"""
-            select 1 from {{batch}} as t cross join raw.workspace as w
-            where t.is_suppressed is distinct from (t.customers < w.min_group_size)
-                or (t.promoters is null) <> t.is_suppressed
-                or {unequal("t.share", "1.0 * t.promoters / t.customers")}
-                or (t.mean_probability is null) <> t.is_suppressed
-                or t.mean_probability not between 0 and 1 or t.brier_score not between 0 and 1
-                or not (t.ci_low <= t.share + {TOLERANCE} and t.share <= t.ci_high + {TOLERANCE})
-                or (t.auc is not null and t.band <> 'all')
-                or t.auc not between 0 and 1
-                or not (t.auc_ci_low <= t.auc and t.auc <= t.auc_ci_high)
-            """,
-            why="Shares follow from the counts and lie within their intervals; bands have no AUC.",
-        ),
-        no_rows(
-            "bands",
-            f"""
-            select 1 from {{batch}}
-            having sum(customers) filter (band <> 'all') <> sum(customers) filter (band = 'all')
-                or count(*) filter (band <> 'all') > {assumed("lead_calibration_bands")}
-                or abs(
-                    sum(customers * mean_probability) filter (band <> 'all')
-                    - sum(customers * mean_probability) filter (band = 'all')
-                ) > {TOLERANCE} * sum(customers) and not bool_or(is_suppressed)
-            """,
-            scope="table",
-            why="Every customer who was held back is in one band.",
-        ),
     ),
 }
 

@@ -20,6 +20,7 @@ from expectations.suites.lift import LIFT
 from expectations.suites.metrics import METRICS
 from expectations.suites.overlapping import OVERLAPPING
 from expectations.suites.profiles import PROFILES
+from expectations.suites.predictions import LISTED, PREDICTIONS
 from expectations.suites.reconciliation import QUARANTINED, RECONCILIATION
 from expectations.suites.retention import RETENTION
 from expectations.suites.scores import SCORES
@@ -59,4 +60,4 @@ MARTS: dict[str, tuple[Check, ...]] = {
     **LEADS,
 }
 
-RESTRICTED: dict[str, tuple[Check, ...]] = {**QUARANTINED, **NAMED, **SCORED}
+RESTRICTED: dict[str, tuple[Check, ...]] = {**QUARANTINED, **NAMED, **SCORED, **LISTED}

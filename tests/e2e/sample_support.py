@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
+import os
 import re
+import uuid
 from pathlib import Path
 from statistics import NormalDist
 
@@ -11,7 +14,7 @@ import duckdb
 import pandas as pd
 import pytest
 
-from sample import truths
+from sample import care, truths
 
 SOURCE_OF = {"relational": "pulse", "transactional": "intercept", "csat": "helpdesk"}
 CLASSES = ("promoter", "passive", "detractor")
@@ -43,6 +46,15 @@ def invitations_sent(root: Path) -> pd.DataFrame:
     named = frame["invitation_id"].isin(re.findall(r'"invitation": "(inv-\d+)"', answers))
     frame["responded"] = frame["responded"].mask(named & frame["responded"].isna(), "named")
     return frame[frame["day"] <= "2025-12-31"]
+
+
+def is_held_out(customer: object) -> bool:
+    """Whether a customer, by its key, is held out: drawn by the hash with the tests' key."""
+    key = hashlib.sha256(os.environ["NPS_HASH_KEY"].encode()).hexdigest()
+    inner = hashlib.md5(f"{key[:32]}{customer}".encode()).hexdigest()
+    keyed = uuid.UUID(hashlib.md5(f"{key[32:]}{inner}".encode()).hexdigest())
+    digest = hashlib.md5(f"{keyed}|hold-out".encode()).hexdigest()
+    return int(digest[:8], 16) / 2**32 < care.HOLDOUT_SHARE
 
 
 def interval(promoters: int, passives: int, detractors: int) -> tuple[float, float, float]:

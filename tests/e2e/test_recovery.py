@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-import uuid
 from collections import Counter
 
 import pandas as pd
 import pytest
-from sample_support import CLASSES, RELATIONAL, rows
+from sample_support import CLASSES, RELATIONAL, is_held_out, rows
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
 from sample import care, follow_ups, panel
@@ -214,14 +211,6 @@ def test_every_class_has_its_actions(tables):
 
 def test_those_held_out_are_on_no_list(tables):
     """Of the customers with a recent answer 5 % are missing; who, follows from the tests' key."""
-    key = hashlib.sha256(os.environ["NPS_HASH_KEY"].encode()).hexdigest()
-
-    def is_held_out(customer: object) -> bool:
-        inner = hashlib.md5(f"{key[:32]}{customer}".encode()).hexdigest()
-        keyed = uuid.UUID(hashlib.md5(f"{key[32:]}{inner}".encode()).hexdigest())
-        digest = hashlib.md5(f"{keyed}|hold-out".encode()).hexdigest()
-        return int(digest[:8], 16) / 2**32 < care.HOLDOUT_SHARE
-
     listed = [c for (c,) in rows(tables, "select customer_key from private.restricted.nps_actions")]
     assert len(listed) > 500
     assert not [customer for customer in listed if is_held_out(customer)]

@@ -14,9 +14,8 @@ from expectations.validate import validate
 
 CHECKS = [(f"marts.{table}", check) for table, checks in LEADS.items() for check in checks]
 CHECKS += [(f"restricted.{table}", check) for table, checks in SCORED.items() for check in checks]
-ATTRIBUTES, QUALITY = "marts.lead_score_attributes", "marts.lead_score_quality"
+ATTRIBUTES = "marts.lead_score_attributes"
 SCORES = "restricted.lead_scores"
-# Of 20 customers who were held back 10 are promoters: in the lower band 3 of 10, in the upper 7 of 10.
 ROWS = f"""
 insert into raw.lead_attributes values
     ('region', true), ('reference', true), ('budget', false), ('plan', true);
@@ -28,13 +27,6 @@ select * from (values
     ('budget', 0, null, null, 5, 1.0, 0.0, false, 'not_of_customers')
 ) as t (attribute, customers, customer_coverage, customer_coverage_now, leads, lead_coverage,
     comparable_coverage, is_used, left_out_because);
-create table {QUALITY} as
-select * from (values
-    ('all', 20, false, 10, 0.5, 0.5, 0.3, 0.7, 0.22, 0.7, 0.5, 0.9),
-    ('1', 10, false, 3, 0.25, 0.3, 0.1, 0.6, 0.21, null, null, null),
-    ('2', 10, false, 7, 0.75, 0.7, 0.4, 0.9, 0.23, null, null, null)
-) as t (band, customers, is_suppressed, promoters, mean_probability, share, ci_low, ci_high,
-    brier_score, auc, auc_ci_low, auc_ci_high);
 create table {SCORES} as
 select * from (values
     ('a', 2, 0.5, 0.6, 'region north: 1.5 times', 'size few: 1.1 times', null),
@@ -52,11 +44,6 @@ MISTAKES = {
     "where attribute = 'budget'",
     f"{ATTRIBUTES} no_emails": f"update {ATTRIBUTES} set left_out_because = 'a@mail.example' "
     "where attribute = 'plan'",
-    f"{QUALITY} keys": f"update {QUALITY} set band = '2' where band = '1'",
-    f"{QUALITY} figures": f"update {QUALITY} set share = 0.35 where band = '1'",
-    f"{QUALITY} figures auc": f"update {QUALITY} set auc = 0.95 where band = 'all'",
-    f"{QUALITY} bands": f"delete from {QUALITY} where band = '1'",
-    f"{QUALITY} bands mean": f"update {QUALITY} set mean_probability = 0.3 where band = '1'",
     f"{SCORES} keys": f"update {SCORES} set lead_key = 'b' where lead_key = 'c'",
     f"{SCORES} reasons": f"update {SCORES} set reason_2 = null where lead_key = 'a'",
     f"{SCORES} reasons order": f"update {SCORES} set probability = 0.7 where lead_key = 'b'",

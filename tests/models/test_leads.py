@@ -15,6 +15,7 @@ STEPS = (
     "int_lead_attributes_judged",
     "int_lead_weights_estimated",
     "int_lead_likeness_summed",
+    "int_predictions_judged",
 )
 CUSTOMERS, LEADS = 1500, 200
 ATTRIBUTES = {
