@@ -6,7 +6,8 @@ with such files. What is true of it stands in ``sample/truths.py``. Visitors of 
 too, without a name (``sample/website.py``), and one customer all the time (``sample/counter.py``);
 a reseller sends counts alone (``sample/reseller.py``). Contacts of key accounts are asked once a
 year (``sample/accounts.py``), employees each quarter (``sample/staff.py``). Some unhappy people are
-called and some, by chance, are not (``sample/care.py``).
+called and some, by chance, are not (``sample/care.py``), and others are asked at every stage from a
+trial to the renewal (``sample/journey.py``).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from sample import (
     crm,
     follow_ups,
     helpdesk,
+    journey,
     labels,
     money,
     panel,
@@ -86,14 +88,15 @@ def _deliveries(seed: int, key: str) -> dict[str, dict[str, bytes]]:
                 customers,
                 answers,
                 helpdesk.costly_tickets(random.Random(f"tickets {seed}"), answers),
+                random.Random(f"rising {seed}"),
             ),
         },
-                random.Random(f"rising {seed}"),
         "board": panel.panel_responses(rng),
         # by chance of its own, so that the other files do not depend on it
         "website": website.website_responses(random.Random(f"website {seed}")),
         "counter": counter.counter_responses(random.Random(f"counter {seed}")),
         "care": care.care_deliveries(random.Random(f"care {seed}"), key),
+        "journey": journey.journey_responses(random.Random(f"journey {seed}")),
         "reseller": reseller.reseller_summaries(),
         "review": accounts.review_responses(random.Random(f"review {seed}")),
     }

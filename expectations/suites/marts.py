@@ -15,12 +15,13 @@ from expectations.suites.growth import GROWTH
 from expectations.suites.headline import HEADLINE
 from expectations.suites.histogram import HISTOGRAM
 from expectations.suites.history import HISTORY
+from expectations.suites.journey import JOURNEY
 from expectations.suites.leads import LEADS, SCORED
 from expectations.suites.lift import LIFT
 from expectations.suites.metrics import METRICS
 from expectations.suites.overlapping import OVERLAPPING
-from expectations.suites.profiles import PROFILES
 from expectations.suites.predictions import LISTED, PREDICTIONS
+from expectations.suites.profiles import PROFILES
 from expectations.suites.reconciliation import QUARANTINED, RECONCILIATION
 from expectations.suites.retention import RETENTION
 from expectations.suites.scores import SCORES
@@ -58,6 +59,8 @@ MARTS: dict[str, tuple[Check, ...]] = {
     **METRICS,
     **PROFILES,
     **LEADS,
+    **PREDICTIONS,
+    **JOURNEY,
 }
 
 RESTRICTED: dict[str, tuple[Check, ...]] = {**QUARANTINED, **NAMED, **SCORED, **LISTED}

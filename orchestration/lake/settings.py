@@ -48,6 +48,7 @@ _SETTINGS = {
             ("window_days", pa.int32()),
         ]
     ),
+    "journey": pa.schema([("position", pa.int32()), ("stage", pa.string())]),
     "mapped_columns": pa.schema(
         [
             ("source", pa.string()),
@@ -118,6 +119,7 @@ def write_settings(workspace: Workspace) -> None:
             )
             for event in workspace.events
         ],
+        "journey": list(enumerate(workspace.journey, start=1)),
         "mapped_columns": mapped,
         "hash_keys": [(hash_key(workspace),)],
         "source_limits": [

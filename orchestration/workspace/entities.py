@@ -152,6 +152,7 @@ SETTINGS_TABLES = (
     "split_attributes",
     "lead_attributes",
     "events",
+    "journey",
     "mapped_columns",
     "hash_keys",
     "source_limits",

@@ -360,6 +360,7 @@ class Settings(_Model):
     survey_rules: SurveyRules = SurveyRules()
     headline: Headline = Headline()
     events: tuple[Event, ...] = ()
+    journey: Annotated[tuple[Constant, ...], AfterValidator(rules.stages)] = ()
     actions: Actions = Actions()
     publish: Publish = Publish()
     webhook_env: Annotated[StrictStr, AfterValidator(rules.environment_name)] = "NPS_WEBHOOK_URL"

@@ -277,6 +277,13 @@ def windows(value: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(sorted(value))
 
 
+def stages(value: tuple[str, ...]) -> tuple[str, ...]:
+    """Touchpoints in the order in which customers come to them, each once."""
+    if twice := sorted({stage for stage in value if value.count(stage) > 1}):
+        raise ValueError(f"names {shown(twice[0])} twice; a stage has one place, remove one")
+    return value
+
+
 def segments(value: tuple[str, ...]) -> tuple[str, ...]:
     """Names of attributes that may become columns and dimensions of the marts."""
     lines = []

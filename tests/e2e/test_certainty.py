@@ -196,7 +196,7 @@ def test_the_panels_scale_is_its_own(tables):
     )
     assert rows(tables, sql) == [
         ("account", "0-10", 0), ("care", "0-10", 0), ("counter", "0-10", 0),
-        ("panel", "1-10", 1), ("relational", "0-10", 0), ("transactional", "0-10", 0),
+        ("journey", "0-10", 0), ("panel", "1-10", 1), ("relational", "0-10", 0), ("transactional", "0-10", 0),
         ("website", "0-10", 0),
     ]  # fmt: skip
 

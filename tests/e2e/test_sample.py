@@ -31,7 +31,7 @@ from sample_support import (
 
 from orchestration.warehouse.database import open_build
 from orchestration.workspace.load import load_workspace
-from sample import accounts, care, counter, panel, reseller, staff, truths, website
+from sample import accounts, care, counter, journey, panel, reseller, staff, truths, website
 
 
 @pytest.fixture(scope="module")
@@ -140,6 +140,7 @@ def test_nothing_is_pooled(tables):
         ("nps", "account", accounts.ACCEPTED_ANSWERS),
         ("nps", "care", care.ACCEPTED_ANSWERS),
         ("nps", "counter", counter.ACCEPTED_ANSWERS),
+        ("nps", "journey", journey.ACCEPTED_ANSWERS),
         ("nps", "panel", 2 * panel.MEMBERS),
         ("nps", "relational", truths.RELATIONAL.responses),
         ("nps", "transactional", truths.TRANSACTIONAL.responses),
@@ -147,6 +148,7 @@ def test_nothing_is_pooled(tables):
     ]
     accepted = truths.ACCEPTED_ANSWERS + website.ACCEPTED_ANSWERS + counter.ACCEPTED_ANSWERS
     accepted += accounts.ACCEPTED_ANSWERS + staff.ACCEPTED_ANSWERS + care.ACCEPTED_ANSWERS
+    accepted += journey.ACCEPTED_ANSWERS
     assert sum(count for *_, count in found) == accepted
 
 
@@ -401,7 +403,7 @@ def test_segments_are_those_of_the_answers_day(tables, planted):
 # --- what became of every row -------------------------------------------------------------------
 
 FILES = truths.FILES | website.FILES | counter.FILES | reseller.FILES | accounts.FILES | staff.FILES
-FILES |= care.FILES
+FILES |= care.FILES | journey.FILES
 KNOWN_FATES = [key for key, fate in FILES.items() if fate.delivered is not None]
 
 

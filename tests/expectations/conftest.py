@@ -43,6 +43,7 @@ SETTINGS = [
     "create table raw.lead_attributes (attribute varchar, is_of_customers boolean)",
     "create table raw.events (event varchar, happened_on date, dimension varchar, segment varchar, "
     "window_days int)",
+    "create table raw.journey (position int, stage varchar)",
     """
     create table raw.mapped_columns as
     select * from (values

@@ -454,7 +454,7 @@ def settings(lake: Lake, name: str) -> list[dict]:
 def test_settings(lake: Lake):
     lake.declare(attributes={"region": "r", "score": "s"}, customer_source="crm")
     lake.content |= {"segments": ["region", "score"], "churn_windows": [90, 30],
-                     "timezone": "Europe/Brussels"}  # fmt: skip
+                     "journey": ["trial", "renewal"], "timezone": "Europe/Brussels"}  # fmt: skip
     prepare_lake(lake.workspace)
     assert settings(lake, "workspace") == [
         {
@@ -474,6 +474,9 @@ def test_settings(lake: Lake):
             "holdout_since": None,
         }
     ]
+    assert settings(lake, "journey") == [
+        {"position": 1, "stage": "trial"}, {"position": 2, "stage": "renewal"}
+    ]  # fmt: skip
     assert settings(lake, "churn_windows") == [{"window_days": 30}, {"window_days": 90}]
     assert [row["window_days"] for row in settings(lake, "rolling_windows")] == [30, 90, 365]
     assert settings(lake, "segments") == [

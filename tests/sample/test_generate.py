@@ -9,7 +9,7 @@ import pytest
 import sample_landing as landing_of
 
 import sample
-from sample import accounts, care, counter, panel, reseller, staff, truths, voices, website
+from sample import accounts, care, counter, journey, panel, reseller, staff, truths, voices, website
 from sample.generate import generate
 
 CLASSES = ("promoter", "passive", "detractor")
@@ -102,7 +102,7 @@ def test_delivers_the_files_that_the_truths_name_and_no_others(landing):
     files = (
         truths.FILES | website.FILES | counter.FILES | reseller.FILES | accounts.FILES | staff.FILES
     )
-    files |= care.FILES
+    files |= care.FILES | journey.FILES
     expected = {(source, name) for source, _, name in files}
     other = (truths.QUARANTINED_FILE, truths.REPLAYED_FILE, panel.FILE)
     expected |= {(key[0], key[2]) for key in other}
