@@ -15,7 +15,7 @@ with counted as (
 
 totalled as (
     select
-        counted.*,
+        *,
         learned + held_back as similar_customers,
         learned_left + held_back_left as similar_left,
         1e0 * sum(learned_left) over () / nullif(sum(learned) over (), 0) as learned_share,
