@@ -4,7 +4,7 @@ Histories do not know one another (their customers, surveys and addresses are th
 hundreds of them lie side by side in one workspace and one build judges all. Every kind of event
 that may reach into the past is drawn: corrections, tombstones, contradictions, late answers,
 invitations after their answers, snapshots of long ago, customers removed, addresses that change
-hands, surveys described again, rows dated after as_of.
+hands, surveys described again, rows dated after as_of, comments that somebody reads and labels.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ HEADERS = {
         "pulse/surveys": "survey title metric kind scale about",
         "pulse/invitations": "invitation survey customer email sent opened bounced",
         "pulse/responses": (
-            "id survey invitation customer email score scale at changed gone channel region"
+            "id survey invitation customer email score scale at changed gone channel region said"
         ),
+        "pulse/labels": "answer theme",
     }.items()
 }
 SETTINGS = {
@@ -94,11 +95,28 @@ SETTINGS = {
                 "response_id": "id", "survey_id": "survey", "invitation_id": "invitation",
                 "customer_id": "customer", "email": "email", "score": "score", "scale": "scale",
                 "submitted_at": "at", "updated_at": "changed", "is_deleted": "gone",
-                "channel": "channel",
+                "channel": "channel", "comment": "said",
             },
+        },
+        {
+            "name": "pulse", "entity": "labels", "files": "labels_*.csv",
+            "snapshot_at": "labels_%Y%m%d.csv",
+            "columns": {"response_id": "answer", "theme": "theme"},
         },
     ],
 }  # fmt: skip
+
+# What answers say, by the theme that a reader would find; some of it no lexicon has.
+SAID = {
+    "price": [
+        "the price is too high for us",
+        "Der Preis ist viel zu hoch",
+        "we pay too much money",
+    ],
+    "support": ["nobody at support ever answers", "the helpdesk was kind", "le support est lent"],
+    "speed": ["it is slow as a snail", "the app loads slowly every morning"],
+    "": ["all fine, nothing to say", "ok"],
+}
 
 Rows = dict[str, list[list[str]]]
 
@@ -158,6 +176,7 @@ class History:
             ],
             "crm/customers": lambda on: self._customer(self._some(self._customers, 0), on),
             "pulse/surveys": lambda on: self._survey(self._draw.choice(self._surveys)),
+            "pulse/labels": self._label,
         }  # fmt: skip
         for name, make in kinds.items():
             if self._draw.random() < (0.6 if name == "pulse/responses" else 0.25):
@@ -194,6 +213,7 @@ class History:
                 "crm/tickets": lambda: [row[0], self._some(self._customers, 0), self._moment(day)],
                 "pulse/surveys": lambda: self._survey(row[0]),
                 "pulse/invitations": lambda: self._invitation(day),
+                "pulse/labels": lambda: [row[0], self._draw.choice(list(SAID))],
             }[name]()
             row[1:] = fresh[1:]
         return row
@@ -252,7 +272,15 @@ class History:
             "",
             self._draw.choice(["email", "web", ""]),
             self._draw.choice(["", "", "east"]),
+            self._some([text for texts in SAID.values() for text in texts], 0.5),
         ]
+
+    def _label(self, day: date) -> list[str]:
+        """What a reader found in an answer's comment; of an answer without one, or one to come, nothing."""
+        said = HEADERS["pulse/responses"].index("said")
+        answer = self._draw.choice(self._last["pulse/responses"])
+        themes = [theme for theme, texts in SAID.items() if answer[said] in texts]
+        return [answer[0], (themes or [""])[0]]
 
 
 def deliveries(seed: int, histories: int) -> Iterator[tuple[date, Rows]]:

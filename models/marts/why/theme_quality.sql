@@ -46,7 +46,7 @@ rated as (
 
     union all
 
-    -- the mean of the themes; what is not defined is 0, as in scikit-learn
+    -- the mean of the themes, rounded: it must not depend on their order; what is not defined is 0, as in scikit-learn
     select
         'macro' as average,
         method,
@@ -54,9 +54,9 @@ rated as (
         cast(null as bigint) as true_positives,
         cast(null as bigint) as false_positives,
         cast(null as bigint) as false_negatives,
-        avg(coalesce(themes.precision_share, 0)) as precision_share,
-        avg(coalesce(themes.recall_share, 0)) as recall_share,
-        avg(coalesce(themes.f1, 0)) as f1,
+        round(avg(coalesce(themes.precision_share, 0)), 10) as precision_share,
+        round(avg(coalesce(themes.recall_share, 0)), 10) as recall_share,
+        round(avg(coalesce(themes.f1, 0)), 10) as f1,
         cast(null as boolean) as is_measured,
         cast(null as boolean) as is_used
     from themes
