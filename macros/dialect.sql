@@ -52,25 +52,31 @@
     )) as varchar)
 {%- endmacro %}
 
-{#- In a select list: a row for each of the texts that bars separate. -#}
-{% macro each_value(text) -%}
-    {{ return(adapter.dispatch('each_value', 'nps_warehouse')(text)) }}
+{#- In a select list: a row for each of the texts that bars separate. neighbours: each with a bar and the text after
+    it, which is empty where there is none. -#}
+{% macro each_value(text, neighbours=false) -%}
+    {{ return(adapter.dispatch('each_value', 'nps_warehouse')(text, neighbours)) }}
 {%- endmacro %}
 
-{% macro duckdb__each_value(text) -%}
-    unnest(string_split({{ text }}, '|'))
+{% macro duckdb__each_value(text, neighbours) -%}
+    {%- set values = "string_split(" ~ text ~ ", '|')" -%}
+    unnest({{ values }})
+    {%- if neighbours %} || '|' || coalesce(unnest({{ values }}[2:]), ''){% endif -%}
 {%- endmacro %}
 
 {#- Text in lower case and without accents, with a bar for everything that is neither letter nor digit: as many
-    characters as the text has. apart: bars around each Chinese character as well, which is a word by itself. -#}
-{% macro barred_words(text, apart=false) -%}
-    {{ return(adapter.dispatch('barred_words', 'nps_warehouse')(text, apart)) }}
+    characters as the text has. apart: a bar more on either side of each Chinese character, which is a word by
+    itself; one bar between two that stand beside each other. addresses: false leaves out what stands between
+    blanks and has an at sign, a protocol, or a letter right after a dot: e-mails, handles and addresses of pages. -#}
+{% macro barred_words(text, apart=false, addresses=true) -%}
+    {{ return(adapter.dispatch('barred_words', 'nps_warehouse')(text, apart, addresses)) }}
 {%- endmacro %}
 
-{% macro duckdb__barred_words(text, apart) -%}
-    {%- set barred = "regexp_replace(strip_accents(lower(" ~ text ~ ")), '[^\\pL\\pN]', '|', 'g')" -%}
+{% macro duckdb__barred_words(text, apart, addresses) -%}
+    {%- set kept = text if addresses else "regexp_replace(" ~ text ~ ", '\\S*([@＠]|://|[\\pL\\pN]\\.\\pL)\\S*', '', 'g')" -%}
+    {%- set barred = "regexp_replace(strip_accents(lower(" ~ kept ~ ")), '[^\\pL\\pN]', '|', 'g')" -%}
     {%- if apart -%}
-        regexp_replace({{ barred }}, '(\p{Han})', '|\1|', 'g')
+        regexp_replace(regexp_replace({{ barred }}, '(\p{Han})', '|\1', 'g'), '(\p{Han})([^\p{Han}|])', '\1|\2', 'g')
     {%- else -%}
         {{ barred }}
     {%- endif -%}
