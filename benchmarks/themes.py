@@ -1,8 +1,9 @@
 """What themes of comments cost: ``python -m benchmarks.themes N``.
 
 N comments of some fifteen words, in English, French, German and Dutch, half of them of no declared
-language, go through the two models that read comments, on two threads and 2 GB. It reports the
-seconds of each model and the peak memory of the process.
+language, go through the models that read comments, on two threads and 2 GB; all are of detractors
+of the last 180 days, so that emerging terms read them, too. It reports the seconds of each model
+and the peak memory of the process.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ import duckdb
 from benchmarks.foundation import PROJECT
 from sample import voices
 
-MODELS = ("int_theme_terms_read", "int_comment_languages", "int_themes_matched")
+MODELS = (
+    *("int_theme_terms_read", "int_comment_languages", "int_themes_matched"),
+    "int_terms_counted",
+)
 FILLERS = ["the", "of", "and", "to", "that", "it", "was", "for", "they", "at", "this", "have"]
 
 
@@ -53,7 +57,18 @@ def fill(connection: duckdb.DuckDBPyConnection, count: int) -> None:
         "insert into restricted.response_comments by name select response_key, comment from drawn"
     )
     connection.execute(
-        "insert into marts.fct_nps_responses by name select response_key, language from drawn"
+        "insert into marts.fct_nps_responses by name select response_key, language, "
+        "response_key as voice_key, 'nps' as metric, 'relational' as survey_type, "
+        "-100 as contribution, true as has_comment, "
+        "date '2025-12-31' - (hash(response_key, 'day') % 180)::int as responded_on from drawn"
+    )
+    connection.execute(
+        "insert into intermediate.int_headline_windows_chosen by name select 'nps' as metric, "
+        "'relational' as survey_type, 90 as window_days, date '2025-12-31' as as_of_on"
+    )
+    connection.execute(
+        "insert into raw.workspace by name "
+        "select date '2025-12-31' as as_of_on, 5 as min_group_size"
     )
     connection.execute("drop table drawn")
 

@@ -206,6 +206,26 @@ def name_themes_of_the_fall(rng: random.Random, answers: list[Answer]) -> None:
         answer.comment = _sentence(answer, rng.choice(voices.THEMES))
 
 
+def say_what_is_new(rng: random.Random, answers: list[Answer]) -> None:
+    """Let some of the last quarter's detractors who write in English add truths.EMERGING_SENTENCE.
+
+    Args:
+        rng: the source of chance.
+        answers: of the relational survey, with comments.
+    """
+    writing = [
+        answer
+        for answer in answers
+        if (answer.nps_class, answer.language) == ("detractor", "en")
+        and answer.quarter == len(QUARTERS) - 1
+        and answer.customer
+        and answer.comment
+        and answer.comment not in voices.HOSTILE_COMMENTS
+    ]
+    for answer in rng.sample(writing, truths.EMERGING):
+        answer.comment = f"{answer.comment} {truths.EMERGING_SENTENCE}"
+
+
 # --- transactional and satisfaction surveys -----------------------------------------------------
 
 

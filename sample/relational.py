@@ -27,6 +27,7 @@ from sample.answers import (
     known_by_id,
     known_to_nobody,
     name_themes_of_the_fall,
+    say_what_is_new,
     stays,
 )
 from sample.clock import AS_OF, DAY, QUARTER_ENDS, QUARTER_STARTS, QUARTERS, stamp_of
@@ -396,6 +397,7 @@ def plan_relational(rng: random.Random, customers: list[Customer]) -> Relational
     _bounces(rng, relational)
     add_comments(rng, slots, truths.RELATIONAL_COMMENTS, voices.THEMES)
     name_themes_of_the_fall(random.Random("themes of the fall"), slots)
+    say_what_is_new(random.Random("what is new"), slots)
     for number, slot in enumerate(slots):
         slot.response_id = slot.response_id or f"pr-{number + 1:05d}"
         slot.updated = slot.stamp

@@ -108,6 +108,12 @@ STARTER_IMPACT = {
     "support": (30 - 100 * 58 / 188, -70 + 100 * 91 / 147),
 }
 
+# So many of the last quarter's detractors who write in English add this sentence, and nobody else
+# does: the two words of it that are not among the commonest emerge.
+EMERGING = 40
+EMERGING_SENTENCE = "The kiosk was unlit."
+EMERGING_TERMS = ("kiosk", "unlit")
+
 # Labelled comments of each theme. Some of delivery are labelled product, so the lexicon's precision
 # on delivery is 48 / 60, and its recall 1; of product it knows nothing, of price and support all.
 LABELLED = {"price": 60, "support": 60, "product": 60, "delivery": 60, "onboarding": 60}

@@ -122,6 +122,7 @@ PREFIXES = {
         "follow_up_",
         "metric_",
         "theme_",
+        "emerging_",
         "promoter_",
         "costly_",
         "lead_",
@@ -137,7 +138,7 @@ READ_BY_ALL = {"fct_nps_responses", "fct_nps_churn", "fct_nps_transitions", "dim
 # What a comment is about is public in sums; these read the text where it lies, and keep none of it.
 READS_COMMENTS = {
     *("int_comment_languages", "int_themes_matched"),
-    *("int_theme_labels", "int_themes_learned"),
+    *("int_theme_labels", "int_themes_learned", "int_terms_counted"),
 }
 # What a layer's models may be made of.
 MAY_READ = {
@@ -374,6 +375,7 @@ NUMBERS = {
         "2": "the first character between bars",
         "3": "letters that words and terms are brought together by",
     },
+    "int_terms_counted": {"2": "two windows, and the second of two words"},
     "int_themes_matched": {"3": "letters that words and terms are brought together by"},
     "nps_themes_by_period": {
         "2": "half of a square, in Agresti and Coull's share",

@@ -99,6 +99,42 @@ THEMES: dict[str, tuple[Check, ...]] = {
         ),
         no_emails(),
     ),
+    "emerging_terms": (
+        keys(
+            "keys",
+            "metric, survey_type, language, term",
+            also=f"""
+                not coalesce(t.voices >= {_SMALLEST}, false)
+                or not coalesce(regexp_full_match(t.term, '\\pL+( \\pL+)?'), false)
+                or t.kind not in ('word', 'pair')
+                or least(t.responses, t.compared_responses) < 0
+                or not coalesce(t.responses <= t.all_responses, false)
+                or not coalesce(t.compared_responses <= t.compared_all_responses, false)
+                or t.voices > t.responses + t.compared_responses
+                or t.ends_on - t.starts_on + 1 <> t.window_days""",
+            scope="table",
+            why="A term is a word or two, of letters alone, that at least min_group_size voices "
+            "wrote: what fewer wrote may be a name, and digits may be a number of somebody's.",
+        ),
+        no_rows(
+            "odds",
+            f"""
+            select 1 from {{batch}}
+            where not coalesce(log_odds_ci_low <= log_odds and log_odds <= log_odds_ci_high, true)
+                or (log_odds is null) <> (p_value is null)
+                or (p_value is null) <> (p_adjusted is null)
+                or not coalesce(p_value between 0 and p_adjusted + {TOLERANCE}, true)
+                or p_adjusted > 1
+                or log_odds * (responses * compared_all_responses
+                    - compared_responses * all_responses) < -{TOLERANCE}
+                or is_emerging is distinct from
+                    coalesce(log_odds > 0 and p_adjusted <= {assumed("significance_level")}, false)
+            """,
+            why="A term emerges where detractors write it more often than before and its corrected "
+            "p says so.",
+        ),
+        no_emails(),
+    ),
 }
 
 NAMED: dict[str, tuple[Check, ...]] = {

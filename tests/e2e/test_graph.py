@@ -61,7 +61,7 @@ READ_BY_ALL = {
 }
 READS_COMMENTS = {
     *("int_comment_languages", "int_themes_matched"),
-    *("int_theme_labels", "int_themes_learned"),
+    *("int_theme_labels", "int_themes_learned", "int_terms_counted"),
 }
 
 

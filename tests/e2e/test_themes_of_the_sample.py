@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import re
+import unicodedata
+
 import pytest
 from sample_support import RELATIONAL, rows
 
-from sample import truths
+from sample import truths, voices
 
 CELL = (
     f"{RELATIONAL} and time_grain = 'quarter' and dimension = 'plan' and segment = 'starter' "
@@ -122,3 +126,64 @@ def test_a_theme_that_was_learned_enters_the_figures(tables):
         )
     )
     assert methods == {"price": "lexicon", "support": "lexicon", "product": "model"}
+
+
+# --- emerging terms -------------------------------------------------------------------------------
+
+
+def bare(text: str) -> str:
+    """Lower case without accents."""
+    parts = unicodedata.normalize("NFD", text.lower())
+    return "".join(letter for letter in parts if not unicodedata.combining(letter))
+
+
+@pytest.mark.parametrize("term", truths.EMERGING_TERMS)
+def test_what_detractors_begin_to_write_emerges(tables, term):
+    """Odds with a tenth of both windows' comments added to each, the term among them as in both."""
+    ((now, before),) = rows(
+        tables,
+        "select count(distinct voice_key) filter (responded_on >= date '2025-10-03'), "
+        "count(distinct voice_key) filter (responded_on < date '2025-10-03') "
+        f"from marts.fct_nps_responses where {RELATIONAL} and contribution = -100 and has_comment "
+        "and language = 'en' and responded_on between date '2025-07-05' and date '2025-12-31'",
+    )
+    (found,) = rows(
+        tables,
+        "select kind, voices, responses, all_responses, compared_responses, compared_all_responses, "
+        "log_odds, is_emerging, starts_on::varchar, ends_on::varchar from marts.emerging_terms "
+        f"where {RELATIONAL} and language = 'en' and term = '{term}'",
+    )
+    written, others = truths.EMERGING, now - truths.EMERGING
+    odds = (1.1 * written) / (others + 0.1 * (others + before))
+    odds_before = (0.1 * written) / (before + 0.1 * (others + before))
+    assert found == (
+        *("word", written, written, now, 0, before),
+        pytest.approx(math.log(odds / odds_before), rel=1e-9),
+        *(True, "2025-10-03", "2025-12-31"),
+    )
+
+
+def test_nothing_emerges_but_what_was_planted(tables):
+    """The new sentence, and what starter's detractors say of price and support in the fall."""
+    planted = " ".join(
+        [
+            truths.EMERGING_SENTENCE,
+            *(s for v in voices.SENTENCES.values() for s in v["detractor"][:2]),
+        ]
+    )
+    known = set(re.findall(r"\w+", bare(planted)))
+    emerging = rows(
+        tables, f"select term from marts.emerging_terms where {RELATIONAL} and is_emerging"
+    )
+    assert {word for (term,) in emerging for word in term.split()} <= known
+    # what a hostile comment holds belongs to one voice, and is published nowhere
+    terms = " ".join(term for (term,) in rows(tables, "select term from marts.emerging_terms"))
+    assert not {"someone", "robert", "hyperlink", "alert"} & set(terms.split())
+    ((fewest,),) = rows(tables, "select min(voices) from marts.emerging_terms")
+    assert fewest >= 5
+
+
+def test_the_summary_names_the_new_words(sample_run):
+    text = " ".join(sample_run.run.out.split())
+    assert "New words detractors write more often than in the 90 days before: " in text
+    assert f"{truths.EMERGING_TERMS[0]} in {truths.EMERGING} of " in text

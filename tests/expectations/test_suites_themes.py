@@ -16,6 +16,7 @@ from expectations.validate import validate
 TABLE = "marts.nps_themes_by_period"
 NAMES = "restricted.response_themes"
 QUALITY = "marts.theme_quality"
+TERMS = "marts.emerging_terms"
 CHECKS = [(table, check) for table, checks in THEMES.items() for check in checks]
 # Of every period with a detractor: one of them names price; in the period before nobody did.
 GOOD = f"""
@@ -52,6 +53,18 @@ select * from (values
     ('macro', 'lexicon', 'all', 20, null, null, null, 0.8e0, 0.8e0, 0.8e0, null, null)
 ) as t (average, method, theme, labelled_responses, true_positives, false_positives,
     false_negatives, precision_share, recall_share, f1, is_measured, is_used);
+create table {TERMS} as
+select * from (values
+    ('nps', 'relational', 'en', 'kiosk', 'word', 90, date '2025-10-03', date '2025-12-31',
+        8::bigint, 8::bigint, 10::bigint, 0.8e0, 0::bigint, 10::bigint, 0e0,
+        1.79e0, 0.35e0, 3.23e0, 0.013e0, 2::bigint, 0.026e0, true),
+    ('nps', 'relational', 'en', 'kiosk dark', 'pair', 90, date '2025-10-03', date '2025-12-31',
+        20, 10, 10, 1e0, 10, 10, 1e0, null, null, null, null, 2, null, false),
+    ('nps', 'relational', 'zh', '价格', 'pair', 90, date '2025-10-03', date '2025-12-31',
+        5, 0, 10, 0e0, 5, 10, 0.5e0, -1.2e0, -2.9e0, 0.5e0, 0.16e0, 2, 0.16e0, false)
+) as t (metric, survey_type, language, term, kind, window_days, starts_on, ends_on,
+    voices, responses, all_responses, share, compared_responses, compared_all_responses, compared_share,
+    log_odds, log_odds_ci_low, log_odds_ci_high, p_value, comparisons, p_adjusted, is_emerging);
 create table {NAMES} as
 select
     response_key, 'price' as theme, 'lexicon' as method, 'en' as language, 'pric*' as term,
@@ -74,6 +87,15 @@ MISTAKES = {
     "keys average": f"update {QUALITY} set average = 'mean'",
     "keys precision": f"update {QUALITY} set precision_share = 0.5",
     "keys f1": f"update {QUALITY} set f1 = 0.5",
+    "keys name": f"update {TERMS} set voices = 1",
+    "keys number": f"update {TERMS} set term = 'order 1234'",
+    "keys three": f"update {TERMS} set term = 'kiosk is dark'",
+    "keys count": f"update {TERMS} set responses = 11, voices = 11 where term = 'kiosk'",
+    "keys language": f"update {TERMS} set language = null",
+    "odds sign": f"update {TERMS} set log_odds = -1, log_odds_ci_low = -2, is_emerging = false",
+    "odds level": f"update {TERMS} set is_emerging = true",
+    "odds p": f"update {TERMS} set p_adjusted = 0.001 where term = 'kiosk'",
+    "odds order": f"update {TERMS} set log_odds_ci_low = log_odds_ci_high + 1",
     "keys used": f"update {QUALITY} set is_used = true",
 }
 

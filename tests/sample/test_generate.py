@@ -198,14 +198,26 @@ def test_comments_of_the_fall_speak_of_their_themes(relational, quarter):
         & (relational["year"] == 2024 + quarter // 4)
         & (relational["quarter"] == quarter % 4 + 1)
     ]
+    comments = here["comment"].str.removesuffix(f" {truths.EMERGING_SENTENCE}")
     for theme, expected in truths.STARTER_THEMES[quarter].items():
         place = voices.THEMES.index(theme)
         said = {c: [by[c][place] for by in voices.SENTENCES.values()] for c in CLASSES}
         found = [
-            int((here["comment"].isin(said[name]) & (here["nps_class"] == name)).sum())
-            for name in CLASSES
+            int((comments.isin(said[name]) & (here["nps_class"] == name)).sum()) for name in CLASSES
         ]
         assert tuple(found) == expected
+
+
+def test_what_is_new_is_said_by_detractors_of_the_last_quarter(accepted, relational):
+    """Each of them once, in English after an English sentence."""
+    new = accepted[accepted["comment"].str.contains("kiosk", case=False, na=False)]
+    assert set(new["id"]) <= set(relational["id"])
+    said = relational[relational["id"].isin(new["id"])]
+    assert len(said) == said["customer"].nunique() == truths.EMERGING
+    assert set(said["nps_class"]) == {"detractor"}
+    assert set(zip(said["year"], said["quarter"], strict=True)) == {(2025, 4)}
+    english = {f"{s} {truths.EMERGING_SENTENCE}" for s in voices.SENTENCES["en"]["detractor"]}
+    assert set(said["comment"]) <= english
 
 
 @pytest.mark.parametrize("year", truths.RELATIONAL_BY_YEAR)
