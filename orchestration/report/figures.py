@@ -356,6 +356,7 @@ class PageFigures:
     segments: dict[str, list[Score]] = field(default_factory=dict)
     contrasts: list[Comparison] = field(default_factory=list)
     themes: list[Theme] = field(default_factory=list)
+    terms: str | None = None
     outcomes: list[Outcome] = field(default_factory=list)
     curves: list[Curve] = field(default_factory=list)
     risks: list[Risk] = field(default_factory=list)

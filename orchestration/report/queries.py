@@ -41,6 +41,7 @@ from orchestration.report.figures import (
     WindowChange,
 )
 from orchestration.report.formatting import display_text
+from orchestration.report.terms import emerging_words
 from orchestration.workspace.segments import published_name
 
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ def read_page_figures(marts: Marts, workspace: Workspace) -> PageFigures:
         segments=found({}, segment_scores, workspace),
         contrasts=found([], contrasts, workspace),
         themes=found([], moving_themes, workspace),
+        terms=found(None, emerging_words, workspace),
         outcomes=found([], outcomes, workspace),
         curves=found([], retention_curves, workspace),
         risks=found([], revenue_at_risk, workspace),

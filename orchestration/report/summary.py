@@ -53,6 +53,7 @@ from orchestration.report.queries import (
     source_rows,
     undated_leavers,
 )
+from orchestration.report.terms import emerging_words
 
 if TYPE_CHECKING:
     from orchestration.workspace.model import Workspace
@@ -146,6 +147,7 @@ def build_summary(workspace: Workspace, run: RunFacts) -> str:
         stages = ", ".join(f"{display_text(name)} {s:.1f} s" for name, s in run.seconds.items())
         lines += _paragraph("Time", f"{stages}; {sum(run.seconds.values()):.1f} s in all")
     with suppress(duckdb.Error), open_published(workspace.published / MARTS.file_name) as marts:
+        lines += _guarded(_term_lines, marts, workspace)
         lines += _guarded(_theme_lines, marts, workspace)
     return "\n".join(lines)
 
@@ -448,6 +450,12 @@ def _risk_lines(marts: duckdb.DuckDBPyConnection, workspace: Workspace) -> list[
             text, WIDTH, initial_indent=" " * (LABEL + 2), subsequent_indent=" " * (LABEL + 4)
         )
     return lines
+
+
+def _term_lines(marts: duckdb.DuckDBPyConnection, workspace: Workspace) -> list[str]:
+    """What detractors begin to write; nothing where no word emerges."""
+    words = emerging_words(marts, workspace)
+    return _paragraph("New words", words) if words else []
 
 
 def _theme_lines(marts: duckdb.DuckDBPyConnection, workspace: Workspace) -> list[str]:
