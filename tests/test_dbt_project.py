@@ -370,7 +370,10 @@ NUMBERS = {
     },
     "int_comment_languages": {"2": "letters of a language's code"},
     "int_theme_quality_measured": {"2": "F1 is a harmonic mean"},
-    "theme_quality": {"2": "F1 is a harmonic mean"},
+    "theme_quality": {
+        "2": "F1 is a harmonic mean",
+        "10": "digits that a mean of doubles is good for",
+    },
     "int_theme_terms_read": {
         "2": "the first character between bars",
         "3": "letters that words and terms are brought together by",
