@@ -25,7 +25,6 @@ def _group(item: pytest.Item) -> str:
     return "dbt" if made_by.intersection(OF_DBT) else item.path.name
 
 
-@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Put the end-to-end tests behind all others; otherwise the order stays.
 
