@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from sample import truths, voices
+from sample import fates, truths, voices
 from sample.accounts import CONTACTS, YEARLY_VALUES
 from sample.answers import Answer
 from sample.clock import (
@@ -140,7 +140,7 @@ def invoices(rng: random.Random, made: list[Invoice]) -> Files:
         )
     for year, filled in rows.items():
         name = f"invoices_{year}.csv"
-        extra: list[Row] = rng.sample(filled, truths.INVOICE_DUPLICATES[name])
+        extra: list[Row] = rng.sample(filled, fates.INVOICE_DUPLICATES[name])
         day = f"{year}-06-15"
         bad = {
             "foreign currency": ("C00100", day, "250.00", "USD", "recurring"),

@@ -6,7 +6,7 @@ import random
 from collections import defaultdict
 from dataclasses import replace
 
-from sample import truths
+from sample import fates, truths
 from sample.answers import Answer, daytime
 from sample.clock import (
     AS_OF,
@@ -40,7 +40,7 @@ def helpdesk_csat(rng: random.Random, answers: list[Answer], customers: list[Cus
 
         first = 0 if year == "2024" else 4
         rows: list[Row] = [row(a) for a in answers if a.quarter // 4 == first // 4]
-        rows += rows[: truths.CSAT_DUPLICATES]
+        rows += rows[: fates.CSAT_DUPLICATES]
         name = f"csat_{year}.tsv"
         for kind, count in truths.BAD_ROWS["helpdesk", "survey_responses", name].items():
             for number in range(count):

@@ -11,7 +11,7 @@ import random
 from collections import defaultdict
 from dataclasses import replace
 
-from sample import truths
+from sample import fates, truths
 from sample.answers import Answer, Invitation, another_version, daytime, stays
 from sample.clock import (
     DAY,
@@ -166,7 +166,7 @@ def _pulse_quarter(
     rng: random.Random, answers: list[Answer], quarter: int, strays: Strays
 ) -> tuple[list[str], list[str]]:
     """One quarter's answers: the lines of its own file, and those that come with the next."""
-    per_quarter = dict(truths.PULSE_PER_QUARTER)
+    per_quarter = dict(fates.PULSE_PER_QUARTER)
     if quarter == _LAST:
         for kind in ("late", "corrected next", "old version next", "deleted next"):
             per_quarter[kind] = 0
@@ -336,7 +336,7 @@ def _intercept_bad(
 def _intercept_quarter(
     rng: random.Random, answers: list[Answer], quarter: int, strays: Strays
 ) -> tuple[list[dict[str, str] | str], list[dict[str, str] | str]]:
-    per_quarter = truths.INTERCEPT_PER_QUARTER
+    per_quarter = fates.INTERCEPT_PER_QUARTER
     pending = list(answers)
     here: list[dict[str, str] | str] = []
     following: list[dict[str, str] | str] = []

@@ -353,63 +353,65 @@ REASON_OF_KIND = {
     "bad number": "bad_number",
     "bad kind": "bad_value",
 }
-_PULSE, _INTERCEPT, _CSAT = ((s, "survey_responses") for s in ("pulse", "intercept", "helpdesk"))
+PULSE_ANSWERS, INTERCEPT_ANSWERS, CSAT_ANSWERS = (
+    (s, "survey_responses") for s in ("pulse", "intercept", "helpdesk")
+)
 BAD_ROWS: dict[tuple[str, str, str], dict[str, int]] = {
-    (*_PULSE, "responses_2024q1.jsonl"): {
+    (*PULSE_ANSWERS, "responses_2024q1.jsonl"): {
         **{"score 11": 2, "score empty": 2, "missing id": 1, "invalid json": 1, "test": 2},
         "too old": 1,
     },
-    (*_PULSE, "responses_2024q2.jsonl"): {
+    (*PULSE_ANSWERS, "responses_2024q2.jsonl"): {
         **{"score -1": 2, "score 8.5": 2, "bad time": 1, "conflict": 2},
     },
-    (*_PULSE, "responses_2024q3.jsonl"): {
+    (*PULSE_ANSWERS, "responses_2024q3.jsonl"): {
         **{"score N/A": 2, "score 9,0": 1, "missing time": 1, "conflict": 2},
     },
-    (*_PULSE, "responses_2024q4.jsonl"): {
+    (*PULSE_ANSWERS, "responses_2024q4.jsonl"): {
         **{"score ten": 2, "score 11": 2, "invalid json": 1, "test": 2, "conflict": 2},
     },
-    (*_PULSE, "responses_2025q1.jsonl"): {
+    (*PULSE_ANSWERS, "responses_2025q1.jsonl"): {
         **{"score empty": 2, "score 8.5": 2, "missing id": 1, "bad time": 1, "conflict": 2},
     },
-    (*_PULSE, "responses_2025q2.jsonl"): {
+    (*PULSE_ANSWERS, "responses_2025q2.jsonl"): {
         **{"score -1": 2, "score 9,0": 2, "missing time": 1, "conflict": 2},
     },
-    (*_PULSE, "responses_2025q3.jsonl"): {
+    (*PULSE_ANSWERS, "responses_2025q3.jsonl"): {
         **{"score N/A": 2, "score 11": 2, "invalid json": 1, "test": 2, "conflict": 2},
     },
-    (*_PULSE, "responses_2025q4.jsonl"): {
+    (*PULSE_ANSWERS, "responses_2025q4.jsonl"): {
         **{"score ten": 1, "score empty": 1, "bad time": 1, "missing id": 1, "future": 3},
         **{"past midnight": 1, "before sent": 4},
     },
-    (*_INTERCEPT, "transactional_2024q1.csv"): {
+    (*INTERCEPT_ANSWERS, "transactional_2024q1.csv"): {
         **{"score empty": 2, "score N/A": 2, "score 11": 2, "wrong width": 1, "skipped hour": 2},
     },
-    (*_INTERCEPT, "transactional_2024q2.csv"): {
+    (*INTERCEPT_ANSWERS, "transactional_2024q2.csv"): {
         **{"score 8.5": 2, "score 9,0": 2, "missing id": 1, "conflict": 2},
     },
-    (*_INTERCEPT, "transactional_2024q3.csv"): {
+    (*INTERCEPT_ANSWERS, "transactional_2024q3.csv"): {
         **{"score ten": 2, "score -1": 2, "wrong width": 1, "bad time": 2},
     },
-    (*_INTERCEPT, "transactional_2024q4.csv"): {
+    (*INTERCEPT_ANSWERS, "transactional_2024q4.csv"): {
         **{"score empty": 2, "score 10/10": 3, "missing time": 1, "conflict": 2},
     },
-    (*_INTERCEPT, "transactional_2025q1.csv"): {
+    (*INTERCEPT_ANSWERS, "transactional_2025q1.csv"): {
         **{"score N/A": 2, "score 11": 2, "repeated header": 1, "missing id": 1},
     },
-    (*_INTERCEPT, "transactional_2025q2.csv"): {
+    (*INTERCEPT_ANSWERS, "transactional_2025q2.csv"): {
         **{"score 8.5": 3, "score 9,0": 3, "wrong width": 2, "conflict": 2},
     },
-    (*_INTERCEPT, "transactional_2025q3.csv"): {
+    (*INTERCEPT_ANSWERS, "transactional_2025q3.csv"): {
         **{"score ten": 2, "score -1": 3, "bad time": 2, "missing id": 1},
     },
-    (*_INTERCEPT, "transactional_2025q4.csv"): {
+    (*INTERCEPT_ANSWERS, "transactional_2025q4.csv"): {
         **{"score empty": 4, "score N/A": 2, "score 11": 2, "wrong width": 1, "bad time": 2},
         **{"repeated header": 1, "missing time": 1, "missing id": 1, "future": 3},
     },
-    (*_CSAT, "csat_2024.tsv"): {
+    (*CSAT_ANSWERS, "csat_2024.tsv"): {
         **{"score 0 of 5": 2, "score 6 of 5": 2, "score 4.5": 2, "score empty": 1},
     },
-    (*_CSAT, "csat_2025.tsv"): {
+    (*CSAT_ANSWERS, "csat_2025.tsv"): {
         **{"score 0 of 5": 2, "score 6 of 5": 2, "score 4.5": 1, "score empty": 2},
         "missing id": 1,
     },
@@ -467,70 +469,3 @@ REPLAYED_FILE_ORIGINAL = "responses_2024q3.jsonl"
 BLANK_LINES = {("intercept", "survey_responses", "transactional_2024q3.csv"): 2}
 # One column more than the mapping knows (device), and columns in another order.
 DRIFTED_FILES = ("transactional_2025q3.csv", "transactional_2025q4.csv")
-
-# --- 9. what becomes of each file's rows --------------------------------------------------------
-# pulse, for each quarter: 5 identical duplicates; 4 answers corrected in the same file and (but
-# for the last quarter) 4 in the next one; 10 late ones and 2 old versions that come in the next
-# one; 2 answers deleted by the next one, and 1 whose tombstone comes a file before it. The older
-# row of a corrected or deleted answer is superseded; the tombstone itself is the deleted row.
-
-PULSE_PER_QUARTER = {
-    "duplicate": 5,
-    "corrected here": 4,
-    "corrected next": 4,
-    "late": 10,
-    "old version next": 2,
-    "deleted next": 2,
-    "deleted before": 1,
-}
-# intercept: 8 duplicates, 3 corrections and 1 deletion within each file, 20 late ones (but for the
-# last quarter).
-INTERCEPT_PER_QUARTER = {"duplicate": 8, "corrected here": 3, "deleted here": 1, "late": 20}
-CSAT_DUPLICATES = 3  # a file
-INVOICE_DUPLICATES = {"invoices_2024.csv": 4, "invoices_2025.csv": 6}
-
-FILES: dict[tuple[str, str, str], Fate] = {
-    (*_PULSE, "responses_2024q1.jsonl"): Fate(761, 736, 9, 5, 10, 1),
-    (*_PULSE, "responses_2024q2.jsonl"): Fate(778, 750, 7, 5, 13, 3),
-    (*_PULSE, "responses_2024q3.jsonl"): Fate(777, 750, 6, 5, 13, 3),
-    (*_PULSE, "responses_2024q4.jsonl"): Fate(780, 750, 9, 5, 13, 3),
-    (*_PULSE, "responses_2025q1.jsonl"): Fate(779, 750, 8, 5, 13, 3),
-    (*_PULSE, "responses_2025q2.jsonl"): Fate(778, 750, 7, 5, 13, 3),
-    (*_PULSE, "responses_2025q3.jsonl"): Fate(780, 750, 9, 5, 13, 3),
-    (*_PULSE, "responses_2025q4.jsonl"): Fate(790, 764, 12, 5, 7, 2),
-    (*_INTERCEPT, "transactional_2024q1.csv"): Fate(1502, 1480, 9, 8, 4, 1),
-    (*_INTERCEPT, "transactional_2024q2.csv"): Fate(1520, 1500, 7, 8, 4, 1),
-    (*_INTERCEPT, "transactional_2024q3.csv"): Fate(1520, 1500, 7, 8, 4, 1),
-    (*_INTERCEPT, "transactional_2024q4.csv"): Fate(1521, 1500, 8, 8, 4, 1),
-    (*_INTERCEPT, "transactional_2025q1.csv"): Fate(1519, 1500, 6, 8, 4, 1),
-    (*_INTERCEPT, "transactional_2025q2.csv"): Fate(1523, 1500, 10, 8, 4, 1),
-    (*_INTERCEPT, "transactional_2025q3.csv"): Fate(1521, 1500, 8, 8, 4, 1),
-    (*_INTERCEPT, "transactional_2025q4.csv"): Fate(1550, 1520, 17, 8, 4, 1),
-    (*_CSAT, "csat_2024.tsv"): Fate(1010, 1000, 7, 3),
-    (*_CSAT, "csat_2025.tsv"): Fate(1011, 1000, 8, 3),
-    ("crm", "customers", "customers_20240101.csv"): Fate(3000, 3000),
-    ("crm", "customers", "customers_20240401.csv"): Fate(3152, 3150, 2),
-    ("crm", "customers", "customers_20240701.csv"): Fate(3302, 3300, 2),
-    ("crm", "customers", "customers_20241001.csv"): Fate(3450, 3450),
-    ("crm", "customers", "customers_20250101.csv"): Fate(3600, 3600),
-    ("crm", "customers", "customers_20250401.csv"): Fate(3800, 3800),
-    ("crm", "customers", "customers_20250701.csv"): Fate(4000, 4000),
-    ("crm", "customers", "customers_20251001.csv"): Fate(4000, 4000),
-    ("crm", "customers", "customers_20251231.csv"): Fate(4000, 4000),
-    ("crm", "accounts", "accounts.csv"): Fate(413, 413),
-    ("crm", "subscriptions", "subscriptions_20251231.csv"): Fate(None, None, 1),
-    ("crm", "mrr_movements", "mrr_movements.csv"): Fate(None, None, 3),
-    ("crm", "invoices", "invoices_2024.csv"): Fate(None, None, 8, 4),
-    ("crm", "invoices", "invoices_2025.csv"): Fate(None, None, 13, 6),
-    ("crm", "product_usage", "usage_2024.csv"): Fate(None, None),
-    ("crm", "product_usage", "usage_2025h1.csv"): Fate(None, None),
-    ("crm", "product_usage", "usage_2025h2.csv"): Fate(None, None, 3),
-    ("crm", "referrals", "referrals.csv"): Fate(500, 500),
-    ("crm", "leads", "leads.csv"): Fate(300, 300),
-    ("pulse", "surveys", "surveys.json"): Fate(2, 2),
-    ("pulse", "survey_invitations", "invitations_2024.csv"): Fate(6248, 6246, 2),
-    ("pulse", "survey_invitations", "invitations_2025.csv"): Fate(6204, 6202, 2),
-    ("pulse", "follow_ups", "follow_ups.csv"): Fate(400, 400),
-    ("pulse", "labels", "labels.csv"): Fate(300, 300),
-    ("helpdesk", "support_tickets", "tickets.csv"): Fate(6764, 6760, 4),
-}

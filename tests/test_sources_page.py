@@ -8,13 +8,13 @@ import re
 import pytest
 from pydantic import BaseModel
 
-from orchestration.workspace import model
+from orchestration.workspace import model, sections
 from orchestration.workspace.current import PROJECT_DIR
 
 PAGE = (PROJECT_DIR / "docs/sources.md").read_text(encoding="utf-8")
 MODELS = (
-    model.Settings, model.Source, model.Format, model.Answer, model.Headline, model.Actions, model.SurveyRules,
-    model.Publish, model.Retain, model.Churned, model.Event, model.SendActions,
+    model.Settings, model.Source, model.Format, model.Answer, sections.Headline, sections.Actions, sections.SurveyRules,
+    sections.Publish, sections.Retain, model.Churned, sections.Event, sections.SendActions,
 )  # fmt: skip
 
 
@@ -45,7 +45,7 @@ def test_every_reason_has_something_to_do(reason):
 def test_no_model_of_the_settings_is_forgotten():
     models = {
         each
-        for each in vars(model).values()
+        for each in (vars(model) | vars(sections)).values()
         if isinstance(each, type) and issubclass(each, BaseModel) and each.__name__[0] != "_"
     }
     assert models - {BaseModel, model.Workspace} == set(MODELS)

@@ -16,6 +16,7 @@ LIMITS = {
     "models on the longest path": 15,
     "relations written as text in a config": 0,
     "lines of orchestration/publish": 700,
+    "lines of a Python file": 500,
 }
 # A relation in a config is a ref, not a text: a text goes wrong when a model or a schema is renamed.
 WRITTEN_RELATION = re.compile(r"\b(?:staging|intermediate|marts|restricted)\.[a-z_]+")
@@ -71,6 +72,16 @@ def test_configs_name_relations_by_ref():
     found = {name: WRITTEN_RELATION.findall(text) for name, text in texts.items()}
     found = {name: relations for name, relations in found.items() if relations}
     assert len(found) <= LIMITS["relations written as text in a config"], found
+
+
+def test_no_python_file_is_too_long():
+    lines = {
+        str(path): len(path.read_text(encoding="utf-8").splitlines())
+        for folder in ("orchestration", "expectations", "sample", "models", "benchmarks")
+        for path in (PROJECT_DIR / folder).rglob("*.py")
+    }
+    limit = LIMITS["lines of a Python file"]
+    assert {path: n for path, n in lines.items() if n > limit} == {}
 
 
 def test_publishing_is_small():

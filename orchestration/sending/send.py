@@ -27,7 +27,8 @@ from orchestration.sending.messages import (
     webhook_message,
 )
 from orchestration.sending.post import post_json, why_not_posted
-from orchestration.workspace.model import SendActions, Workspace
+from orchestration.workspace.model import Workspace
+from orchestration.workspace.sections import SendActions
 
 # Of a list that many systems read: what to do, why, how urgent it is. Who it is, only on demand.
 _FACTS = (

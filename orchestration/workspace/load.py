@@ -19,17 +19,11 @@ from orchestration.workspace.hints import key_hint
 from orchestration.workspace.identity import identity_mistakes
 from orchestration.workspace.model import (
     FILE_NAME,
-    Actions,
     Answer,
     Churned,
-    Event,
     Format,
-    Headline,
-    Publish,
-    SendActions,
     Settings,
     Source,
-    SurveyRules,
     Workspace,
 )
 from orchestration.workspace.rules import (
@@ -40,6 +34,14 @@ from orchestration.workspace.rules import (
     time_format_mistake,
 )
 from orchestration.workspace.scales import metric_mistake, scale_mistakes
+from orchestration.workspace.sections import (
+    Actions,
+    Event,
+    Headline,
+    Publish,
+    SendActions,
+    SurveyRules,
+)
 from orchestration.workspace.segments import name_mistake
 from orchestration.workspace.time_formats import ambiguous_pair
 

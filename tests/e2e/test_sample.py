@@ -31,7 +31,7 @@ from sample_support import (
 
 from orchestration.warehouse.database import open_build
 from orchestration.workspace.load import load_workspace
-from sample import accounts, care, counter, journey, panel, reseller, staff, truths, website
+from sample import accounts, care, counter, fates, journey, panel, reseller, staff, truths, website
 
 
 @pytest.fixture(scope="module")
@@ -402,7 +402,7 @@ def test_segments_are_those_of_the_answers_day(tables, planted):
 
 # --- what became of every row -------------------------------------------------------------------
 
-FILES = truths.FILES | website.FILES | counter.FILES | reseller.FILES | accounts.FILES | staff.FILES
+FILES = fates.FILES | website.FILES | counter.FILES | reseller.FILES | accounts.FILES | staff.FILES
 FILES |= care.FILES | journey.FILES
 KNOWN_FATES = [key for key, fate in FILES.items() if fate.delivered is not None]
 

@@ -9,7 +9,19 @@ import pytest
 import sample_landing as landing_of
 
 import sample
-from sample import accounts, care, counter, journey, panel, reseller, staff, truths, voices, website
+from sample import (
+    accounts,
+    care,
+    counter,
+    fates,
+    journey,
+    panel,
+    reseller,
+    staff,
+    truths,
+    voices,
+    website,
+)
 from sample.generate import generate
 
 CLASSES = ("promoter", "passive", "detractor")
@@ -100,7 +112,7 @@ def test_another_seed_fills_the_same_quotas(landing, tmp_path):
 
 def test_delivers_the_files_that_the_truths_name_and_no_others(landing):
     files = (
-        truths.FILES | website.FILES | counter.FILES | reseller.FILES | accounts.FILES | staff.FILES
+        fates.FILES | website.FILES | counter.FILES | reseller.FILES | accounts.FILES | staff.FILES
     )
     files |= care.FILES | journey.FILES
     expected = {(source, name) for source, _, name in files}
@@ -153,12 +165,12 @@ def test_segments_add_up_to_their_total(parts, total):
 
 
 def test_rows_of_a_file_add_up():
-    for fate in truths.FILES.values():
+    for fate in fates.FILES.values():
         if fate.delivered is not None:
             assert fate.delivered == sum(fate[1:])
     for key, kinds in truths.BAD_ROWS.items():
-        assert truths.FILES[key].quarantined == sum(kinds.values())
-    assert sum(fate.quarantined for fate in truths.FILES.values()) == truths.QUARANTINED_ROWS
+        assert fates.FILES[key].quarantined == sum(kinds.values())
+    assert sum(fate.quarantined for fate in fates.FILES.values()) == truths.QUARANTINED_ROWS
 
 
 # --- 1. and 2. relational NPS -------------------------------------------------------------------
@@ -483,7 +495,7 @@ def test_churn_of_those_who_were_asked(landing, relational, snapshots):
 
 # --- 8. and 9. rows that are not accepted -------------------------------------------------------
 
-ANSWER_FILES = [key for key in truths.FILES if key[1] == "survey_responses"]
+ANSWER_FILES = [key for key in fates.FILES if key[1] == "survey_responses"]
 
 
 @pytest.mark.parametrize("key", ANSWER_FILES, ids=lambda key: key[2])
@@ -491,7 +503,7 @@ def test_what_becomes_of_an_answer_file(rows, key):
     here = rows[(rows["source"] == key[0]) & (rows["file"] == key[2])]
     statuses = ("accepted", "quarantined", "duplicate", "superseded", "deleted")
     counts = [int((here["status"] == status).sum()) for status in statuses]
-    assert (len(here), *counts) == truths.FILES[key]
+    assert (len(here), *counts) == fates.FILES[key]
     expected: dict[str, int] = {}
     for kind, count in truths.BAD_ROWS[key].items():
         reason = truths.REASON_OF_KIND[kind]
@@ -521,7 +533,7 @@ def _bad_rows_of_others(landing: Path) -> dict[str, int]:
         found["bad_number"] += int((~frame["amount"].str.fullmatch(r"-?\d+\.\d\d")).sum())
         found["missing_id"] += int((frame["invoice_no"] == "").sum())
         found["future"] += int((frame["day"] > "2025-12-31").sum())
-        twice = truths.INVOICE_DUPLICATES[f"invoices_{year}.csv"]
+        twice = fates.INVOICE_DUPLICATES[f"invoices_{year}.csv"]
         named = frame[frame["invoice_no"] != ""]
         assert int(named.duplicated().sum()) == twice == int(named["invoice_no"].duplicated().sum())
         sent = landing_of.table(landing, f"pulse/invitations_{year}.csv")
@@ -548,11 +560,11 @@ def test_quarantined_by_reason(rows, landing):
 
 @pytest.mark.parametrize(
     "key",
-    [key for key in truths.FILES if key[1] not in ("survey_responses", "surveys")],
+    [key for key in fates.FILES if key[1] not in ("survey_responses", "surveys")],
     ids=lambda key: key[2],
 )
 def test_delivered_rows(landing, key):
-    fate = truths.FILES[key]
+    fate = fates.FILES[key]
     path = landing / key[0] / key[2]
     delivered = len(path.read_text("utf-8").splitlines()) - 1
     if fate.delivered is None:
