@@ -41,7 +41,7 @@ dev: setup ## Dagster's UI on loopback
 	@$(BIN)/nps dev
 
 test: setup ## all tests, on two cores
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations=25
+	@$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder --durations=25
 
 N ?= 1000000
 bench: setup ## compare with a hand-written script, on N answers (N=1000000)

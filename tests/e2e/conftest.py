@@ -43,8 +43,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.e2e)
         # a test may have to wait for all the runs before its own
         item.add_marker(pytest.mark.timeout(4 * e2e.PATIENCE))
-        if _needs_runs(item):
-            item.add_marker(pytest.mark.xdist_group("runs"))
 
 
 def _needs_runs(item: pytest.Item) -> bool:
