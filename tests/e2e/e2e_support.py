@@ -233,15 +233,16 @@ def build(root: Path, *, full_refresh: bool = False) -> Any:
     Returns:
         The published generation.
     """
-    with _one_at_a_time, _at_one_path(root) as path:
+    with _one_at_a_time, at_one_path(root) as path:
         return _build(path, full_refresh=full_refresh)
 
 
 @contextmanager
-def _at_one_path(root: Path) -> Iterator[Path]:
+def at_one_path(root: Path) -> Iterator[Path]:
     """A link to a workspace, always of the same name: dbt need not parse the project for each of them.
 
-    A manifest holds paths of the workspace that it was made for, but nothing else of it.
+    A manifest holds paths of the workspace that it was made for, but nothing else of it. The build's
+    views of the lake lead through the link: whoever reads them afterwards needs it again.
     """
     folder = _folder()
     link, parsed, own = folder / "workspace", folder / "dbt", root / "runs" / "dbt"

@@ -190,7 +190,8 @@ def test_a_row_that_is_delivered_twice_is_one_duplicate(roots):
 def test_unanswered_questions_block_nothing(roots):
     """Five of 36 rows without a score are more than a twentieth, and no mistake."""
     suites = {"ingest_reconciliation": MARTS["ingest_reconciliation"]}
-    results = gate.check_warehouse(load_workspace(roots["bigblank"]), "marts", suites)
+    with e2e.at_one_path(roots["bigblank"]) as root:
+        results = gate.check_warehouse(load_workspace(root), "marts", suites)
     assert [result.name for result in results if not result.success] == []
 
 
@@ -209,7 +210,8 @@ def test_ids_written_as_floats(tmp_path):
     root = case_of("float_ids", tmp_path / "float_ids")
     e2e.build(root)
     suites = {"ingest_match_rates": MARTS["ingest_match_rates"]}
-    results = gate.check_warehouse(load_workspace(root), "marts", suites)
+    with e2e.at_one_path(root) as path:
+        results = gate.check_warehouse(load_workspace(path), "marts", suites)
     (failed,) = (result for result in results if not result.success)
     assert failed.where == (
         "float_ids/survey_responses: customer_id, 0 of 5 known to float_ids: 5 unknown ids",
