@@ -141,6 +141,8 @@ def _run(*, full: bool, force: bool) -> int:
     with listening(_without_passing_tests(show)):
         if not force and (report := unchanged_report(current_workspace())):
             print(report)
+            if current_workspace().actions.send:
+                _send()  # what was not taken waits for any run, be there news or not
             return 0
         workspace = _ready_workspace()
         from orchestration.lake.landing import check_anything_delivered, landing_fingerprint

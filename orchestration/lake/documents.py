@@ -19,7 +19,7 @@ from orchestration.lake.values import without_null_values
 from orchestration.workspace.entities import ENTITIES
 
 _ROWS_AT_ONCE = 32_768
-# How many kinds of the first documents are told apart.
+# How many lists of members are taken from the first documents at most.
 _KINDS = 8
 
 

@@ -50,10 +50,10 @@ class Sent:
     @property
     def line(self) -> str:
         """In words, for the run and its summary."""
-        text = f"{self.sent:,} new actions were sent"
-        if self.problem:
-            return f"{text}, {self.waiting:,} were not: {self.problem}; the next run tries again"
-        return f"{text}; {self.waiting:,} more wait for the next run" if self.waiting else text
+        text = f"new actions sent: {self.sent:,}"
+        if self.waiting:
+            text += f"; {self.waiting:,} wait for the next run"
+        return f"{text}: {self.problem}" if self.problem else text
 
 
 def send_actions(workspace: Workspace) -> Sent | None:

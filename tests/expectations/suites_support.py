@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable
+from pathlib import Path
 
 import duckdb
 
@@ -38,3 +40,23 @@ def change(table: str, what: str, where: str) -> str:
         f"update marts.{table} set {what} where rowid = "
         f"(select rowid from marts.{table} as t where {where} order by all limit 1)"
     )
+
+
+def broken_by(
+    mistake: str, good: Path, folder: Path, checks: Iterable[tuple[str, Check]]
+) -> set[str]:
+    """The checks that fail in a copy of a good warehouse after a statement, as `<table> <check>`.
+
+    Args:
+        mistake: a SQL statement.
+        good: the warehouse's file.
+        folder: where the copy is made.
+        checks: of `<schema>.<table>` each.
+    """
+    with duckdb.connect(shutil.copy(good, folder / "bad.duckdb")) as connection:
+        connection.execute(mistake)
+        return {
+            f"{table} {check.name}"
+            for table, check in checks
+            if connection.sql(query_on(check, table)).fetchone()
+        }

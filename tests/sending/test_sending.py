@@ -191,10 +191,22 @@ def test_the_command_sends_at_once(workspace, receiver, monkeypatch, capsys, tmp
     workspace("to: webhook")
     monkeypatch.setenv("NPS_WORKSPACE", str(tmp_path))
     assert cli.main(["send"]) == 0
-    assert capsys.readouterr().out == "5 new actions were sent\n"
+    assert capsys.readouterr().out == "new actions sent: 5\n"
     workspace("")
     assert cli.main(["send"]) == 2
     assert "add actions: {send: …}" in capsys.readouterr().err
+
+
+def test_a_run_without_news_sends_what_waits(workspace, receiver, monkeypatch, capsys, tmp_path):
+    workspace("to: webhook")
+    monkeypatch.setenv("NPS_WORKSPACE", str(tmp_path))
+    monkeypatch.setattr(cli, "stop_on_signals", lambda: None)
+    monkeypatch.setattr(cli, "unchanged_report", lambda _: "nothing changed")
+    receiver.answers = {4: 500}
+    assert cli.main(["run"]) == 0
+    assert "sent: 3; 2 wait for the next run: the address answered 500" in capsys.readouterr().out
+    assert cli.main(["run"]) == 0
+    assert capsys.readouterr().out == "nothing changed\nnew actions sent: 2\n"
 
 
 def test_a_post_to_something_else_than_the_web_is_refused():
