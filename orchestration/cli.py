@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import logging
 import os
 import shutil
 import subprocess
@@ -59,6 +60,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
 
     os.environ.update(TELEMETRY_OFF)
+    # Parts of dbt call logging.basicConfig when imported: the log lines of all libraries would be
+    # on the screen. With a handler there it does nothing.
+    logging.getLogger().addHandler(logging.NullHandler())
     try:
         return {
             "init": lambda: _init(options.files, ask=not options.yes),

@@ -79,7 +79,7 @@ def fitting_formats(
         or sum(shape.fullmatch(text) is not None for text in head) >= least * len(head)
     ]
     read: dict[str, tuple[int, str]] = {}
-    for some in (head, texts):
+    for some in (head, texts) if len(texts) > _FIRST_LOOK else (texts,):
         read = {
             pattern: reading
             for pattern, reading in _readings(connection, some, found).items()

@@ -26,7 +26,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     generate.generate(root, ANSWERS)
     generate.add_day(root, ANSWERS, 1)
     baseline.run(root)
-    e2e.build(root)
+    e2e.build(root, only=TABLES)
     return root
 
 

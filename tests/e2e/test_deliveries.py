@@ -27,7 +27,7 @@ def taken_from(case: str, root: Path, **changes: object) -> Path:
     content = yaml.safe_load((CASES / case / "workspace.yml").read_text(encoding="utf-8"))
     content["sources"][0] |= changes
     content["min_group_size"] = 1
-    e2e.build(e2e.declare(root, content))
+    e2e.build(e2e.declare(root, content), only=e2e.FACTS)
     return root
 
 
@@ -108,7 +108,7 @@ def addressed(tmp_path_factory):
     text = e2e.csv_text(("id", "who", "score", "at", "survey"), rows)
     e2e.deliver(root, f"forms/{ADDRESS}.csv.gz", gzip.compress(text.encode()))
     e2e.deliver(root, f"forms/people of {ADDRESS}.csv", e2e.csv_text(("who",), [(ADDRESS,)]))
-    e2e.build(root)
+    e2e.build(root, only=e2e.FACTS)
     return root
 
 

@@ -133,7 +133,7 @@ def test_a_check_writes_nothing_of_the_workspace(checked):
 
 def test_a_run_says_the_same_of_every_row(checked):
     root, found, _ = checked
-    e2e.build(root)
+    e2e.build(root, only=["ingest_reconciliation"])
     rows = e2e.marts(
         root,
         "select source || '/' || entity, rows_accepted, rows_quarantined, rows_duplicate "
@@ -212,7 +212,7 @@ def made_of(folder: str, root) -> None:
         pytest.skip(f"{DATA} is absent: it belongs beside the repository and holds data of others")
     files = sorted(map(str, (DATA / folder).glob("*.csv")))
     assert init(root, files, None, lambda _: None) == []
-    e2e.build(root)
+    e2e.build(root, only=["fct_nps_by_period", "fct_nps_by_segment_period"])
 
 
 def test_three_channels_from_two_commands(tmp_path):

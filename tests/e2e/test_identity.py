@@ -83,6 +83,9 @@ SECOND = {
 }
 
 
+TABLES = (*e2e.FACTS, "fct_nps_by_segment_period", "fct_nps_churn", "nps_outcomes_by_class")
+
+
 @pytest.fixture(scope="module")
 def roots(tmp_path_factory):
     """The workspace after its first run, as a copy; after its second; and all built at once."""
@@ -99,15 +102,15 @@ def roots(tmp_path_factory):
         e2e.deliver(whole, name, text)
     for name, text in SECOND.items():
         e2e.deliver(grown, name, text)
-    e2e.build(grown)
-    e2e.build(whole)
+    e2e.build(grown, only=TABLES)
+    e2e.build(whole, only=TABLES)
     return {"first": first, "grown": grown, "whole": whole}
 
 
 def test_a_batch_is_a_full_build(roots):
     """But for what was published before: one of the workspaces has published twice."""
     grown, whole = (e2e.tables_of(roots[name]) for name in ("grown", "whole"))
-    differing = {name for name in grown if grown[name] != whole[name]}
+    differing = {name for name in whole if grown[name] != whole[name]}
     assert differing == {"marts.nps_restatements"}
 
 

@@ -279,7 +279,7 @@ def at_once(found, tmp_path_factory):
     """All files in one delivery: the workspace and its generation."""
     root = e2e.declare(tmp_path_factory.mktemp("at_once"), SETTINGS)
     hand_over(root, found, list(found.files))
-    return root, e2e.build(root)
+    return root, e2e.build(root, only=e2e.FACTS)
 
 
 @pytest.fixture(scope="module")
@@ -296,7 +296,7 @@ def by_rounds(found, tmp_path_factory):
         e2e.redeclare(root, as_of=as_of)
         hand_over(root, found, some)
         delivered |= set(some)
-        generation = e2e.build(root)
+        generation = e2e.build(root, only=e2e.FACTS)
         rounds.append(look(root, delivered))
     return root, generation, rounds
 
@@ -376,7 +376,7 @@ def test_rows_again_in_other_bytes_are_duplicates(found, at_once):
         if len(rows) > 1:
             text = e2e.csv_text(HEADER, [row.cells for row in reversed(rows)])
             e2e.deliver(root, f"shop/{Path(name).stem}_turned.csv", text)
-    e2e.build(root)
+    e2e.build(root, only=e2e.FACTS)
     after = e2e.tables_of(root)
     for name in before.keys() - {"marts.ingest_reconciliation", "restricted.quarantined_rows"}:
         assert after[name] == before[name], name

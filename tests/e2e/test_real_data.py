@@ -39,13 +39,15 @@ def set_up(name: str, folder: Path) -> Path:
     return place / "ws"
 
 
+SCORES = ("fct_nps_responses", "fct_nps_by_period", "fct_nps_by_segment_period")
+
 # --- needful_things -----------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory) -> Path:
     root = set_up("needful_things.yml", tmp_path_factory.mktemp("needful"))
-    e2e.build(root)
+    e2e.build(root, only=[*SCORES, "customer_nps_features", "nps_outcomes_by_class"])
     return root
 
 
@@ -172,7 +174,7 @@ def test_churn_is_unknown_and_not_zero(shop):
 @pytest.fixture(scope="module")
 def channels(tmp_path_factory) -> Path:
     root = set_up("datacamp_nps.yml", tmp_path_factory.mktemp("datacamp"))
-    e2e.build(root)
+    e2e.build(root, only=SCORES)
     return root
 
 

@@ -112,9 +112,8 @@ def test_no_figure_depends_on_the_order_of_rows_or_on_threads(lake):
     first = _built(lake, seed=1, threads=1)
     (rows,) = first.execute("select count(*) from nps.marts.fct_nps_churn").fetchone()
     assert rows > 10_000
-    for seed, threads in ((2, 4), (3, 2)):
-        with _built(lake, seed=seed, threads=threads) as again:
-            assert not _differing_columns(first, again), (seed, threads)
+    with _built(lake, seed=2, threads=4) as again:
+        assert not _differing_columns(first, again)
     first.close()
 
 

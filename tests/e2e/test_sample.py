@@ -702,6 +702,11 @@ def test_the_fixed_part_of_a_table_that_carries_segments(tables, table):
     assert found == FIXED_PARTS[table] | {"region": TEXT, "plan": TEXT}
 
 
+def test_a_first_run_writes_nothing_but_its_own_lines(sample_run):
+    """No library's log is on the screen of somebody who runs it for the first time."""
+    assert sample_run.run.err == ""
+
+
 # --- again --------------------------------------------------------------------------------------
 
 

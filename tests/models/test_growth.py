@@ -126,7 +126,7 @@ def growing():
 @settings(
     deadline=None,
     database=None,
-    max_examples=100,
+    max_examples=40,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(given=lives())

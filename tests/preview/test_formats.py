@@ -11,9 +11,11 @@ from orchestration.preview.formats import FORMATS, fitting_formats
 from orchestration.workspace.rules import time_format_mistake
 
 
+_connection = duckdb.connect(config={"threads": 1})
+
+
 def fits(*texts: str, numbers: bool = False) -> list[str]:
-    with duckdb.connect() as connection:
-        return fitting_formats(connection, texts, numbers=numbers)
+    return fitting_formats(_connection, texts, numbers=numbers)
 
 
 @pytest.mark.parametrize(
