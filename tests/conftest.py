@@ -1,5 +1,6 @@
 """Order of the suite, and how two processes share it (`make test`)."""
 
+import gc
 import os
 import re
 from functools import cache
@@ -10,6 +11,9 @@ import pytest
 
 # Tests compare keys of different workspaces, and with keys that are computed beside.
 os.environ["NPS_HASH_KEY"] = "of the tests"
+
+# As the command line has it: dbt keeps hundreds of thousands of objects that are never garbage.
+gc.set_threshold(100_000, 50, 100)
 
 TESTS = Path(__file__).parent
 E2E = TESTS / "e2e"
