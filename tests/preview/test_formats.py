@@ -10,7 +10,6 @@ import pytest
 from orchestration.preview.formats import FORMATS, fitting_formats
 from orchestration.workspace.rules import time_format_mistake
 
-
 _connection = duckdb.connect(config={"threads": 1})
 
 
