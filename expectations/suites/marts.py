@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from expectations import Check
 from expectations.suites.accounts import ACCOUNTS
+from expectations.suites.actions import ACTIONS
 from expectations.suites.adjusted import ADJUSTED
 from expectations.suites.asking import ASKING
 from expectations.suites.changes import CHANGES
@@ -63,4 +64,10 @@ MARTS: dict[str, tuple[Check, ...]] = {
     **JOURNEY,
 }
 
-RESTRICTED: dict[str, tuple[Check, ...]] = {**QUARANTINED, **NAMED, **SCORED, **LISTED}
+RESTRICTED: dict[str, tuple[Check, ...]] = {
+    **QUARANTINED,
+    **NAMED,
+    **SCORED,
+    **LISTED,
+    **ACTIONS,
+}
