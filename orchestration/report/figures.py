@@ -337,6 +337,43 @@ class EventEffect:
 
 
 @dataclass(frozen=True)
+class FollowUp:
+    """A row of follow_up_sla: the cases of one class in the latest quarter.
+
+    Attributes:
+        nps_class: the class of the answers.
+        time_grain: the grain of the period.
+        period_start: first day of the period.
+        cases: of answers of the period.
+        contacted: of cases, those whose customer was reached.
+        median_hours: to the first contact; None where too few were contacted.
+        in_time: share of the cases that are due; None where too few are.
+        in_time_low: lower end of its 95 % interval.
+        in_time_high: upper end of its 95 % interval.
+        recovered: share of those who answered again; None where too few did.
+        recovered_low: lower end of its 95 % interval.
+        recovered_high: upper end of its 95 % interval.
+        open_cases: of cases, those that are open.
+        overdue: of open_cases, those of which a target has passed.
+    """
+
+    nps_class: str
+    time_grain: str
+    period_start: date
+    cases: int
+    contacted: int
+    median_hours: float | None
+    in_time: float | None
+    in_time_low: float | None
+    in_time_high: float | None
+    recovered: float | None
+    recovered_low: float | None
+    recovered_high: float | None
+    open_cases: int
+    overdue: int
+
+
+@dataclass(frozen=True)
 class PageFigures:
     """Everything the page shows; what the database lacks stays empty.
 
@@ -357,6 +394,7 @@ class PageFigures:
     contrasts: list[Comparison] = field(default_factory=list)
     themes: list[Theme] = field(default_factory=list)
     terms: str | None = None
+    follow_ups: list[FollowUp] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     curves: list[Curve] = field(default_factory=list)
     risks: list[Risk] = field(default_factory=list)

@@ -40,6 +40,7 @@ from orchestration.report.figures import (
     Theme,
     WindowChange,
 )
+from orchestration.report.follow_ups import follow_ups
 from orchestration.report.formatting import display_text
 from orchestration.report.terms import emerging_words
 from orchestration.workspace.segments import published_name
@@ -94,6 +95,7 @@ def read_page_figures(marts: Marts, workspace: Workspace) -> PageFigures:
         contrasts=found([], contrasts, workspace),
         themes=found([], moving_themes, workspace),
         terms=found(None, emerging_words, workspace),
+        follow_ups=found([], follow_ups, workspace),
         outcomes=found([], outcomes, workspace),
         curves=found([], retention_curves, workspace),
         risks=found([], revenue_at_risk, workspace),

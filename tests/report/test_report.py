@@ -105,7 +105,8 @@ def test_the_page_asks_nothing_of_any_other_address(sample):
     assert not {"script", "link", "img", "iframe", "object", "embed", "base", "image", "use"} & set(
         page.tags
     )
-    assert not {name for _, name, _ in page.attributes} & {"src", "href", "xlink:href", "srcset"}
+    assert not {name for _, name, _ in page.attributes} & {"src", "xlink:href", "srcset"}
+    assert all(value[0] == "#" for _, name, value in page.attributes if name == "href")
     assert all(name[:2] != "on" for _, name, _ in page.attributes)
     assert set(re.findall(r"url\((.)", text)) <= {"#"}
     policy = [value for _, name, value in page.attributes if name == "content"]
@@ -117,6 +118,9 @@ def test_ids_are_unique_and_references_lead_somewhere(sample):
     ids = [value for _, name, value in page.attributes if name == "id"]
     assert len(ids) == len(set(ids))
     assert set(re.findall(r"url\(#([^)]+)\)", text)) <= set(ids)
+    links = [value[1:] for _, name, value in page.attributes if name == "href"]
+    assert len(links) == len(set(links)) == 7
+    assert set(links) <= set(ids)
 
 
 def test_every_chart_is_drawn_wide_and_narrow_and_said_in_words(sample):
@@ -286,6 +290,36 @@ def test_a_real_change_is_listed_where_the_window_has_none(workspace):
     answers += [Answer(date(2025, 11, 1), 9)] * 60 + [Answer(date(2025, 11, 1), 0)] * 20
     _, page = reported(workspace, Facts(answers))
     assert "+100.0 points from 2025 Q3 (−50.0) to 2025 Q4 (50.0), p < 0.001" in page.text
+
+
+def test_follow_ups_of_the_latest_quarter_are_shown_by_class(workspace):
+    """Those of the quarter before, of a segment and of another metric are not."""
+    write_build(workspace, Facts([Answer(date(2025, 11, 3), 10)] * 6))
+    row = "({}, date '{}', {}, {}, 40, 30, 26.5, 0.75, 0.6, 0.86, {}, 0.1, 0.5, 7, 3)"
+    rows = (
+        ("'quarter'", "2025-10-01", "'nps'", "'all', 'detractor'", "0.25"),
+        ("'quarter'", "2025-10-01", "'nps'", "'all', 'passive'", "null"),
+        ("'quarter'", "2025-10-01", "'nps'", "'region', 'promoter'", "0.99"),
+        ("'quarter'", "2025-07-01", "'nps'", "'all', 'promoter'", "0.99"),
+        ("'month'", "2025-12-01", "'nps'", "'all', 'promoter'", "0.99"),
+        ("'quarter'", "2026-01-01", "'csat'", "'all', 'satisfied'", "0.99"),
+    )
+    with editing(workspace) as connection:
+        connection.execute(
+            "create table marts.follow_up_sla as select *, 'relational' as survey_type "
+            f"from (values {', '.join(row.format(*cells) for cells in rows)}) as t (time_grain, "
+            "period_start, metric, dimension, nps_class, cases, contacted, "
+            "median_hours_to_first_contact, within_sla_share, within_sla_ci_low, "
+            "within_sla_ci_high, recovered_share, recovered_ci_low, recovered_ci_high, "
+            "open_cases, overdue)"
+        )
+    publish(workspace, inputs_hash="inputs", versions={})
+    page = Page(write_report(workspace).read_text(encoding="utf-8"))
+    assert "Follow-up of answers, 2025 Q4" in page.text
+    shown = "40 30 26.5 h 75.0 % (60.0 % to 86.0 %) {} 7 3"
+    recovered = shown.format("25.0 % (10.0 % to 50.0 %)")
+    assert f"Detractors {recovered} Passives {shown.format('–')}" in page.text
+    assert "99.0 %" not in page.text
 
 
 # --- suppressed, censored, empty ------------------------------------------------------------------
