@@ -32,8 +32,7 @@ followed as (
     left join {{ ref('int_measures_covered') }} as covered
         on
             customers.source = covered.customer_source
-            and measures.measure = covered.measure
-            and (measures.measure <> 'revenue' or answers.has_revenue_information)
+            and case when measures.measure <> 'revenue' or answers.has_revenue_information then measures.measure end = covered.measure
 ),
 
 happened as (

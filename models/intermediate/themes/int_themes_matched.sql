@@ -43,6 +43,22 @@ matches as (
 ),
 
 -- an excluding term takes back the terms that are part of it
+taken_back as (
+    select distinct
+        matches.response_key,
+        matches.language,
+        matches.theme,
+        matches.term
+    from matches
+    inner join matches as excluding
+        on
+            matches.response_key = excluding.response_key
+            and matches.theme = excluding.theme
+            and matches.language = excluding.language
+            and {{ dbt.position('matches.letters', 'excluding.letters') }} > 0
+    where matches.kind = 'include' and excluding.kind = 'exclude'
+),
+
 kept as (
     select
         matches.*,
@@ -51,14 +67,13 @@ kept as (
             order by matches.match_start asc nulls last, length(matches.letters) desc nulls last, matches.term asc nulls last, matches.language asc nulls last
         ) as place
     from matches
-    left join matches as excluding
+    left join taken_back
         on
-            matches.response_key = excluding.response_key
-            and matches.theme = excluding.theme
-            and matches.language = excluding.language
-            and excluding.kind = 'exclude'
-            and {{ dbt.position('matches.letters', 'excluding.letters') }} > 0
-    where matches.kind = 'include' and excluding.term is null
+            matches.response_key = taken_back.response_key
+            and matches.theme = taken_back.theme
+            and matches.language = taken_back.language
+            and matches.term = taken_back.term
+    where matches.kind = 'include' and taken_back.term is null
 )
 
 select
