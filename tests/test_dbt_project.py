@@ -299,6 +299,9 @@ NUMBERS = {
         "12": "months a year",
     },
     "customer_nps_features": {"6": "digits that a sum of doubles is good for"},
+    "customer_voice_features": {"365": "days, as the columns' names say"},
+    "int_account_voices_dated": {"365": "days, as customer_voice_features' columns say"},
+    "int_voice_answers_followed": {"365": "days, as customer_voice_features' columns say"},
     "int_feature_days_summed": {
         "90": "days, as the column's name says",
         "365": "days, as the column's name says",

@@ -30,6 +30,7 @@ from expectations.suites.summaries import SUMMARIES
 from expectations.suites.themes import NAMED, THEMES
 from expectations.suites.trends import TRENDS
 from expectations.suites.value import VALUE
+from expectations.suites.voices import VOICES
 from expectations.suites.weighting import WEIGHTING
 
 __all__ = ["MARTS", "RESTRICTED"]
@@ -62,6 +63,7 @@ MARTS: dict[str, tuple[Check, ...]] = {
     **LEADS,
     **PREDICTIONS,
     **JOURNEY,
+    **VOICES,
 }
 
 RESTRICTED: dict[str, tuple[Check, ...]] = {
