@@ -350,7 +350,7 @@ def _lint_sql() -> int:
     invoke_dbt(workspace, "run", "--select", "stg_surveys")
     release_dbt()
     os.environ["NPS_WORKSPACE"] = str(workspace.root)
-    command = ["-m", "sqlfluff", "lint", "models", "tests/dbt"]
+    command = ["-m", "sqlfluff", "lint", "--processes", "0", "models", "tests/dbt"]
     return _python(*command)
 
 
