@@ -14,7 +14,6 @@ ACTIONS: dict[str, tuple[Check, ...]] = {
             scope="table",
             why="A customer is listed once.",
         ),
-        # a customer's answers are few, so the join stays as small as the list
         no_rows(
             "answers",
             f"""

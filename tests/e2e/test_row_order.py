@@ -1,6 +1,6 @@
 """Marts are functions of their rows: shuffled input and other thread counts give the same bits.
 
-The sample is ingested once. Its whole warehouse is then built several times from the compiled SQL,
+The sample is ingested once. Its whole warehouse is then built twice from the compiled SQL,
 each table with its rows shuffled, and every mart must come out equal to the last bit. Amounts get a
 seventh decimal, an odd number of half millionths: added up as doubles and then rounded to six
 digits, as published, such sums depend on the order of the additions.
